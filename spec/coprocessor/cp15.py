@@ -172,9 +172,7 @@ MONITORS: tuple[Row, ...] = (
 )  # fmt: skip
 
 
-def _timer(
-    name: str, encoding: Encoding, state: str, gate: Gate, *traps: Trap, effect: Effect = Effect.STORAGE
-) -> Row:
+def _timer(name: str, encoding: Encoding, state: str, gate: Gate, *traps: Trap, effect: Effect = Effect.STORAGE) -> Row:
     return register(name, encoding, "rw", "rw", effect, state, traps, gate)
 
 
@@ -278,4 +276,3 @@ UNALLOCATED: tuple[Row, ...] = (
     undefined("CP15_MEMORY", memory(15, SIXTEEN), arm("pseudocode Coproc_Accepted")),
 )  # fmt: skip
 """The rows of CP15 for everything else: each holds the encodings of its region that no row of ALLOCATED holds."""
-
