@@ -1,0 +1,100 @@
+"""The state of the whole system as one frozen value: processors, their threads, vCPUs and VMs."""
+
+from enum import Enum
+from typing import TypeVar
+
+from attrs import field, frozen
+
+from model.lowvisor.context import Context, Image, Vm
+from spec.processor import Processor, Vfp
+from spec.words import U32
+
+T = TypeVar("T")
+
+
+class Where(Enum):
+    """What a physical processor is executing."""
+
+    HOST = "the host, below the highvisor's run loop or in it"
+    LOWVISOR = "a step of the lowvisor"
+    GUEST = "a VM"
+    HIGHVISOR = "the highvisor, with an exit to handle"
+    PANICKED = "nothing: the host kernel has panicked"
+    HUNG = "nothing: the processor spins in Hyp mode"
+    SECURE = "firmware in Monitor mode, outside this specification"
+
+
+@frozen
+class Thread:
+    """The program counter of what runs on a processor: a place, and inside the lowvisor a routine and a step of it."""
+
+    where: Where
+    routine: str = ""
+    index: int = 0
+    vcpu: int = 0
+    """The vCPU that is being run or was run last."""
+    code: int = 0
+    """The exit code that the lowvisor returns."""
+
+
+HOST = Thread(Where.HOST)
+
+
+@frozen
+class Physical:
+    """One physical processor with its thread, its Hyp stack and its memory area for the host's VFP state."""
+
+    cpu: Processor
+    thread: Thread
+    stack: tuple[U32, ...]
+    host_vfp: Vfp
+    scratch: U32 = 0
+    """What the lowvisor's own use leaves in core registers: UNKNOWN to everybody else."""
+    called_from: Processor | None = field(default=None)
+    """History: the processor when the host called the lowvisor."""
+    trapped_from: Processor | None = field(default=None)
+    """History: the processor when the guest was last left, just before Hyp mode was entered."""
+    called_stack: tuple[U32, ...] = ()
+    """History: the Hyp stack when the host called the lowvisor."""
+
+
+class Standing(Enum):
+    """Why a vCPU does not run."""
+
+    READY = "can run"
+    BLOCKED = "sleeps in WFI"
+    IN_USER_SPACE = "waits for user space"
+
+
+@frozen
+class Vcpu:
+    """One vCPU: its image, its VM and whether its thread can run."""
+
+    image: Image
+    vm: int
+    standing: Standing = Standing.READY
+    cleaned_elsewhere: bool = False
+    """Whether the processors it runs on later clean their caches first, after a set/way operation."""
+
+
+@frozen
+class State:
+    """The whole system."""
+
+    processors: tuple[Physical, ...]
+    vcpus: tuple[Vcpu, ...]
+    vms: tuple[Vm, ...]
+
+
+def context(state: State, cpu: int) -> Context:
+    """What the lowvisor on one processor can touch."""
+    physical = state.processors[cpu]
+    vcpu = state.vcpus[physical.thread.vcpu]
+    return Context(
+        physical.cpu, physical.stack, vcpu.image, state.vms[vcpu.vm], physical.host_vfp, physical.scratch
+    )
+
+
+def replaced(items: tuple[T, ...], position: int, item: T) -> tuple[T, ...]:
+    """The tuple with one item replaced."""
+    return (*items[:position], item, *items[position + 1 :])

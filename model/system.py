@@ -1,0 +1,345 @@
+"""The transition system: what may happen next, and what the whole state is afterwards.
+
+A step is as small as the code's own atomicity: each step of the lowvisor is one, each exit the highvisor handles is
+one, each guest or host instruction is one. `step` is the only way forward.
+
+Not modelled: the time that passes, memory and TLBs, the distributor and list registers' behaviour, timers' behaviour;
+the exit that finds a permission fault's address by ATS1CPR always succeeds (its silent retry needs stage 1).
+"""
+
+from attrs import evolve, frozen
+
+from model.design import Design, ExitCode, Placement, Vector
+from model.highvisor.exits import MemoryAnswer, Progress, Result, handle_exit
+from model.lowvisor import moves
+from model.state import Physical, Standing, State, Thread, Where, context, replaced
+from spec import exceptions
+from spec.citations import arm, linux, paper, rule
+from spec.execute import Event, Outcome, execute
+from spec.operations import Choices, Instruction, MemoryOutcome
+from spec.processor import Processor
+from spec.psr import is_hyp, is_user
+from spec.registers import write
+from spec.words import bits, put, sub
+
+INTERRUPTS = "arch/arm/kvm/interrupts.S"
+
+
+@frozen
+class Action:
+    """Something that happens, on one processor."""
+
+    cpu: int
+
+
+@frozen
+class HostRunsVcpu(Action):
+    """The host's thread of a vCPU calls the lowvisor to run it (KVM_RUN, or the next turn of the run loop)."""
+
+    vcpu: int
+
+
+@frozen
+class GuestExecutes(Action):
+    """The guest that runs on the processor executes one instruction."""
+
+    instruction: Instruction
+    choices: Choices = Choices()
+
+
+@frozen
+class HostExecutes(Action):
+    """The host executes one instruction other than the call of `HostRunsVcpu`."""
+
+    instruction: Instruction
+    choices: Choices = Choices()
+
+
+@frozen
+class SignalChanges(Action):
+    """An interrupt or abort input of the processor changes: `irq`, `fiq`, `abort`, `virtual_irq` or `virtual_fiq`."""
+
+    signal: str
+    level: int
+
+
+@frozen
+class InterruptTaken(Action):
+    """The processor takes an asserted interrupt or abort that nothing masks: `irq`, `fiq` or `abort`."""
+
+    signal: str
+
+
+@frozen
+class LowvisorSteps(Action):
+    """The lowvisor makes its next step."""
+
+
+@frozen
+class HighvisorHandles(Action):
+    """The highvisor handles the exit; `answer` is what it finds at a faulting address."""
+
+    answer: MemoryAnswer = MemoryAnswer.MAPPED
+
+
+@frozen
+class HypFaults(Action):
+    """An Undefined Instruction exception is forced on the lowvisor at its current step."""
+
+
+FORCED = (LowvisorSteps, HighvisorHandles)
+"""The kinds of action that nobody chooses: the only way on for their processor."""
+
+TAKEN = {
+    "irq": (exceptions.irq_taken, exceptions.take_irq),
+    "fiq": (exceptions.fiq_taken, exceptions.take_fiq),
+    "abort": (exceptions.abort_taken, lambda cpu: exceptions.take_abort(cpu, 0)),
+}
+
+
+def guard(state: State, action: Action) -> bool:
+    """Whether the action is possible now; may be a formula."""
+    physical = state.processors[action.cpu]
+    where = physical.thread.where
+    match action:
+        case HostRunsVcpu(cpu, vcpu):
+            free = all(p.thread.vcpu != vcpu or p.thread.where is not Where.GUEST for p in state.processors)
+            return where is Where.HOST and free and state.vcpus[vcpu].standing is not Standing.IN_USER_SPACE
+        case GuestExecutes(_, instruction):
+            return where is Where.GUEST and possible(physical, instruction)
+        case HostExecutes(_, instruction):
+            return where is Where.HOST and possible(physical, instruction)
+        case SignalChanges(_, signal, level):
+            return where in (Where.HOST, Where.GUEST) and getattr(physical.cpu.signals, signal) != level
+        case InterruptTaken(_, signal):
+            return where in (Where.HOST, Where.GUEST) and TAKEN[signal][0](physical.cpu)
+        case LowvisorSteps() | HypFaults():
+            return where is Where.LOWVISOR
+        case HighvisorHandles():
+            return where is Where.HIGHVISOR
+    return False
+
+
+def possible(physical: Physical, instruction: Instruction) -> bool:
+    """Whether the memory system may answer as the operation says: stage 2 faults need a stage 2."""
+    fault = getattr(instruction.operation, "fault", MemoryOutcome.OK)
+    return fault != MemoryOutcome.STAGE2_FAULT or bits(physical.cpu.hyp.hcr, 0, 0) == 1
+
+
+@rule(paper("3.1"), paper("3.2"))
+def step(design: Design, state: State, action: Action) -> State:
+    """The state after an action whose guard holds."""
+    physical = state.processors[action.cpu]
+    match action:
+        case HostRunsVcpu(_, vcpu):
+            return with_physical(state, action, host_calls(design, physical, vcpu))
+        case GuestExecutes(_, instruction, choices):
+            return with_physical(state, action, guest_executes(design, physical, instruction, choices))
+        case HostExecutes(_, instruction, choices):
+            return with_physical(state, action, host_executes(physical, instruction, choices))
+        case SignalChanges(_, signal, level):
+            cpu = put(physical.cpu, "signals", put(physical.cpu.signals, signal, level))
+            return with_physical(state, action, put(physical, "cpu", cpu))
+        case InterruptTaken(_, signal):
+            return with_physical(state, action, interrupted(design, physical, signal))
+        case LowvisorSteps():
+            return lowvisor_steps(design, state, action)
+        case HypFaults():
+            return with_physical(state, action, hyp_faults(design, physical))
+        case HighvisorHandles(_, answer):
+            return highvisor_handles(design, state, action, answer)
+    raise AssertionError(action)
+
+
+def with_physical(state: State, action: Action, physical: Physical) -> State:
+    """The state with the acting processor replaced."""
+    return put(state, "processors", replaced(state.processors, action.cpu, physical))
+
+
+@rule(linux("arch/arm/kvm/init.S", "kvm_call_hyp"), paper("3.1"))
+def host_calls(design: Design, physical: Physical, vcpu: int) -> Physical:
+    """The highvisor calls the lowvisor by HVC, with everything masked; without a lowvisor it stays in kernel mode."""
+    cpu = put(physical.cpu, "cpsr", physical.cpu.cpsr | 0xC0)
+    thread = Thread(Where.LOWVISOR, "call", 0, vcpu)
+    if design.placement is not Placement.NO_LOWVISOR:
+        cpu = exceptions.take_hvc(cpu, 0)
+    return evolve(physical, cpu=cpu, thread=thread, called_from=physical.cpu, called_stack=physical.stack)
+
+
+@rule(paper("3.2"))
+def guest_executes(design: Design, physical: Physical, instruction: Instruction, choices: Choices) -> Physical:
+    """The guest executes an instruction, which may take it to Hyp mode."""
+    outcome = execute(physical.cpu, instruction, choices)
+    if outcome.event is Event.SECURE_CALL:
+        return evolve(physical, cpu=outcome.cpu, thread=put(physical.thread, "where", Where.SECURE))
+    return after_guest(design, physical, outcome)
+
+
+def after_guest(design: Design, physical: Physical, outcome: Outcome) -> Physical:
+    """The processor after a guest's instruction: still in the guest, or at a Hyp vector."""
+    if outcome.event in (Event.TRAPPED, Event.CALLED, Event.STAGE2_ABORT):
+        return at_vector(design, put(physical, "trapped_from", physical.cpu), outcome.cpu)
+    return put(physical, "cpu", outcome.cpu)
+
+
+@rule(arm("B1.8"))
+def host_executes(physical: Physical, instruction: Instruction, choices: Choices) -> Physical:
+    """The host executes an instruction; SMC goes to firmware and comes back."""
+    return put(physical, "cpu", execute(physical.cpu, instruction, choices).cpu)
+
+
+@rule(paper("3.5"), arm("B1.8.4"))
+def interrupted(design: Design, physical: Physical, signal: str) -> Physical:
+    """The processor takes a physical interrupt or abort: the host in its own vectors, a guest at a Hyp vector."""
+    cpu = TAKEN[signal][1](physical.cpu)
+    if is_hyp(cpu.cpsr):
+        return at_vector(design, put(physical, "trapped_from", physical.cpu), cpu)
+    return put(physical, "cpu", cpu)
+
+
+@rule(linux(INTERRUPTS, "__kvm_hyp_vector"), linux(INTERRUPTS, "hyp_hvc"), linux(INTERRUPTS, "bad_exception"))
+def at_vector(design: Design, physical: Physical, cpu: Processor) -> Physical:
+    """The processor at a Hyp vector: the design says which routine the lowvisor starts."""
+    offset = sub(cpu.pc, cpu.hyp.hvbar & 0xFFFFFFE0, 32)
+    vector = vector_at(design, offset)
+    physical = put(physical, "cpu", cpu)
+    thread = physical.thread
+    match vector:
+        case Vector.SPIN:
+            return put(physical, "thread", put(thread, "where", Where.HUNG))
+        case Vector.TRAP:
+            return put(physical, "thread", dispatched(design, cpu, thread))
+        case Vector.IRQ:
+            return put(physical, "thread", evolve(thread, where=Where.LOWVISOR, routine="interrupt", index=0, code=5))
+        case Vector.FIQ:
+            return put(physical, "thread", evolve(thread, where=Where.LOWVISOR, routine="interrupt", index=0, code=6))
+    if bits(cpu.hyp.vttbr, 55, 48) == 0:
+        return put(physical, "thread", put(thread, "where", Where.PANICKED))
+    code = BAD_EXCEPTION[vector]
+    return put(physical, "thread", evolve(thread, where=Where.LOWVISOR, routine="interrupt", index=0, code=code))
+
+
+BAD_EXCEPTION = {
+    Vector.BAD_UNDEFINED: ExitCode.UNDEFINED,
+    Vector.BAD_CALL: ExitCode.HVC,
+    Vector.BAD_PREFETCH: ExitCode.PREF_ABORT,
+    Vector.BAD_DATA: ExitCode.DATA_ABORT,
+}
+
+
+def vector_at(design: Design, offset: int) -> Vector:
+    """The design's vector at an offset from HVBAR."""
+    for candidate, vector in design.vectors:
+        if offset == candidate:
+            return vector
+    return Vector.SPIN
+
+
+@rule(linux(INTERRUPTS, "hyp_hvc"))
+def dispatched(design: Design, cpu: Processor, thread: Thread) -> Thread:
+    """What vector 0x14 does: the lazy VFP switch, a call of the host (VMID 0), or a trap of the guest."""
+    ec = bits(cpu.hyp.hsr, 31, 26)
+    if ec == 0x07:
+        return evolve(thread, where=Where.LOWVISOR, routine="vfp" if design.vfp else "trap", index=0, code=7)
+    if ec == 0x12 and bits(cpu.hyp.vttbr, 55, 48) == 0:
+        return evolve(thread, where=Where.LOWVISOR, routine="call", index=0)
+    return evolve(thread, where=Where.LOWVISOR, routine="trap", index=0, code=7)
+
+
+@rule(linux(INTERRUPTS, "__kvm_vcpu_run"), linux(INTERRUPTS, "__kvm_vcpu_return"), paper("3.2"))
+def lowvisor_steps(design: Design, state: State, action: Action) -> State:
+    """The lowvisor makes one step of its routine; behind the last one it goes on to the routine or context that follows."""
+    physical = state.processors[action.cpu]
+    thread = physical.thread
+    steps = design.routine(thread.routine)
+    if thread.index >= len(steps):
+        return with_physical(state, action, finished(physical))
+    here = context(state, action.cpu)
+    if moves.may_fault(steps[thread.index], here):
+        return with_physical(state, action, hyp_faults(design, physical))
+    after = moves.apply(steps[thread.index], here)
+    moved = evolve(
+        physical,
+        cpu=after.cpu,
+        stack=after.stack,
+        host_vfp=after.host_vfp,
+        thread=put(thread, "index", thread.index + 1),
+    )
+    vcpu = put(state.vcpus[thread.vcpu], "image", after.image)
+    return evolve(
+        state,
+        processors=replaced(state.processors, action.cpu, moved),
+        vcpus=replaced(state.vcpus, thread.vcpu, vcpu),
+    )
+
+
+@rule(linux(INTERRUPTS, "__kvm_vcpu_run"), arm("B9.3.3"))
+def finished(physical: Physical) -> Physical:
+    """The end of a lowvisor routine: the next routine, or ERET to the guest or the host."""
+    thread = physical.thread
+    match thread.routine:
+        case "call":
+            return put(physical, "thread", evolve(thread, routine="entry", index=0))
+        case "entry" | "vfp":
+            cpu = exceptions.return_from_hyp(physical.cpu)
+            return evolve(physical, cpu=cpu, thread=put(thread, "where", Where.GUEST))
+        case "trap" | "interrupt":
+            return put(physical, "thread", evolve(thread, routine="exit", index=0))
+        case "exit":
+            return put(physical, "thread", evolve(thread, routine="back", index=0))
+    cpu = write(write(exceptions.return_from_hyp(physical.cpu), "r0", thread.code), "r1", 0)
+    return evolve(physical, cpu=cpu, thread=put(thread, "where", Where.HIGHVISOR))
+
+
+@rule(linux(INTERRUPTS, "bad_exception"), arm("B1.8.4"))
+def hyp_faults(design: Design, physical: Physical) -> Physical:
+    """An Undefined Instruction exception taken in Hyp mode from the lowvisor's own code."""
+    cpu = exceptions.take_in_hyp(physical.cpu, exceptions.Vector.UNDEFINED, 0x1E00000A, physical.cpu.pc)
+    return at_vector(design, physical, cpu)
+
+
+@rule(linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_ioctl_run"), linux("arch/arm/kvm/handle_exit.c", "handle_exit"))
+def highvisor_handles(design: Design, state: State, action: Action, answer: MemoryAnswer) -> State:
+    """The highvisor handles the exit and the host decides what to run next."""
+    physical = state.processors[action.cpu]
+    thread = physical.thread
+    vcpu = state.vcpus[thread.vcpu]
+    handled = handle_exit(design, vcpu.image, thread.code, answer)
+    cpu = physical.cpu
+    if handled.live_spsr is not None:
+        cpu = write(cpu, handled.live_spsr, vcpu.image.cpsr)
+    standing = {Result.BLOCKED: Standing.BLOCKED, Result.USER_SPACE: Standing.IN_USER_SPACE}.get(
+        handled.result, Standing.READY
+    )
+    where = Where.PANICKED if handled.result is Result.HOST_CRASHED else Where.HOST
+    moved = evolve(physical, cpu=cpu, thread=evolve(thread, where=where))
+    cleaned = vcpu.cleaned_elsewhere | handled.caches_elsewhere
+    kept = evolve(vcpu, image=handled.image, standing=standing, cleaned_elsewhere=cleaned)
+    return evolve(
+        state,
+        processors=replaced(state.processors, action.cpu, moved),
+        vcpus=replaced(state.vcpus, thread.vcpu, kept),
+    )
+
+
+def forced(state: State, cpu: int) -> Action | None:
+    """The action that the processor must take next, where it has no choice; the highvisor's answer to a fault is a choice."""
+    where = state.processors[cpu].thread.where
+    if where is Where.LOWVISOR:
+        return LowvisorSteps(cpu)
+    if where is Where.HIGHVISOR:
+        return HighvisorHandles(cpu)
+    return None
+
+
+def progress_of(design: Design, state: State, action: HighvisorHandles) -> Progress:
+    """How the handler of the exit at hand makes progress."""
+    physical = state.processors[action.cpu]
+    image = state.vcpus[physical.thread.vcpu].image
+    return handle_exit(design, image, physical.thread.code, action.answer).progress
+
+
+def at_privilege(state: State, cpu: int) -> str:
+    """The privilege level of a processor: PL0, PL1 or PL2."""
+    cpsr = state.processors[cpu].cpu.cpsr
+    return "PL2" if is_hyp(cpsr) else "PL0" if is_user(cpsr) else "PL1"

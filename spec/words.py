@@ -1,0 +1,167 @@
+"""The word language: the few operations in which every rule of the specification is written.
+
+A word is a natural number. A rule applies `& | ^ << >> +`, comparisons, `if` and the functions below, so the same text
+runs on Python integers, on symbolic words (which overload the same operators) and reads as documentation.
+There is no wrap-around: modular arithmetic is written `add`, `sub`, `inv`, each with its width.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Annotated, Any, TypeVar
+
+import attrs
+from attrs import frozen
+
+T = TypeVar("T")
+
+
+@frozen
+class Width:
+    """The declared size of a word: it is below `2 ** bits`, and below `limit` where one is given."""
+
+    bits: int
+    limit: int | None = None
+
+
+U1 = Annotated[int, Width(1)]
+U2 = Annotated[int, Width(2)]
+U3 = Annotated[int, Width(3)]
+U4 = Annotated[int, Width(4)]
+U5 = Annotated[int, Width(5)]
+U6 = Annotated[int, Width(6)]
+U8 = Annotated[int, Width(8)]
+U12 = Annotated[int, Width(12)]
+U16 = Annotated[int, Width(16)]
+U24 = Annotated[int, Width(24)]
+U32 = Annotated[int, Width(32)]
+U40 = Annotated[int, Width(40)]
+U64 = Annotated[int, Width(64)]
+
+
+def mask(width: int) -> int:
+    """The word whose low `width` bits are one."""
+    return (1 << width) - 1
+
+
+def bits(x: int, hi: int, lo: int) -> int:
+    """The field x[hi:lo], as a number of hi-lo+1 bits."""
+    return (x >> lo) & ((1 << (hi - lo + 1)) - 1)
+
+
+def bit(x: int, n: int) -> int:
+    """The bit x[n], 0 or 1."""
+    return (x >> n) & 1
+
+
+def insert(x: int, hi: int, lo: int, value: int) -> int:
+    """`x` with its field [hi:lo] replaced by `value`, which must fit it."""
+    return clear(x, ((1 << (hi - lo + 1)) - 1) << lo) | (value << lo)
+
+
+def clear(x: int, pattern: int) -> int:
+    """`x` with every bit of `pattern` zero."""
+    return x ^ (x & pattern)
+
+
+def add(a: int, b: int, width: int) -> int:
+    """The sum modulo 2 ** width."""
+    return (a + b) & ((1 << width) - 1)
+
+
+def sub(a: int, b: int, width: int) -> int:
+    """The difference modulo 2 ** width; `b` must fit `width`."""
+    return (a + (b ^ ((1 << width) - 1)) + 1) & ((1 << width) - 1)
+
+
+def inv(a: int, width: int) -> int:
+    """Every bit of the `width`-bit word inverted; `a` must fit `width`."""
+    return a ^ ((1 << width) - 1)
+
+
+def every(*conditions: Any) -> bool:
+    """Whether all conditions hold, as one formula (no branch is taken on them)."""
+    result: Any = True
+    for condition in conditions:
+        result = result & condition
+    return result  # type: ignore[no-any-return]
+
+
+def either(*conditions: Any) -> bool:
+    """Whether one condition holds, as one formula (no branch is taken on them)."""
+    result: Any = False
+    for condition in conditions:
+        result = result | condition
+    return result  # type: ignore[no-any-return]
+
+
+def negate(condition: Any) -> bool:
+    """Whether the condition does not hold, as one formula."""
+    return condition ^ True  # type: ignore[no-any-return]
+
+
+def implies(premise: Any, conclusion: Any) -> bool:
+    """Whether the conclusion holds wherever the premise does, as one formula."""
+    return either(negate(premise), conclusion)
+
+
+def choose(condition: Any, a: T, b: T) -> T:
+    """`a` where the condition holds and `b` elsewhere, merged into one value; both are words or records of one class."""
+    merge = getattr(condition, "choose", None)
+    if merge is not None:
+        return merge(a, b)  # type: ignore[no-any-return]
+    return a if condition else b
+
+
+def select(table: tuple[T, ...], index: int) -> T:
+    """`table[index]`, merged into one value; an index beyond the table gives its last element."""
+    result = table[-1]
+    for position in range(len(table) - 2, -1, -1):
+        result = choose(index == position, table[position], result)
+    return result
+
+
+def find(table: Iterable[tuple[int, T]], key: int, default: T) -> T:
+    """The value beside the first pair whose key equals `key`, merged into one value; `default` where there is none."""
+    result = default
+    for candidate, value in reversed(tuple(table)):
+        result = choose(key == candidate, value, result)
+    return result
+
+
+def member(x: int, values: Iterable[int]) -> bool:
+    """Whether `x` equals one of the values, as one formula."""
+    return either(*(x == value for value in values))
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two words, tuples or records are equal, as one formula."""
+    if a is b:
+        return True
+    if attrs.has(type(a)):
+        if type(a) is not type(b):
+            return False
+        return every(*(same(getattr(a, name), getattr(b, name)) for name in field_names(type(a))))
+    if isinstance(a, tuple):
+        if len(a) != len(b):
+            return False
+        return every(*(same(x, y) for x, y in zip(a, b, strict=True)))
+    return a == b  # type: ignore[no-any-return]
+
+
+@cache
+def field_names(cls: type) -> tuple[str, ...]:
+    """The names of the fields of a record class, in order of declaration."""
+    return tuple(field.name for field in attrs.fields(cls))
+
+
+@cache
+def _replacer(cls: type, name: str) -> Any:
+    if name not in field_names(cls):
+        raise AttributeError(f"{cls.__name__} has no field {name}")
+    arguments = ", ".join("value" if field == name else f"record.{field}" for field in field_names(cls))
+    return eval(f"lambda record, value: cls({arguments})", {"cls": cls})
+
+
+def put(record: T, name: str, value: Any) -> T:
+    """The record with one field replaced: `attrs.evolve` for one field, compiled once for each class and field."""
+    return _replacer(type(record), name)(record, value)  # type: ignore[no-any-return]
