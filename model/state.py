@@ -50,6 +50,8 @@ class Physical:
     host_vfp: Vfp
     scratch: U32 = 0
     """What the lowvisor's own use leaves in core registers: UNKNOWN to everybody else."""
+    old_hcptr: U32 = 0
+    """HCPTR before the lowvisor's last change of it."""
     called_from: Processor | None = field(default=None)
     """History: the processor when the host called the lowvisor."""
     trapped_from: Processor | None = field(default=None)
@@ -91,7 +93,7 @@ def context(state: State, cpu: int) -> Context:
     physical = state.processors[cpu]
     vcpu = state.vcpus[physical.thread.vcpu]
     return Context(
-        physical.cpu, physical.stack, vcpu.image, state.vms[vcpu.vm], physical.host_vfp, physical.scratch
+        physical.cpu, physical.stack, vcpu.image, state.vms[vcpu.vm], physical.host_vfp, physical.scratch, physical.old_hcptr
     )
 
 

@@ -13,7 +13,7 @@ from model.design import Design, ExitCode, Placement, Vector
 from model.highvisor.exits import MemoryAnswer, Progress, Result, handle_exit
 from model.lowvisor import moves
 from model.state import Physical, Standing, State, Thread, Where, context, replaced
-from spec import exceptions
+from spec import exceptions, interrupts
 from spec.citations import arm, linux, paper, rule
 from spec.execute import Event, Outcome, execute
 from spec.operations import Choices, Instruction, MemoryOutcome
@@ -84,20 +84,20 @@ class HighvisorHandles(Action):
 
 @frozen
 class HypFaults(Action):
-    """An Undefined Instruction exception is forced on the lowvisor at its current step."""
+    """The lowvisor takes an Undefined Instruction exception at a step that uses VFP before its own permission is in force."""
 
 
 FORCED = (LowvisorSteps, HighvisorHandles)
 """The kinds of action that nobody chooses: the only way on for their processor."""
 
 TAKEN = {
-    "irq": (exceptions.irq_taken, exceptions.take_irq),
-    "fiq": (exceptions.fiq_taken, exceptions.take_fiq),
-    "abort": (exceptions.abort_taken, lambda cpu: exceptions.take_abort(cpu, 0)),
+    "irq": (interrupts.irq_taken, exceptions.take_irq),
+    "fiq": (interrupts.fiq_taken, exceptions.take_fiq),
+    "abort": (interrupts.abort_taken, lambda cpu: exceptions.take_abort(cpu, 0)),
 }
 
 
-def guard(state: State, action: Action) -> bool:
+def guard(design: Design, state: State, action: Action) -> bool:
     """Whether the action is possible now; may be a formula."""
     physical = state.processors[action.cpu]
     where = physical.thread.where
@@ -113,11 +113,20 @@ def guard(state: State, action: Action) -> bool:
             return where in (Where.HOST, Where.GUEST) and getattr(physical.cpu.signals, signal) != level
         case InterruptTaken(_, signal):
             return where in (Where.HOST, Where.GUEST) and TAKEN[signal][0](physical.cpu)
-        case LowvisorSteps() | HypFaults():
+        case LowvisorSteps():
             return where is Where.LOWVISOR
+        case HypFaults(cpu):
+            return where is Where.LOWVISOR and vulnerable(design, state, cpu)
         case HighvisorHandles():
             return where is Where.HIGHVISOR
     return False
+
+
+def vulnerable(design: Design, state: State, cpu: int) -> bool:
+    """Whether the lowvisor's next step may fault."""
+    thread = state.processors[cpu].thread
+    steps = design.routine(thread.routine)
+    return thread.index < len(steps) and moves.may_fault(steps[thread.index], context(state, cpu))
 
 
 def possible(physical: Physical, instruction: Instruction) -> bool:
@@ -255,7 +264,7 @@ def lowvisor_steps(design: Design, state: State, action: Action) -> State:
     if thread.index >= len(steps):
         return with_physical(state, action, finished(physical))
     here = context(state, action.cpu)
-    if moves.may_fault(steps[thread.index], here):
+    if moves.must_fault(steps[thread.index], here):
         return with_physical(state, action, hyp_faults(design, physical))
     after = moves.apply(steps[thread.index], here)
     moved = evolve(
@@ -263,6 +272,7 @@ def lowvisor_steps(design: Design, state: State, action: Action) -> State:
         cpu=after.cpu,
         stack=after.stack,
         host_vfp=after.host_vfp,
+        old_hcptr=after.old_hcptr,
         thread=put(thread, "index", thread.index + 1),
     )
     vcpu = put(state.vcpus[thread.vcpu], "image", after.image)

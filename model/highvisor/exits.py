@@ -10,7 +10,7 @@ from model.lowvisor.context import Image
 from spec import syndrome
 from spec.citations import linux, rule
 from spec.coprocessor.decode import ROW
-from spec.exceptions import write_core
+from spec.banking import write_below_hyp
 from spec.registers import write
 from spec.words import U4, U32, bit, bits, every, member
 
@@ -200,9 +200,9 @@ def emulate_read(design: Design, image: Image, entry: Emulated, rt: U4) -> Exit:
     match entry.reads:
         case Emulation.STORED:
             assert entry.stored is not None
-            return skipped(design, write_core(image, rt, getattr(image, entry.stored)))
+            return skipped(design, write_below_hyp(image, rt, getattr(image, entry.stored)))
         case Emulation.ZERO:
-            return skipped(design, write_core(image, rt, 0))
+            return skipped(design, write_below_hyp(image, rt, 0))
     return undefined(design, image, after_call=False)
 
 

@@ -68,3 +68,5 @@ class Context:
     """The memory area of this processor for the host's VFP state."""
     scratch: U32
     """What the lowvisor's own use leaves in the core registers it works with."""
+    old_hcptr: U32
+    """HCPTR before its last change, which the lowvisor keeps in a core register to decide whether VFP was used."""

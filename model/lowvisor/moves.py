@@ -237,6 +237,15 @@ def may_fault(step: Step, context: Context) -> bool:
     return every(holds(step.when, context), either(bit(hyp.hcptr, 10) == 1, bit(hyp.hcptr_in_force, 10) == 1))
 
 
+@rule(arm("B1.14.12"))
+def must_fault(step: Step, context: Context) -> bool:
+    """Whether the step takes an Undefined Instruction exception in Hyp mode whatever the processor has synchronised."""
+    if not touches_vfp(step):
+        return False
+    hyp = context.cpu.hyp
+    return every(holds(step.when, context), bit(hyp.hcptr, 10) == 1, bit(hyp.hcptr_in_force, 10) == 1)
+
+
 @rule(linux("arch/arm/kvm/interrupts.S", "hyp_hvc"), arm("B3.13.6"))
 def holds(when: When, context: Context) -> bool:
     """Whether the condition of a step holds, as one formula."""
@@ -252,7 +261,7 @@ def holds(when: When, context: Context) -> bool:
         case When.VGIC:
             return context.vm.vgic == 1
         case When.VFP_USED:
-            return bits(context.cpu.hyp.hcptr_in_force, 11, 10) == 0
+            return bits(context.old_hcptr, 11, 10) == 0
         case When.DATA_ABORT:
             return ec == 0x24
         case When.PREFETCH_ABORT:
@@ -308,6 +317,8 @@ def _move(move: Move, context: Context) -> Context:
             return put(context, "cpu", put(cpu, "hyp", put(cpu.hyp, "hcptr_in_force", cpu.hyp.hcptr)))
         case Inspect():
             return context
+    if isinstance(move, Alter) and move.register == "hcptr":
+        context = put(context, "old_hcptr", cpu.hyp.hcptr)
     return put(context, "cpu", write(cpu, _target(move), _value(move, context)))
 
 
