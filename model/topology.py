@@ -1,0 +1,128 @@
+"""The stated configurations: how many processors, VMs and vCPUs there are, and the values that everything starts with."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from attrs import evolve, frozen
+
+from model.design import KERNEL_MODE_OF, Design
+from model.lowvisor.context import Image, Vm
+from model.state import HOST, Physical, State, Vcpu
+from spec.processor import Local, Processor, Signals
+from spec.registers import declared
+from spec.words import Width, mask
+
+HYP_VECTORS = 0xC0008000
+HOST_PC = 0xC0010000
+GUEST_PC = 0x80008000
+DENIES_NOTHING = 0x00F00000
+"""CPACR that grants CP10 and CP11 to PL1 and PL0."""
+
+
+@frozen
+class Topology:
+    """A configuration: the number of processors, and for each VM its number of vCPUs and whether it uses the in-kernel timer."""
+
+    name: str
+    processors: int
+    vms: tuple[tuple[int, bool], ...]
+
+
+TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
+    {
+        topology.name: topology
+        for topology in (
+            Topology("one", 1, ((1, True),)),
+            Topology("two-vms", 1, ((1, True), (1, False))),
+            Topology("siblings", 1, ((2, True),)),
+            Topology("two-processors", 2, ((1, True), (1, False))),
+        )
+    }
+)
+
+
+def initial(topology: Topology, design: Design) -> State:
+    """The state in which every processor runs the host and every vCPU has just been created.
+
+    Each register of each context starts with a value of its own, so that one that ends up elsewhere is recognised.
+    """
+    processors = tuple(physical(number, design) for number in range(topology.processors))
+    vms, vcpus = [], []
+    for number, (count, timer) in enumerate(topology.vms):
+        vms.append(Vm(vttbr=((number + 1) << 48) | ((0x50 + number) << 20), cntvoff=(number + 1) << 32, timer_enabled=int(timer), vgic=1))
+        vcpus += [Vcpu(image(len(vcpus) + position, position), number) for position in range(count)]
+    return State(processors, tuple(vcpus), tuple(vms))
+
+
+def distinct(cls: type, owner: int, start: int = 0) -> Any:
+    """A record in which every word has a value of its own, marked with its owner in bits [31:28]."""
+    values: dict[str, Any] = {}
+    for name, kind in declared(cls).items():
+        start += 1
+        if isinstance(kind, Width):
+            word = (owner << 28) | (start << 8) | (start & 0xF)
+            values[name] = (word | (word << 32)) & mask(kind.bits) if kind.bits > 32 else word & mask(kind.bits)
+        else:
+            values[name] = distinct(kind, owner, start * 64)
+    return cls(**values)
+
+
+def physical(number: int, design: Design) -> Physical:
+    """A processor that runs the host kernel, with KVM's own vectors installed and no trap configured."""
+    cpu: Processor = distinct(Processor, 0xA + number)
+    cpu = evolve(
+        cpu,
+        cpsr=KERNEL_MODE_OF[design.placement],
+        pc=HOST_PC,
+        banked=legal_spsrs(cpu.banked, ("spsr_svc", "spsr_abt", "spsr_und", "spsr_irq")),
+        fiq=legal_spsrs(cpu.fiq, ("spsr_fiq",)),
+        cp15=evolve(cpu.cp15, sctlr=0x00C51878, cpacr=DENIES_NOTHING, ttbcr=0, vbar=0xFFFF0000, teecr=0),
+        hyp=evolve(
+            cpu.hyp,
+            hcr=0,
+            hstr=0,
+            hcptr=0,
+            hcptr_in_force=0,
+            hdcr=6,
+            hsctlr=0x30C5187D,
+            hvbar=HYP_VECTORS,
+            vttbr=0,
+            vtcr=0x3558,
+            vpidr=cpu.identification.midr,
+            vmpidr=cpu.identification.mpidr,
+        ),
+        timer=evolve(cpu.timer, cntkctl=3, cnthctl=3, cntvoff=0, cntv_ctl=0, cntp_ctl=1),
+        gich=evolve(cpu.gich, gich_hcr=0),
+        vfp=evolve(cpu.vfp, fpexc=1 << 30),
+        monitors=evolve(cpu.monitors, pmuserenr=0),
+        debug=evolve(cpu.debug, dbgdscr=0, dbgoslsr=0),
+        local=Local(0, 0, 0x1000 + number, 0),
+        signals=Signals(0, 0, 0, 0, 0),
+    )
+    return Physical(cpu, HOST, (), distinct(type(cpu.vfp), 0x8 + number), 0xDEAD0000 + number)
+
+
+def image(number: int, affinity: int) -> Image:
+    """A vCPU's image, about to start in Supervisor mode."""
+    fresh: Image = distinct(Image, 1 + number)
+    return evolve(
+        fresh,
+        cpsr=0x13,
+        pc=GUEST_PC,
+        banked=legal_spsrs(fresh.banked, ("spsr_svc", "spsr_abt", "spsr_und", "spsr_irq")),
+        fiq=legal_spsrs(fresh.fiq, ("spsr_fiq",)),
+        cp15=evolve(fresh.cp15, sctlr=0x00C50078, cpacr=DENIES_NOTHING, ttbcr=0, vbar=0x80000000, teecr=0),
+        timer=evolve(fresh.timer, cntkctl=3, cntv_ctl=0),
+        vfp=evolve(fresh.vfp, fpexc=1 << 30),
+        gich=evolve(fresh.gich, gich_hcr=1),
+        midr=0x412FC0F1,
+        mpidr=0x80000000 | affinity,
+        irq_lines=0,
+    )
+
+
+def legal_spsrs(record: Any, names: tuple[str, ...]) -> Any:
+    """The record with SPSRs that hold a User mode status, each with flags of its own."""
+    changes = {name: 0x10 | ((1 + position % 7) << 28) for position, name in enumerate(names)}
+    return evolve(record, **changes)

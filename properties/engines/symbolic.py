@@ -1,0 +1,629 @@
+"""Symbolic words and truth values: what the rules of `spec` and `model` run on when z3 reads them.
+
+A `Word` is an exact natural number: it has as many bits as its value can need, so it never wraps around where Python's
+integers do not. It is kept as a row of pieces, each a run of known bits or a slice of a solver term; masks, shifts and
+field updates move pieces and build no solver term, and a word whose bits are all known is a plain `int` again.
+What a rule may not do on words is refused with `NotLiftable`, which names what to write instead.
+"""
+
+from __future__ import annotations
+
+import operator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import attrs
+import z3
+
+_CONTEXT = z3.main_ctx()
+_REF = _CONTEXT.ref()
+
+
+class NotLiftable(Exception):
+    """A rule did something that has no meaning on symbolic words: a defect of the rule, never an outcome of it."""
+
+
+class _Deciders(threading.local):
+    def __init__(self) -> None:
+        self.stack: list[Callable[[Any], bool]] = []
+
+
+DECIDERS = _Deciders()
+"""The explorations under way on this thread, innermost last; each answers which way a branch goes."""
+
+
+def _decide(term: Any) -> bool:
+    if not DECIDERS.stack:
+        raise NotLiftable(
+            "a branch on a symbolic value outside an exploration: use explore(...), or every/either/negate/choose"
+        )
+    return DECIDERS.stack[-1](term)
+
+
+def _refusal(advice: str) -> Callable[..., Any]:
+    def refuse(self: Any, *_: Any) -> NoReturn:
+        raise NotLiftable(f"{type(self).__name__}: {advice}")
+
+    return refuse
+
+
+class Truth:
+    """A symbolic truth value: combined by `&`, `|`, `^`, `==`, merged by `choose`; its `bool()` forks the path."""
+
+    __slots__ = ("_negation", "term")
+
+    def __init__(self, term: Any) -> None:
+        self.term = term
+        self._negation: Truth | None = None
+
+    def negation(self) -> Truth:
+        """The truth value that holds exactly where this one does not."""
+        if self._negation is None:
+            self._negation = Truth(z3.BoolRef(z3.Z3_mk_not(_REF, self.term.ast), _CONTEXT))
+            self._negation._negation = self
+        return self._negation
+
+    def __and__(self, other: Any) -> Truth | bool:
+        if isinstance(other, bool):
+            return self if other else False
+        other = self._operand(other, "&")
+        if other is self or other.term.eq(self.term):
+            return self
+        if other is self._negation:
+            return False
+        return Truth(_nary(z3.Z3_mk_and, self.term, other.term))
+
+    def __or__(self, other: Any) -> Truth | bool:
+        if isinstance(other, bool):
+            return True if other else self
+        other = self._operand(other, "|")
+        if other is self or other.term.eq(self.term):
+            return self
+        if other is self._negation:
+            return True
+        return Truth(_nary(z3.Z3_mk_or, self.term, other.term))
+
+    def __xor__(self, other: Any) -> Truth | bool:
+        if isinstance(other, bool):
+            return self.negation() if other else self
+        other = self._operand(other, "^")
+        if other is self or other.term.eq(self.term):
+            return False
+        if other is self._negation:
+            return True
+        return Truth(z3.BoolRef(z3.Z3_mk_xor(_REF, self.term.ast, other.term.ast), _CONTEXT))
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __eq__(self, other: Any) -> Any:
+        if isinstance(other, (int, Truth, Word)):
+            difference = self ^ other
+            return difference.negation() if isinstance(difference, Truth) else not difference
+        return NotImplemented
+
+    def __ne__(self, other: Any) -> Any:
+        return self ^ other if isinstance(other, (int, Truth, Word)) else NotImplemented
+
+    def _operand(self, other: Any, sign: str) -> Truth:
+        if isinstance(other, Truth):
+            return other
+        raise NotLiftable(f"Truth {sign} {type(other).__name__}: a truth value is no number; use choose(condition, 1, 0)")
+
+    def __bool__(self) -> bool:
+        return _decide(self.term)
+
+    def choose(self, a: Any, b: Any) -> Any:
+        """`a` where this holds and `b` elsewhere, as one value; words, truth values, records and tuples are merged."""
+        if a is b:
+            return a
+        if isinstance(a, (bool, Truth)) and isinstance(b, (bool, Truth)):
+            return self._choose_truth(a, b)
+        if _is_number(a) and _is_number(b):
+            return a if isinstance(a, int) and isinstance(b, int) and a == b else self._choose_word(a, b)
+        if type(a) is type(b):
+            if isinstance(a, tuple) and len(a) == len(b):
+                return _rebuilt(a, [self.choose(x, y) for x, y in zip(a, b, strict=True)])
+            if attrs.has(type(a)):
+                names = record_fields(type(a))
+                left, right = [getattr(a, name) for name, _ in names], [getattr(b, name) for name, _ in names]
+                merged = [x if x is y else self.choose(x, y) for x, y in zip(left, right, strict=True)]
+                if all(map(operator.is_, merged, left)):
+                    return a
+                return type(a)(**{alias: value for (_, alias), value in zip(names, merged, strict=True)})
+            if not isinstance(a, (tuple, Word, Truth)) and a == b:
+                return a
+        raise NotLiftable(f"choose: {_described(a)} and {_described(b)} do not merge; branch on the condition with `if`")
+
+    def _choose_truth(self, a: Any, b: Any) -> Any:
+        if isinstance(a, bool):
+            return self | b if a else self.negation() & b
+        if isinstance(b, bool):
+            return self.negation() | a if b else self & a
+        if a.term.eq(b.term):
+            return a
+        return Truth(z3.BoolRef(z3.Z3_mk_ite(_REF, self.term.ast, a.term.ast, b.term.ast), _CONTEXT))
+
+    def _choose_word(self, a: Any, b: Any) -> Any:
+        const, parts = 0, []
+        for at, size, left, right in _aligned(a, b):
+            if isinstance(left, int) and isinstance(right, int):
+                low = ((left ^ right) & ~(left ^ right) + 1).bit_length() - 1
+                if left == right:
+                    const |= left << at
+                    continue
+                size = (left ^ right).bit_length() - low
+                ones = (1 << size) - 1
+                const |= (left & right & ~(ones << low)) << at
+                left, right, at = left >> low & ones, right >> low & ones, at + low
+                atom = _Atom(_ite(self, _numeral(left, size), _numeral(right, size)), size, (self, left, right))
+            elif _is_same_slice(left, right) and left[2] == right[2]:
+                parts.append((at, size, *left))
+                continue
+            else:
+                atom = _Atom(_ite(self, _piece_term(left, size), _piece_term(right, size)), size)
+            parts.append((at, size, atom, 0, False))
+        return _make(const, _joined(parts))
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __lshift__ = __rlshift__ = _refusal(
+        "a truth value is no number; use choose(condition, 1, 0)"
+    )
+    __rshift__ = __rrshift__ = __int__ = __index__ = __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __add__
+    __invert__ = _refusal("use negate(condition)")
+    __hash__ = _refusal("a symbolic truth value has no hash; use choose, select or find in place of a table lookup")
+
+    def __repr__(self) -> str:
+        return f"Truth({self.term})"
+
+
+class _Atom:
+    """A solver term with its size; `choice` is (condition, a, b) where the term chooses between two numbers."""
+
+    __slots__ = ("choice", "size", "term")
+
+    def __init__(self, term: Any, size: int, choice: tuple[Truth, int, int] | None = None) -> None:
+        self.term, self.size, self.choice = term, size, choice
+
+
+Slice = tuple[_Atom, int, bool]
+"""Bits of an atom from a lowest bit upwards, inverted or not."""
+Part = tuple[int, int, _Atom, int, bool]
+"""A slice in its place: lowest bit in the word, size, then the slice."""
+
+
+class Word:
+    """A symbolic natural number below `2 ** width`, with the operators and comparisons of the word language."""
+
+    __slots__ = ("_term", "const", "parts", "width")
+
+    def __init__(self, const: int, parts: Sequence[Part]) -> None:
+        self.const = const
+        self.parts = parts
+        self.width: int = max(const.bit_length(), parts[-1][0] + parts[-1][1])
+        self._term: Any = None
+
+    @property
+    def term(self) -> Any:
+        """The word as one z3 bit-vector of `width` bits."""
+        if self._term is None:
+            self._term = _term_at(self, self.width)
+        return self._term
+
+    @property
+    def bound(self) -> int:
+        """A number that the word never exceeds: its known ones and every unknown bit."""
+        return self.const | _support(self.parts)
+
+    def __and__(self, other: Any) -> Any:
+        if type(other) is int and other >= 0:
+            return _make(self.const & other, _restrict(self.parts, other))
+        return _bitwise(operator.and_, self, other, "&")
+
+    def __or__(self, other: Any) -> Any:
+        if type(other) is int and other >= 0:
+            return _make(self.const | other, _restrict(self.parts, ~other))
+        return _bitwise(operator.or_, self, other, "|")
+
+    def __xor__(self, other: Any) -> Any:
+        if type(other) is int and other >= 0:
+            flipped = _restrict(self.parts, other)
+            if not flipped:
+                return Word(self.const ^ other, self.parts)
+            const = self.const ^ (other & ~_support(flipped))
+            inverted = [(at, size, atom, low, not inverse) for at, size, atom, low, inverse in flipped]
+            return Word(const, _joined(sorted(inverted + _restrict(self.parts, ~other), key=_position)))
+        return _bitwise(operator.xor, self, other, "^")
+
+    def __lshift__(self, count: Any) -> Any:
+        count = _count(count)
+        return Word(self.const << count, [(at + count, *rest) for at, *rest in self.parts]) if count else self  # type: ignore[misc]
+
+    def __rshift__(self, count: Any) -> Any:
+        count = _count(count)
+        if not count:
+            return self
+        parts: list[Part] = []
+        for at, size, atom, low, inverse in self.parts:
+            if at >= count:
+                parts.append((at - count, size, atom, low, inverse))
+            elif at + size > count:
+                lost = count - at
+                parts.append((0, size - lost, atom, low + lost, inverse))
+        return _make(self.const >> count, parts)
+
+    def __add__(self, other: Any) -> Any:
+        other = _operand(other, "+")
+        if other is NotImplemented or (isinstance(other, int) and other == 0):
+            return self if other == 0 else NotImplemented
+        bound = other if isinstance(other, int) else other.bound
+        if self.bound & bound == 0:
+            return self | other
+        width = (self.bound + bound).bit_length()
+        left, right = _term_at(self, width), _term_at(other, width)
+        return of_term(z3.BitVecRef(z3.Z3_mk_bvadd(_REF, left.ast, right.ast), _CONTEXT), width)
+
+    __rand__, __ror__, __rxor__, __radd__ = __and__, __or__, __xor__, __add__
+
+    def __eq__(self, other: Any) -> Any:
+        if isinstance(other, (bool, Truth)):
+            raise NotLiftable("Word == truth value: a truth value is no number; use choose(condition, 1, 0)")
+        if not isinstance(other, (int, Word)):
+            return NotImplemented
+        if other is self:
+            return True
+        if isinstance(other, int) and other < 0:
+            return False
+        result: Any = True
+        for _, size, left, right in _aligned(self, other):
+            result = result & _equal_pieces(left, right, size)
+            if result is False:
+                return False
+        return result
+
+    def __ne__(self, other: Any) -> Any:
+        equal = self.__eq__(other)
+        return NotImplemented if equal is NotImplemented else equal ^ True
+
+    def __lt__(self, other: Any) -> Any:
+        return _below(self, _operand(other, "<"))
+
+    def __ge__(self, other: Any) -> Any:
+        return _not(_below(self, _operand(other, ">=")))
+
+    def __gt__(self, other: Any) -> Any:
+        return _below(_operand(other, ">"), self)
+
+    def __le__(self, other: Any) -> Any:
+        return _not(_below(_operand(other, "<="), self))
+
+    def __bool__(self) -> bool:
+        return bool(self != 0)
+
+    __sub__ = __rsub__ = _refusal("bare `-` is refused; use sub(a, b, width)")
+    __neg__ = _refusal("unary `-` is refused; use sub(0, a, width)")
+    __invert__ = _refusal("unary `~` is refused; use inv(a, width), or clear(x, pattern)")
+    __mul__ = __rmul__ = __pow__ = __rpow__ = _refusal("`*` is refused; add shifted words, or use select(...)")
+    __floordiv__ = __rfloordiv__ = __truediv__ = __rtruediv__ = __divmod__ = _refusal("division is refused; use `>>`")
+    __mod__ = __rmod__ = _refusal("`%` is refused; use bits(x, hi, lo)")
+    __rlshift__ = __rrshift__ = _refusal("a shift by a symbolic amount is refused; use select(...) over constant shifts")
+    __index__ = _refusal("a symbolic word is no index; use select(table, index) or find(table, key, default)")
+    __int__ = __float__ = _refusal("a symbolic word has no one value; keep it a word, or evaluate(value, model)")
+    __hash__ = _refusal("a symbolic word has no hash; use find(table, key, default) or member(x, values)")
+    __iter__ = __len__ = _refusal("a symbolic word cannot be iterated over; use bits(x, hi, lo)")
+    __contains__ = __iter__
+
+    def __repr__(self) -> str:
+        return f"Word({z3.simplify(self.term)}, {self.width})"
+
+
+def of_term(term: Any, width: int | None = None) -> Any:
+    """The word that a z3 bit-vector stands for; a numeral gives an `int`."""
+    if z3.is_bv_value(term):
+        return term.as_long()
+    width = term.size() if width is None else width
+    return Word(0, ((0, width, _Atom(term, width), 0, False),))
+
+
+@lru_cache(maxsize=1 << 16)
+def variable(name: str, width: int) -> Any:
+    """The free word of that name and width; a width of 0 gives 0."""
+    return of_term(z3.BitVec(name, width), width) if width else 0
+
+
+@lru_cache(maxsize=1 << 12)
+def proposition(name: str) -> Truth:
+    """The free truth value of that name."""
+    return Truth(z3.Bool(name))
+
+
+def formula(condition: Any) -> Any:
+    """The z3 formula of a condition: a truth value, a `bool`, or a formula already."""
+    if isinstance(condition, Truth):
+        return condition.term
+    if isinstance(condition, bool):
+        return z3.BoolVal(condition)
+    if z3.is_bool(condition):
+        return condition
+    raise TypeError(f"{_described(condition)} is no condition")
+
+
+def truth(term: Any) -> Truth | bool:
+    """The truth value of a z3 formula; a constant gives a `bool`."""
+    if z3.is_true(term):
+        return True
+    return False if z3.is_false(term) else Truth(term)
+
+
+@lru_cache(maxsize=None)
+def record_fields(cls: type) -> tuple[tuple[str, str], ...]:
+    """The fields of a record class, each with the name its constructor gives it."""
+    return tuple((field.name, field.alias or field.name) for field in attrs.fields(cls))
+
+
+def transform(value: Any, word: Callable[[Word], Any], proposition: Callable[[Truth], Any]) -> Any:
+    """The same structure with each symbolic word and truth value replaced; what is concrete stays as it is."""
+    if isinstance(value, Word):
+        return word(value)
+    if isinstance(value, Truth):
+        return proposition(value)
+    if isinstance(value, tuple):
+        items = [transform(item, word, proposition) for item in value]
+        return value if all(map(operator.is_, items, value)) else _rebuilt(value, items)
+    if attrs.has(type(value)):
+        names = record_fields(type(value))
+        old = [getattr(value, name) for name, _ in names]
+        new = [transform(item, word, proposition) for item in old]
+        if all(map(operator.is_, old, new)):
+            return value
+        return type(value)(**{alias: item for (_, alias), item in zip(names, new, strict=True)})
+    return value
+
+
+def map_terms(word: Word, replace: Callable[[Any], Any]) -> Any:
+    """The word with the solver term of each piece replaced by a word or number that `replace` gives for it."""
+    result: Any = word.const
+    for at, size, atom, low, inverse in word.parts:
+        piece = (replace(atom.term) >> low) & ((1 << size) - 1)
+        result = result | ((piece ^ ((1 << size) - 1) if inverse else piece) << at)
+    return result
+
+
+def terms(value: Any) -> Iterator[Any]:
+    """Every solver term that occurs in a symbolic structure."""
+    if isinstance(value, Word):
+        for part in value.parts:
+            yield part[2].term
+    elif isinstance(value, Truth):
+        yield value.term
+    elif isinstance(value, z3.ExprRef):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from terms(item)
+    elif attrs.has(type(value)):
+        for name, _ in record_fields(type(value)):
+            yield from terms(getattr(value, name))
+
+
+def _described(value: Any) -> str:
+    return type(value).__name__ if isinstance(value, (Word, Truth)) or attrs.has(type(value)) else repr(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Word) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _rebuilt(original: Any, items: list[Any]) -> Any:
+    return type(original)(*items) if hasattr(original, "_fields") else tuple(items)
+
+
+def _nary(make: Callable[..., Any], a: Any, b: Any) -> Any:
+    return z3.BoolRef(make(_REF, 2, (z3.Ast * 2)(a.ast, b.ast)), _CONTEXT)
+
+
+def _not(condition: Any) -> Any:
+    return NotImplemented if condition is NotImplemented else condition ^ True
+
+
+def _operand(other: Any, sign: str) -> Any:
+    if isinstance(other, (bool, Truth)):
+        raise NotLiftable(f"Word {sign} truth value: a truth value is no number; use choose(condition, 1, 0)")
+    if isinstance(other, int):
+        if other < 0:
+            raise NotLiftable(f"Word {sign} {other}: negative numbers are refused; use sub(a, b, width) or inv(a, width)")
+        return int(other)
+    return other if isinstance(other, Word) else NotImplemented
+
+
+def _count(count: Any) -> int:
+    if isinstance(count, (Word, Truth, bool)) or not isinstance(count, int) or count < 0:
+        raise NotLiftable(f"a shift by {_described(count)} is refused; shift by a constant, or use select(...)")
+    return int(count)
+
+
+def _make(const: int, parts: Sequence[Part]) -> Any:
+    return Word(const, parts) if parts else const
+
+
+def _position(part: Part) -> int:
+    return part[0]
+
+
+def _support(parts: Sequence[Part]) -> int:
+    result = 0
+    for at, size, *_ in parts:
+        result |= ((1 << size) - 1) << at
+    return result
+
+
+def _restrict(parts: Sequence[Part], mask: int) -> list[Part]:
+    """The parts cut down to the bits of a mask (negative where infinitely many high bits are ones)."""
+    result: list[Part] = []
+    for part in parts:
+        at, size, atom, low, inverse = part
+        hit = (mask >> at) & ((1 << size) - 1)
+        if hit == (1 << size) - 1:
+            result.append(part)
+            continue
+        while hit:
+            start = (hit & -hit).bit_length() - 1
+            run = hit >> start
+            length = (~run & (run + 1)).bit_length() - 1
+            result.append((at + start, length, atom, low + start, inverse))
+            hit &= ~(((1 << length) - 1) << start)
+    return result
+
+
+def _joined(parts: list[Part]) -> list[Part]:
+    """The parts with neighbours that are neighbours in the same atom made one."""
+    result: list[Part] = []
+    for part in parts:
+        if result:
+            at, size, atom, low, inverse = result[-1]
+            if part[2] is atom and part[0] == at + size and part[3] == low + size and part[4] == inverse:
+                result[-1] = (at, size + part[1], atom, low, inverse)
+                continue
+        result.append(part)
+    return result
+
+
+def _pieces(value: Any, cuts: list[int]) -> Iterator[Any]:
+    """The value between each two cuts: an `int` where it is known, a slice where it is not."""
+    const, parts = (value, ()) if isinstance(value, int) else (value.const, value.parts)
+    position = 0
+    for start, end in zip(cuts, cuts[1:], strict=False):
+        while position < len(parts) and parts[position][0] + parts[position][1] <= start:
+            position += 1
+        if position < len(parts) and parts[position][0] <= start:
+            at, _, atom, low, inverse = parts[position]
+            yield atom, low + start - at, inverse
+        else:
+            yield (const >> start) & ((1 << (end - start)) - 1)
+
+
+def _aligned(a: Any, b: Any) -> list[tuple[int, int, Any, Any]]:
+    """Both values cut at the same places: (lowest bit, size, piece of a, piece of b), from the low end upwards."""
+    marks = {0}
+    for value in (a, b):
+        if isinstance(value, int):
+            marks.add(value.bit_length())
+        else:
+            marks.add(value.width)
+            for at, size, *_ in value.parts:
+                marks.add(at)
+                marks.add(at + size)
+    cuts = sorted(marks)
+    sizes = [end - start for start, end in zip(cuts, cuts[1:], strict=False)]
+    return list(zip(cuts, sizes, _pieces(a, cuts), _pieces(b, cuts), strict=False))
+
+
+def _is_same_slice(a: Any, b: Any) -> bool:
+    if isinstance(a, int) or isinstance(b, int) or a[1] != b[1]:
+        return False
+    return a[0] is b[0] or (a[0].size == b[0].size and a[0].term.eq(b[0].term))
+
+
+def _bitwise(operation: Callable[[Any, Any], Any], a: Word, other: Any, sign: str) -> Any:
+    b = _operand(other, sign)
+    if b is NotImplemented:
+        return b
+    if isinstance(b, int):
+        return operation(a, b)
+    const, parts = 0, list[Part]()
+    for at, size, left, right in _aligned(a, b):
+        piece = _combined(operation, left, right, size)
+        if isinstance(piece, int):
+            const |= piece << at
+        else:
+            const |= piece.const << at
+            parts.extend((at + low, *rest) for low, *rest in piece.parts)
+    return _make(const, _joined(parts))
+
+
+def _combined(operation: Callable[[Any, Any], Any], left: Any, right: Any, size: int) -> Any:
+    if isinstance(left, int):
+        left, right = right, left
+    if isinstance(left, int):
+        return operation(left, right)
+    word = Word(0, ((0, size, *left),))
+    if isinstance(right, int):
+        return operation(word, right)
+    if _is_same_slice(left, right):
+        if left[2] == right[2]:
+            return word if operation is not operator.xor else 0
+        return 0 if operation is operator.and_ else (1 << size) - 1
+    return of_term(operation(_piece_term(left, size), _piece_term(right, size)), size)
+
+
+def _equal_pieces(left: Any, right: Any, size: int) -> Any:
+    if isinstance(left, int):
+        left, right = right, left
+    if isinstance(left, int):
+        return left == right
+    if isinstance(right, int):
+        atom, low, inverse = left
+        ones = (1 << size) - 1
+        wanted = right ^ ones if inverse else right
+        if atom.choice is not None:
+            condition, a, b = atom.choice
+            return condition.choose((a >> low) & ones == wanted, (b >> low) & ones == wanted)
+        return _equation(_piece_term((atom, low, False), size), _numeral(wanted, size))
+    if _is_same_slice(left, right):
+        return left[2] == right[2]
+    return _equation(_piece_term(left, size), _piece_term(right, size))
+
+
+def _equation(a: Any, b: Any) -> Truth:
+    return Truth(z3.BoolRef(z3.Z3_mk_eq(_REF, a.ast, b.ast), _CONTEXT))
+
+
+def _below(a: Any, b: Any) -> Any:
+    if a is NotImplemented or b is NotImplemented:
+        return NotImplemented
+    if a is b:
+        return False
+    least_a, most_a = (a, a) if isinstance(a, int) else (a.const, a.bound)
+    least_b, most_b = (b, b) if isinstance(b, int) else (b.const, b.bound)
+    if most_a < least_b:
+        return True
+    if least_a >= most_b:
+        return False
+    width = max(most_a, most_b).bit_length()
+    left, right = _term_at(a, width), _term_at(b, width)
+    return Truth(z3.BoolRef(z3.Z3_mk_bvult(_REF, left.ast, right.ast), _CONTEXT))
+
+
+def _ite(condition: Truth, a: Any, b: Any) -> Any:
+    return z3.BitVecRef(z3.Z3_mk_ite(_REF, condition.term.ast, a.ast, b.ast), _CONTEXT)
+
+
+@lru_cache(maxsize=1 << 14)
+def _numeral(value: int, size: int) -> Any:
+    return z3.BitVecVal(value, size)
+
+
+def _piece_term(piece: Any, size: int) -> Any:
+    if isinstance(piece, int):
+        return _numeral(piece, size)
+    atom, low, inverse = piece
+    term = atom.term
+    if size != atom.size:
+        term = z3.BitVecRef(z3.Z3_mk_extract(_REF, low + size - 1, low, term.ast), _CONTEXT)
+    return z3.BitVecRef(z3.Z3_mk_bvnot(_REF, term.ast), _CONTEXT) if inverse else term
+
+
+def _term_at(value: Any, width: int) -> Any:
+    """The value as one z3 bit-vector of that many bits, which must hold it."""
+    if isinstance(value, int):
+        return _numeral(value, width)
+    result, reached = None, 0
+    for at, size, *piece in (*value.parts, (width, 0)):
+        gap = _numeral((value.const >> reached) & ((1 << (at - reached)) - 1), at - reached) if at > reached else None
+        for term in (gap, _piece_term(piece, size) if size else None):
+            if term is not None and result is not None:
+                result = z3.BitVecRef(z3.Z3_mk_concat(_REF, term.ast, result.ast), _CONTEXT)
+            elif term is not None:
+                result = term
+        reached = at + size
+    return result

@@ -1,0 +1,83 @@
+"""What a property is, what an engine answers, and what a counterexample is made of."""
+
+from collections.abc import Callable
+from enum import Enum
+
+from attrs import field, frozen
+
+from model.design import Design
+from model.state import State
+from model.system import Action
+
+Predicate = Callable[[Design, State, Action, State], bool]
+"""Over the state before an action, the action, and the state after it; on symbolic states it gives a formula."""
+
+
+class Kind(Enum):
+    """What a property speaks about."""
+
+    STATE = "every reachable state"
+    STEP = "every step"
+    COMPOSITE = "a whole stay in the guest: entry, whatever the guest may do, exit"
+    NON_INTERFERENCE = "pairs of runs that differ only in what an observer must not see"
+    FINITE = "every element of a finite table"
+
+
+class Verdict(Enum):
+    """What an engine may say; `UNKNOWN` never counts as holding."""
+
+    PROVED = "proved"
+    EXPLORED = "explored"
+    TESTED = "tested"
+    VIOLATED = "violated"
+    UNKNOWN = "unknown"
+
+
+@frozen
+class Property:
+    """One thing that must hold.
+
+    `holds` is the predicate over one step; the engines evaluate it on concrete and on symbolic states alike.
+    `interesting` says of a concrete step that the situation the property is about has occurred: its witness.
+    """
+
+    id: str
+    statement: str
+    claims: tuple[str, ...]
+    """The paper's claims that it checks, C1 to C31."""
+    question: str
+    """The question, of the slides or of a reader, that it answers."""
+    kind: Kind
+    holds: Predicate
+    interesting: Predicate
+    explain: Callable[[Design, State, Action, State], str] = field(default=lambda *_: "")
+    """What is wrong about a step that violates it, in one line with the names and values concerned."""
+
+
+@frozen
+class Trace:
+    """A run of the system: everything that is needed to make it again."""
+
+    design: str
+    """A named design, or the path of a user's design file."""
+    fault: str | None
+    """The fault planted into the design."""
+    topology: str
+    property: str
+    actions: tuple[Action, ...]
+    explanation: str = ""
+
+
+@frozen
+class Result:
+    """What one engine found out about one property of one design."""
+
+    design: str
+    property: str
+    engine: str
+    verdict: Verdict
+    covers: str
+    """What the verdict covers, in words and numbers."""
+    seconds: float
+    trace: Trace | None = None
+    deviations: tuple[str, ...] = ()
