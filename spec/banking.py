@@ -8,7 +8,7 @@ from spec.citations import arm, rule
 from spec.operations import CoreNumber
 from spec.processor import Banked, FiqBank, General, Processor
 from spec.psr import Mode, mode
-from spec.words import U32, choose, either, every, find, negate, put, select
+from spec.words import U32, choose, either, find, negate, put, select
 
 
 class Banks(Protocol):
@@ -86,9 +86,10 @@ def read_core(cpu: Processor, n: CoreNumber) -> U32:
 @rule(arm("B1.3.2"))
 def write_core(cpu: Processor, n: CoreNumber, value: U32) -> Processor:
     """Core register r0 to r14 of the current mode replaced; Hyp mode writes SP_hyp and LR_usr."""
-    hyp = every(mode(cpu.cpsr) == Mode.HYP, n == 13)
-    written = put(cpu.hyp, "sp_hyp", choose(hyp, value, cpu.hyp.sp_hyp))
-    return put(write_below_hyp(cpu, n, value), "hyp", written)
+    written = write_below_hyp(cpu, n, value)
+    if mode(cpu.cpsr) == Mode.HYP:
+        return put(written, "hyp", put(cpu.hyp, "sp_hyp", choose(n == 13, value, cpu.hyp.sp_hyp)))
+    return written
 
 
 def write_below_hyp(context: S, n: int, value: int) -> S:
@@ -98,7 +99,7 @@ def write_below_hyp(context: S, n: int, value: int) -> S:
     r8, r9, r10, r11, r12, sp, lr = (n == k for k in range(8, 15))
     shared, own_lr = negate(fiq), negate(either(fiq, irq, svc, abt, und))
     own_sp = own_lr & (current != Mode.HYP)
-    return attrs.evolve(
+    return attrs.evolve(  # type: ignore[misc]
         context,
         general=General(
             choose(n == 0, value, g.r0), choose(n == 1, value, g.r1), choose(n == 2, value, g.r2),

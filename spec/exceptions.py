@@ -296,17 +296,14 @@ def _data_abort_at_pl1(cpu: Processor, status: U32, address: U32) -> Processor:
     return put(entered, "cp15", attrs.evolve(cpu.cp15, dfsr=status, dfar=address))
 
 
-@rule(arm("B1.8.4"))
-def routed_to_hyp(cpu: Processor, route: int) -> bool:
-    """Whether a physical interrupt or abort is taken to Hyp mode; `route` is its HCR bit FMO, IMO or AMO."""
-    hcr = cpu.hyp.hcr
-    return either(is_hyp(cpu.cpsr), (hcr & ((1 << route) | (1 << TGE))) > 0)
+def _routed_to_hyp(cpu: Processor, route: int) -> bool:
+    return either(is_hyp(cpu.cpsr), (cpu.hyp.hcr & ((1 << route) | (1 << TGE))) > 0)
 
 
 @rule(arm("B1.9.8"), arm("B1.8.4"))
 def take_abort(cpu: Processor, unknown: U32) -> Processor:
     """The physical asynchronous external abort; `unknown` is what the fault address registers take."""
-    if routed_to_hyp(cpu, AMO):
+    if _routed_to_hyp(cpu, AMO):
         iss = iss_data_abort(0, 0, 0, 0, 0, 0, 0, 0, FaultStatus.ASYNCHRONOUS_EXTERNAL)
         reported = {"hdfar": unknown, "hpfar": bits(unknown, 27, 0) << 4}
         if is_hyp(cpu.cpsr):
@@ -323,7 +320,7 @@ def _asynchronous_abort_at_pl1(cpu: Processor, unknown: U32) -> Processor:
 @rule(arm("B1.9.10"), arm("B1.8.4"))
 def take_irq(cpu: Processor) -> Processor:
     """The physical IRQ exception."""
-    if routed_to_hyp(cpu, IMO):
+    if _routed_to_hyp(cpu, IMO):
         return enter_hyp(cpu, Vector.IRQ, cpu.pc)
     return take_virtual_irq(cpu)
 
@@ -331,7 +328,7 @@ def take_irq(cpu: Processor) -> Processor:
 @rule(arm("B1.9.12"), arm("B1.8.4"))
 def take_fiq(cpu: Processor) -> Processor:
     """The physical FIQ exception."""
-    if routed_to_hyp(cpu, FMO):
+    if _routed_to_hyp(cpu, FMO):
         return enter_hyp(cpu, Vector.FIQ, cpu.pc)
     return take_virtual_fiq(cpu)
 
