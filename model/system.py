@@ -20,7 +20,8 @@ from spec.operations import Choices, Instruction, MemoryOutcome
 from spec.processor import Processor
 from spec.psr import is_hyp, is_user
 from spec.registers import write
-from spec.words import bits, put, sub
+from spec.syndrome import ExceptionClass
+from spec.words import bits, negate, put, sub
 
 INTERRUPTS = "arch/arm/kvm/interrupts.S"
 
@@ -56,6 +57,13 @@ class HostExecutes(Action):
 
 
 @frozen
+class GuestTrapsUnforeseen(Action):
+    """The guest's instruction traps with an exception class that ARMv7 reserves, on a processor newer than the code."""
+
+    ec: int
+
+
+@frozen
 class SignalChanges(Action):
     """An interrupt or abort input of the processor changes: `irq`, `fiq`, `abort`, `virtual_irq` or `virtual_fiq`."""
 
@@ -87,6 +95,9 @@ class HypFaults(Action):
     """The lowvisor takes an Undefined Instruction exception at a step that uses VFP before its own permission is in force."""
 
 
+RESERVED_CLASSES = tuple(ec for ec in range(1, 64) if ec not in set(ExceptionClass))
+"""The exception classes that ARMv7 reserves."""
+
 FORCED = (LowvisorSteps, HighvisorHandles)
 """The kinds of action that nobody chooses: the only way on for their processor."""
 
@@ -109,6 +120,8 @@ def guard(design: Design, state: State, action: Action) -> bool:
             return where is Where.GUEST and possible(physical, instruction)
         case HostExecutes(_, instruction):
             return where is Where.HOST and possible(physical, instruction)
+        case GuestTrapsUnforeseen(_, ec):
+            return where is Where.GUEST and ec in RESERVED_CLASSES
         case SignalChanges(_, signal, level):
             return where in (Where.HOST, Where.GUEST) and getattr(physical.cpu.signals, signal) != level
         case InterruptTaken(_, signal):
@@ -144,6 +157,10 @@ def step(design: Design, state: State, action: Action) -> State:
             return with_physical(state, action, host_calls(design, physical, vcpu))
         case GuestExecutes(_, instruction, choices):
             return with_physical(state, action, guest_executes(design, physical, instruction, choices))
+        case GuestTrapsUnforeseen(_, ec):
+            taken = exceptions.take_hyp_trap(physical.cpu, (ec << 26) | (1 << 25), physical.cpu.pc)
+            left = put(physical, "trapped_from", physical.cpu)
+            return with_physical(state, action, at_vector(design, left, taken))
         case HostExecutes(_, instruction, choices):
             return with_physical(state, action, host_executes(physical, instruction, choices))
         case SignalChanges(_, signal, level):
@@ -264,6 +281,8 @@ def lowvisor_steps(design: Design, state: State, action: Action) -> State:
     if thread.index >= len(steps):
         return with_physical(state, action, finished(physical))
     here = context(state, action.cpu)
+    if moves.needs_hyp_mode(steps[thread.index]) and negate(is_hyp(physical.cpu.cpsr)):
+        return with_physical(state, action, undefined_in_kernel(physical))
     if moves.must_fault(steps[thread.index], here):
         return with_physical(state, action, hyp_faults(design, physical))
     after = moves.apply(steps[thread.index], here)
@@ -281,6 +300,13 @@ def lowvisor_steps(design: Design, state: State, action: Action) -> State:
         processors=replaced(state.processors, action.cpu, moved),
         vcpus=replaced(state.vcpus, thread.vcpu, vcpu),
     )
+
+
+@rule(arm("B3.15.2"), arm("B1.3.1"), paper("3.1"))
+def undefined_in_kernel(physical: Physical) -> Physical:
+    """An access to a Hyp register from the kernel's own mode: UNDEFINED, and the host panics."""
+    cpu = exceptions.take_undefined(physical.cpu)
+    return evolve(physical, cpu=cpu, thread=put(physical.thread, "where", Where.PANICKED))
 
 
 @rule(linux(INTERRUPTS, "__kvm_vcpu_run"), arm("B9.3.3"))

@@ -48,6 +48,8 @@ class Property:
     question: str
     """The question, of the slides or of a reader, that it answers."""
     kind: Kind
+    about: tuple[type[Action], ...]
+    """The kinds of action whose steps it speaks about; it holds trivially of every other."""
     holds: Predicate
     interesting: Predicate
     explain: Callable[[Design, State, Action, State], str] = field(default=lambda *_: "")

@@ -8,7 +8,7 @@ from enum import Enum
 
 from attrs import evolve, frozen
 
-from spec import exceptions, syndrome
+from spec import banking, exceptions, interrupts, syndrome
 from spec.citations import arm, rule
 from spec.coprocessor.row import Effect, Form, Row
 from spec.exceptions import AbortKind
@@ -230,7 +230,7 @@ def coprocessor_value(cpu: Processor, row: Row) -> int:
             shadow = cpu.hyp.vpidr if row.state == "midr" else cpu.hyp.vmpidr
             return choose(below_hyp, shadow, read(cpu, row.state or ""))
         case Effect.INTERRUPT_STATUS:
-            return exceptions.interrupt_status(cpu)
+            return interrupts.interrupt_status(cpu)
         case Effect.PHYSICAL_COUNT:
             return cpu.timer.cntpct
         case Effect.VIRTUAL_COUNT:
@@ -251,9 +251,9 @@ def delivered(cpu: Processor, access: CoprocessorAccess, value: int) -> Processo
     """The processor with a value read by MRC or MRRC in its core registers; STC puts it into memory."""
     if access.row.form is Form.MEMORY:
         return cpu
-    cpu = exceptions.write_core(cpu, access.rt, bits(value, 31, 0))
+    cpu = banking.write_core(cpu, access.rt, bits(value, 31, 0))
     if access.row.form is Form.DOUBLE:
-        cpu = exceptions.write_core(cpu, access.rt2, bits(value, 63, 32))
+        cpu = banking.write_core(cpu, access.rt2, bits(value, 63, 32))
     return cpu
 
 
@@ -263,9 +263,9 @@ def coprocessor_write(cpu: Processor, access: CoprocessorAccess) -> Processor:
     row = access.row
     if row.state is None or row.effect not in WRITABLE:
         return cpu
-    value = exceptions.read_core(cpu, access.rt)
+    value = banking.read_core(cpu, access.rt)
     if row.form is Form.DOUBLE:
-        value = value | (exceptions.read_core(cpu, access.rt2) << 32)
+        value = value | (banking.read_core(cpu, access.rt2) << 32)
     before, width = read(cpu, row.state), REGISTERS[row.state].width
     match row.effect:
         case Effect.SET_BITS:
@@ -337,12 +337,12 @@ def loaded(cpu: Processor, instruction: Instruction, choices: Choices) -> Proces
     operation = instruction.operation
     match operation:
         case Load(rt, _, value):
-            return exceptions.write_core(cpu, rt, value)
+            return banking.write_core(cpu, rt, value)
         case LoadExclusive(rt, value):
-            return put(exceptions.write_core(cpu, rt, value), "local", put(cpu.local, "exclusive", 1))
+            return put(banking.write_core(cpu, rt, value), "local", put(cpu.local, "exclusive", 1))
         case StoreExclusive(rd):
             status = choose(cpu.local.exclusive == 1, 0, 1)
-            return put(exceptions.write_core(cpu, rd, status), "local", put(cpu.local, "exclusive", 0))
+            return put(banking.write_core(cpu, rd, status), "local", put(cpu.local, "exclusive", 0))
     return cpu
 
 
@@ -350,7 +350,7 @@ def loaded(cpu: Processor, instruction: Instruction, choices: Choices) -> Proces
 def wait(cpu: Processor, instruction: Instruction, choices: Choices) -> Outcome:
     """WFI and WFE: no effect where something to wake it is pending, a trap where HCR asks for one, else suspension."""
     for_event = isinstance(instruction.operation, Wfe)
-    wakes = exceptions.wfe_wakes(cpu) if for_event else exceptions.wfi_wakes(cpu)
+    wakes = interrupts.wfe_wakes(cpu) if for_event else interrupts.wfi_wakes(cpu)
     if wait_traps(cpu, for_event, negate(wakes)):
         cv, cond = condition_fields(cpu, instruction, choices)
         hsr = syndrome.hsr(ExceptionClass.WFX, instruction.wide, syndrome.iss_wfx(cv, cond, 1 if for_event else 0))
@@ -394,8 +394,8 @@ def status_access(cpu: Processor, instruction: Instruction, choices: Choices) ->
     match operation:
         case ReadCpsr(rd, saved):
             if saved == 1:
-                return completed(cpu, exceptions.write_core(cpu, rd, exceptions.read_spsr(cpu, unknown)), instruction)
-            return completed(cpu, exceptions.write_core(cpu, rd, visible_cpsr(cpu)), instruction)
+                return completed(cpu, banking.write_core(cpu, rd, banking.read_spsr(cpu, unknown)), instruction)
+            return completed(cpu, banking.write_core(cpu, rd, visible_cpsr(cpu)), instruction)
         case WriteCpsr(value):
             return write_cpsr(cpu, instruction, choices, value)
         case ReadBanked(_, register) | WriteBanked(_, register):
@@ -432,8 +432,8 @@ def banked_access(cpu: Processor, instruction: Instruction, choices: Choices, re
     if either(is_user(cpu.cpsr), every(suffix == "hyp", negate(is_hyp(cpu.cpsr))), names_current(cpu, suffix)):
         return unpredictable(cpu, instruction, choices)
     if isinstance(operation, ReadBanked):
-        return completed(cpu, exceptions.write_core(cpu, operation.rd, read(cpu, register)), instruction)
-    return completed(cpu, write(cpu, register, exceptions.read_core(cpu, operation.rn)), instruction)
+        return completed(cpu, banking.write_core(cpu, operation.rd, read(cpu, register)), instruction)
+    return completed(cpu, write(cpu, register, banking.read_core(cpu, operation.rn)), instruction)
 
 
 @rule(arm("B9.2.3"))
@@ -452,10 +452,10 @@ def exception_return(cpu: Processor, instruction: Instruction, choices: Choices)
         if operation.form == ReturnForm.ERET:
             return Outcome(exceptions.return_from_hyp(cpu), Event.COMPLETED)
         return undefined(cpu)
-    link = exceptions.read_core(cpu, 14)
+    link = banking.read_core(cpu, 14)
     from_memory = either(operation.form == ReturnForm.RFE, operation.form == ReturnForm.LDM)
     target = choose(from_memory, operation.target, link)
-    spsr = exceptions.read_spsr(cpu, bits(choices.unknown, 31, 0))
+    spsr = banking.read_spsr(cpu, bits(choices.unknown, 31, 0))
     saved = choose(operation.form == ReturnForm.RFE, operation.saved, spsr)
     legal = every(is_pl1(cpu.cpsr), exceptions.is_legal_return(cpu, saved))
     if legal:
@@ -468,12 +468,12 @@ def unprivileged(cpu: Processor, instruction: Instruction, choices: Choices) -> 
     """Instructions that every mode may execute: computation, branches, hints and barriers."""
     match instruction.operation:
         case Compute(rd, value, flags):
-            after = exceptions.write_core(cpu, rd, value)
+            after = banking.write_core(cpu, rd, value)
             return completed(cpu, put(after, "cpsr", clear(cpu.cpsr, 0xF0000000) | (flags << 28)), instruction)
         case Branch(target):
             return Outcome(evolve(cpu, pc=clear(target, 1), cpsr=advance_it(cpu.cpsr)), Event.COMPLETED)
         case Bxj(rm):
-            return branch_jazelle(cpu, instruction, choices, exceptions.read_core(cpu, rm))
+            return branch_jazelle(cpu, instruction, choices, banking.read_core(cpu, rm))
         case Clrex():
             return completed(cpu, put(cpu, "local", put(cpu.local, "exclusive", 0)), instruction)
         case Sev():

@@ -12,7 +12,7 @@ from spec.citations import linux, rule
 from spec.coprocessor.decode import ROW
 from spec.banking import write_below_hyp
 from spec.registers import write
-from spec.words import U4, U32, bit, bits, every, member
+from spec.words import U4, U32, bit, bits, every, member, negate
 
 HANDLE_EXIT = "arch/arm/kvm/handle_exit.c"
 COPROC = "arch/arm/kvm/coproc.c"
@@ -155,6 +155,8 @@ def skipped(design: Design, image: Image) -> Exit:
 def guest_abort(design: Design, image: Image, answer: MemoryAnswer) -> Exit:
     """A stage-2 fault maps a page and retries, is an access to a device for user space, or goes to the guest as an abort."""
     prefetch = bits(image.hsr, 31, 26) == 0x20
+    if negate(member(image.hsr & 0x3C, (0x04, 0x0C))):
+        return Exit(image, Result.ERROR, Progress.LEFT)
     if answer == MemoryAnswer.MAPPED:
         return Exit(image, Result.RESUME, Progress.RETRIED)
     if answer == MemoryAnswer.DEVICE:

@@ -237,6 +237,20 @@ def may_fault(step: Step, context: Context) -> bool:
     return every(holds(step.when, context), either(bit(hyp.hcptr, 10) == 1, bit(hyp.hcptr_in_force, 10) == 1))
 
 
+@rule(arm("B3.15.2"), arm("B9.3.9"))
+def needs_hyp_mode(step: Step) -> bool:
+    """Whether the step reaches a register that only Hyp mode may access."""
+    names: tuple[str, ...] = ()
+    match step.move:
+        case Push(registers) | Pop(registers) | Save(registers) | Load(registers):
+            names = registers
+        case Alter(register) | Write(register, _) | Copy(register, _) | Install(register) | SaveAs(register):
+            names = (register,)
+        case Inspect(register):
+            names = (register,)
+    return any(REGISTERS[name].component == "hyp" or name in ("cntvoff", "cnthctl") for name in names)
+
+
 @rule(arm("B1.14.12"))
 def must_fault(step: Step, context: Context) -> bool:
     """Whether the step takes an Undefined Instruction exception in Hyp mode whatever the processor has synchronised."""
