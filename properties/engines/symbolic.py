@@ -11,7 +11,8 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import attrs
@@ -109,7 +110,7 @@ class Truth:
     def _operand(self, other: Any, sign: str) -> Truth:
         if isinstance(other, Truth):
             return other
-        raise NotLiftable(f"Truth {sign} {type(other).__name__}: a truth value is no number; use choose(condition, 1, 0)")
+        raise NotLiftable(f"Truth {sign} {_described(other)}: no number; use choose(condition, 1, 0)")
 
     def __bool__(self) -> bool:
         return _decide(self.term)
@@ -125,8 +126,8 @@ class Truth:
         if type(a) is type(b):
             if isinstance(a, tuple) and len(a) == len(b):
                 return _rebuilt(a, [self.choose(x, y) for x, y in zip(a, b, strict=True)])
-            if attrs.has(type(a)):
-                names = record_fields(type(a))
+            if is_record(a):
+                names = record_fields(a.__class__)
                 left, right = [getattr(a, name) for name, _ in names], [getattr(b, name) for name, _ in names]
                 merged = [x if x is y else self.choose(x, y) for x, y in zip(left, right, strict=True)]
                 if all(map(operator.is_, merged, left)):
@@ -134,7 +135,7 @@ class Truth:
                 return type(a)(**{alias: value for (_, alias), value in zip(names, merged, strict=True)})
             if not isinstance(a, (tuple, Word, Truth)) and a == b:
                 return a
-        raise NotLiftable(f"choose: {_described(a)} and {_described(b)} do not merge; branch on the condition with `if`")
+        raise NotLiftable(f"choose: {_described(a)} and {_described(b)} do not merge; branch with `if`")
 
     def _choose_truth(self, a: Any, b: Any) -> Any:
         if isinstance(a, bool):
@@ -180,10 +181,35 @@ class Truth:
 class _Atom:
     """A solver term with its size; `choice` is (condition, a, b) where the term chooses between two numbers."""
 
-    __slots__ = ("choice", "size", "term")
+    __slots__ = ("choice", "equations", "name", "size", "slices", "term")
 
-    def __init__(self, term: Any, size: int, choice: tuple[Truth, int, int] | None = None) -> None:
+    def __init__(self, term: Any, size: int, choice: tuple[Truth, int, int] | None = None, name: str = "") -> None:
         self.term, self.size, self.choice = term, size, choice
+        self.name = name
+        """The variable's name, where the term is one."""
+        self.slices: dict[tuple[int, int], Any] = {}
+        self.equations: dict[tuple[int, int, int], Truth] = {}
+
+    def slice(self, low: int, size: int) -> Any:
+        """The term's bits from `low` upwards, as a term; asked for again, the same object."""
+        if size == self.size:
+            return self.term
+        found = self.slices.get((low, size))
+        if found is None:
+            found = z3.BitVecRef(z3.Z3_mk_extract(_REF, low + size - 1, low, self.term.ast), _CONTEXT)
+            self.slices[low, size] = found
+        return found
+
+    def equals(self, low: int, size: int, value: int) -> Any:
+        """Whether the term's bits from `low` upwards are this number."""
+        if self.choice is not None:
+            condition, a, b = self.choice
+            ones = (1 << size) - 1
+            return condition.choose((a >> low) & ones == value, (b >> low) & ones == value)
+        found = self.equations.get((low, size, value))
+        if found is None:
+            found = self.equations[low, size, value] = _equation(self.slice(low, size), _numeral(value, size))
+        return found
 
 
 Slice = tuple[_Atom, int, bool]
@@ -207,7 +233,7 @@ class Word:
     def term(self) -> Any:
         """The word as one z3 bit-vector of `width` bits."""
         if self._term is None:
-            self._term = _term_at(self, self.width)
+            self._term = term_at(self, self.width)
         return self._term
 
     @property
@@ -237,7 +263,7 @@ class Word:
 
     def __lshift__(self, count: Any) -> Any:
         count = _count(count)
-        return Word(self.const << count, [(at + count, *rest) for at, *rest in self.parts]) if count else self  # type: ignore[misc]
+        return Word(self.const << count, [(at + count, *rest) for at, *rest in self.parts]) if count else self
 
     def __rshift__(self, count: Any) -> Any:
         count = _count(count)
@@ -260,7 +286,7 @@ class Word:
         if self.bound & bound == 0:
             return self | other
         width = (self.bound + bound).bit_length()
-        left, right = _term_at(self, width), _term_at(other, width)
+        left, right = term_at(self, width), term_at(other, width)
         return of_term(z3.BitVecRef(z3.Z3_mk_bvadd(_REF, left.ast, right.ast), _CONTEXT), width)
 
     __rand__, __ror__, __rxor__, __radd__ = __and__, __or__, __xor__, __add__
@@ -272,9 +298,15 @@ class Word:
             return NotImplemented
         if other is self:
             return True
-        if isinstance(other, int) and other < 0:
-            return False
         result: Any = True
+        if isinstance(other, int):
+            if other < 0 or other & ~_support(self.parts) != self.const:
+                return False
+            for at, size, atom, low, inverse in self.parts:
+                ones = (1 << size) - 1
+                wanted = (other >> at) & ones
+                result = result & atom.equals(low, size, wanted ^ ones if inverse else wanted)
+            return result
         for _, size, left, right in _aligned(self, other):
             result = result & _equal_pieces(left, right, size)
             if result is False:
@@ -306,7 +338,7 @@ class Word:
     __mul__ = __rmul__ = __pow__ = __rpow__ = _refusal("`*` is refused; add shifted words, or use select(...)")
     __floordiv__ = __rfloordiv__ = __truediv__ = __rtruediv__ = __divmod__ = _refusal("division is refused; use `>>`")
     __mod__ = __rmod__ = _refusal("`%` is refused; use bits(x, hi, lo)")
-    __rlshift__ = __rrshift__ = _refusal("a shift by a symbolic amount is refused; use select(...) over constant shifts")
+    __rlshift__ = __rrshift__ = _refusal("a symbolic shift is refused; use select(...) over constant shifts")
     __index__ = _refusal("a symbolic word is no index; use select(table, index) or find(table, key, default)")
     __int__ = __float__ = _refusal("a symbolic word has no one value; keep it a word, or evaluate(value, model)")
     __hash__ = _refusal("a symbolic word has no hash; use find(table, key, default) or member(x, values)")
@@ -328,7 +360,7 @@ def of_term(term: Any, width: int | None = None) -> Any:
 @lru_cache(maxsize=1 << 16)
 def variable(name: str, width: int) -> Any:
     """The free word of that name and width; a width of 0 gives 0."""
-    return of_term(z3.BitVec(name, width), width) if width else 0
+    return Word(0, ((0, width, _Atom(z3.BitVec(name, width), width, name=name), 0, False),)) if width else 0
 
 
 @lru_cache(maxsize=1 << 12)
@@ -355,10 +387,15 @@ def truth(term: Any) -> Truth | bool:
     return False if z3.is_false(term) else Truth(term)
 
 
-@lru_cache(maxsize=None)
+@cache
 def record_fields(cls: type) -> tuple[tuple[str, str], ...]:
     """The fields of a record class, each with the name its constructor gives it."""
     return tuple((field.name, field.alias or field.name) for field in attrs.fields(cls))
+
+
+def is_record(value: Any) -> bool:
+    """Whether the value is a record, that is, of an attrs class."""
+    return attrs.has(type(value))
 
 
 def transform(value: Any, word: Callable[[Word], Any], proposition: Callable[[Truth], Any]) -> Any:
@@ -370,8 +407,8 @@ def transform(value: Any, word: Callable[[Word], Any], proposition: Callable[[Tr
     if isinstance(value, tuple):
         items = [transform(item, word, proposition) for item in value]
         return value if all(map(operator.is_, items, value)) else _rebuilt(value, items)
-    if attrs.has(type(value)):
-        names = record_fields(type(value))
+    if is_record(value):
+        names = record_fields(value.__class__)
         old = [getattr(value, name) for name, _ in names]
         new = [transform(item, word, proposition) for item in old]
         if all(map(operator.is_, old, new)):
@@ -380,11 +417,14 @@ def transform(value: Any, word: Callable[[Word], Any], proposition: Callable[[Tr
     return value
 
 
-def map_terms(word: Word, replace: Callable[[Any], Any]) -> Any:
-    """The word with the solver term of each piece replaced by a word or number that `replace` gives for it."""
+def map_terms(word: Word, replace: Callable[[Any, str], Any]) -> Any:
+    """The word with each solver term replaced by the word or number that `replace(term, name)` gives for it.
+
+    `name` is the variable's name, or empty where the term is no variable.
+    """
     result: Any = word.const
     for at, size, atom, low, inverse in word.parts:
-        piece = (replace(atom.term) >> low) & ((1 << size) - 1)
+        piece = (replace(atom.term, atom.name) >> low) & ((1 << size) - 1)
         result = result | ((piece ^ ((1 << size) - 1) if inverse else piece) << at)
     return result
 
@@ -401,13 +441,13 @@ def terms(value: Any) -> Iterator[Any]:
     elif isinstance(value, (tuple, list)):
         for item in value:
             yield from terms(item)
-    elif attrs.has(type(value)):
-        for name, _ in record_fields(type(value)):
+    elif is_record(value):
+        for name, _ in record_fields(value.__class__):
             yield from terms(getattr(value, name))
 
 
 def _described(value: Any) -> str:
-    return type(value).__name__ if isinstance(value, (Word, Truth)) or attrs.has(type(value)) else repr(value)
+    return type(value).__name__ if isinstance(value, (Word, Truth)) or is_record(value) else repr(value)
 
 
 def _is_number(value: Any) -> bool:
@@ -431,7 +471,7 @@ def _operand(other: Any, sign: str) -> Any:
         raise NotLiftable(f"Word {sign} truth value: a truth value is no number; use choose(condition, 1, 0)")
     if isinstance(other, int):
         if other < 0:
-            raise NotLiftable(f"Word {sign} {other}: negative numbers are refused; use sub(a, b, width) or inv(a, width)")
+            raise NotLiftable(f"Word {sign} {other}: no negative numbers; use sub(a, b, width) or inv(a, width)")
         return int(other)
     return other if isinstance(other, Word) else NotImplemented
 
@@ -492,7 +532,7 @@ def _pieces(value: Any, cuts: list[int]) -> Iterator[Any]:
     """The value between each two cuts: an `int` where it is known, a slice where it is not."""
     const, parts = (value, ()) if isinstance(value, int) else (value.const, value.parts)
     position = 0
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         while position < len(parts) and parts[position][0] + parts[position][1] <= start:
             position += 1
         if position < len(parts) and parts[position][0] <= start:
@@ -504,17 +544,15 @@ def _pieces(value: Any, cuts: list[int]) -> Iterator[Any]:
 
 def _aligned(a: Any, b: Any) -> list[tuple[int, int, Any, Any]]:
     """Both values cut at the same places: (lowest bit, size, piece of a, piece of b), from the low end upwards."""
-    marks = {0}
+    marks = {0, max(value.bit_length() if isinstance(value, int) else value.width for value in (a, b))}
     for value in (a, b):
-        if isinstance(value, int):
-            marks.add(value.bit_length())
-        else:
+        if isinstance(value, Word):
             marks.add(value.width)
             for at, size, *_ in value.parts:
                 marks.add(at)
                 marks.add(at + size)
     cuts = sorted(marks)
-    sizes = [end - start for start, end in zip(cuts, cuts[1:], strict=False)]
+    sizes = [end - start for start, end in pairwise(cuts)]
     return list(zip(cuts, sizes, _pieces(a, cuts), _pieces(b, cuts), strict=False))
 
 
@@ -563,12 +601,7 @@ def _equal_pieces(left: Any, right: Any, size: int) -> Any:
         return left == right
     if isinstance(right, int):
         atom, low, inverse = left
-        ones = (1 << size) - 1
-        wanted = right ^ ones if inverse else right
-        if atom.choice is not None:
-            condition, a, b = atom.choice
-            return condition.choose((a >> low) & ones == wanted, (b >> low) & ones == wanted)
-        return _equation(_piece_term((atom, low, False), size), _numeral(wanted, size))
+        return atom.equals(low, size, right ^ ((1 << size) - 1) if inverse else right)
     if _is_same_slice(left, right):
         return left[2] == right[2]
     return _equation(_piece_term(left, size), _piece_term(right, size))
@@ -590,7 +623,7 @@ def _below(a: Any, b: Any) -> Any:
     if least_a >= most_b:
         return False
     width = max(most_a, most_b).bit_length()
-    left, right = _term_at(a, width), _term_at(b, width)
+    left, right = term_at(a, width), term_at(b, width)
     return Truth(z3.BoolRef(z3.Z3_mk_bvult(_REF, left.ast, right.ast), _CONTEXT))
 
 
@@ -607,13 +640,11 @@ def _piece_term(piece: Any, size: int) -> Any:
     if isinstance(piece, int):
         return _numeral(piece, size)
     atom, low, inverse = piece
-    term = atom.term
-    if size != atom.size:
-        term = z3.BitVecRef(z3.Z3_mk_extract(_REF, low + size - 1, low, term.ast), _CONTEXT)
+    term = atom.slice(low, size)
     return z3.BitVecRef(z3.Z3_mk_bvnot(_REF, term.ast), _CONTEXT) if inverse else term
 
 
-def _term_at(value: Any, width: int) -> Any:
+def term_at(value: Any, width: int) -> Any:
     """The value as one z3 bit-vector of that many bits, which must hold it."""
     if isinstance(value, int):
         return _numeral(value, width)

@@ -1,0 +1,1 @@
+"""The engines that find out whether a property holds: symbolic execution over z3, proof, random walks, exploration."""

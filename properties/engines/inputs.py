@@ -1,0 +1,481 @@
+"""Inputs for rules, derived from declared types: symbolic values, random values and Hypothesis strategies.
+
+A type becomes a `Shape`: words and truth values in a frame of records and tuples. Where a type leaves the frame open
+(which operation, which row of the catalogue, an optional part), its shape has alternatives, each one frame.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum, IntEnum
+from functools import cache, cached_property, lru_cache
+from itertools import islice, product
+from random import Random
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import attrs
+from attrs import define, frozen
+from hypothesis import strategies
+
+from properties.engines.symbolic import Truth, Word, is_record, proposition, record_fields, variable
+from spec.coprocessor.row import Row, Trap
+from spec.operations import CoprocessorAccess, ReadBanked, WriteBanked
+from spec.processor import Banked, FiqBank
+from spec.registers import REGISTERS
+from spec.words import Width, either, every, member
+
+Strategy = strategies.SearchStrategy[Any]
+_TUPLE_LENGTHS = (0, 1, 2)
+"""The lengths in which a tuple of any length is tried."""
+
+
+class NotDerivable(Exception):
+    """A declared type does not say which values it has: give it a width, or a stated domain."""
+
+
+@frozen(eq=False, slots=False)
+class Shape:
+    """The values of a type: words in a frame, or alternatives of such."""
+
+    @property
+    def label(self) -> str:
+        """What distinguishes this shape from its alternatives, empty where nothing does."""
+        return ""
+
+    def alternatives(self) -> Iterator[Shape]:
+        """The shapes of one frame each, in the order of their declaration."""
+        yield self
+
+    def symbolic(self, prefix: str) -> Any:
+        """A value whose words are free variables, named by their path below `prefix`; only for a single frame."""
+        raise NotImplementedError
+
+    def draw(self, random: Random) -> Any:
+        """A concrete value, with a bias towards 0, 1, all ones and single bits."""
+        raise NotImplementedError
+
+    def strategy(self) -> Strategy:
+        """A Hypothesis strategy of concrete values."""
+        raise NotImplementedError
+
+
+@frozen(eq=False, slots=False)
+class Words(Shape):
+    """All words of a width, below its limit where it has one."""
+
+    width: Width
+
+    @cached_property
+    def top(self) -> int:
+        return self.width.limit or 1 << self.width.bits
+
+    @cached_property
+    def corners(self) -> tuple[int, ...]:
+        top, size = self.top, self.width.bits
+        single = [1 << n for n in range(size)]
+        holes = [(1 << size) - 1 - n for n in single]
+        return tuple(dict.fromkeys(n for n in (0, 1, top - 1, top - 2, *single, *holes) if 0 <= n < top))
+
+    def symbolic(self, prefix: str) -> Any:
+        return variable(prefix, self.width.bits)
+
+    def draw(self, random: Random) -> int:
+        chance = random.getrandbits(3)
+        if chance < 5:
+            return random.getrandbits(self.width.bits) % self.top
+        corners = self.corners
+        return corners[int(random.random() * (min(4, len(corners)) if chance == 5 else len(corners)))]
+
+    def strategy(self) -> Strategy:
+        return strategies.one_of(strategies.integers(0, self.top - 1), strategies.sampled_from(self.corners))
+
+
+@frozen(eq=False, slots=False)
+class Members(Shape):
+    """A word that is one of a few numbers, such as the members of an enumeration."""
+
+    values: tuple[int, ...]
+
+    def symbolic(self, prefix: str) -> Any:
+        return variable(prefix, max(self.values).bit_length())
+
+    def draw(self, random: Random) -> int:
+        return random.choice(self.values)
+
+    def strategy(self) -> Strategy:
+        return strategies.sampled_from(self.values)
+
+
+@frozen(eq=False, slots=False)
+class Truths(Shape):
+    """Both truth values."""
+
+    def symbolic(self, prefix: str) -> Any:
+        return proposition(prefix)
+
+    def draw(self, random: Random) -> bool:
+        return random.getrandbits(1) == 1
+
+    def strategy(self) -> Strategy:
+        return strategies.booleans()
+
+
+@frozen(eq=False, slots=False)
+class Constant(Shape):
+    """One value."""
+
+    value: Any
+
+    @property
+    def label(self) -> str:
+        name = getattr(self.value, "name", getattr(self.value, "id", None))
+        return name if isinstance(name, str) else self.value if isinstance(self.value, str) else ""
+
+    def symbolic(self, prefix: str) -> Any:
+        return self.value
+
+    def draw(self, random: Random) -> Any:
+        return self.value
+
+    def strategy(self) -> Strategy:
+        return strategies.just(self.value)
+
+
+@frozen(eq=False, slots=False)
+class Record(Shape):
+    """A record or, where `cls` is `tuple`, a tuple, of shapes by field name."""
+
+    cls: Callable[..., Any]
+    parts: tuple[tuple[str, Shape], ...]
+    holds: Callable[[Any], Any] | None = None
+    """A requirement that connects the fields."""
+    named: bool = False
+    """Whether the class is itself a choice among several."""
+
+    @property
+    def label(self) -> str:
+        words = [self.cls.__name__] if self.named else []
+        return " ".join(words + [shape.label for _, shape in self.parts if shape.label])
+
+    def built(self, values: Iterable[Any]) -> Any:
+        if self.cls is tuple:
+            return tuple(values)
+        return self.cls(**dict(zip((name for name, _ in self.parts), values, strict=True)))
+
+    def alternatives(self) -> Iterator[Shape]:
+        expanded = [list(shape.alternatives()) for _, shape in self.parts]
+        if all(len(options) == 1 for options in expanded):
+            yield self
+            return
+        for choice in product(*expanded):
+            parts = tuple((name, shape) for (name, _), shape in zip(self.parts, choice, strict=True))
+            yield Record(self.cls, parts, self.holds, self.named)
+
+    @lru_cache(maxsize=256)  # noqa: B019 - shapes live as long as the types they come from
+    def symbolic(self, prefix: str) -> Any:
+        return self.built([shape.symbolic(f"{prefix}.{name}") for name, shape in self.parts])
+
+    def draw(self, random: Random) -> Any:
+        for _ in range(1000):
+            value = self.built([shape.draw(random) for _, shape in self.parts])
+            if self.holds is None or self.holds(value):
+                return value
+        raise NotDerivable(f"{self.cls.__name__}: no value drawn satisfies what connects its fields")
+
+    def strategy(self) -> Strategy:
+        values = strategies.tuples(*(shape.strategy() for _, shape in self.parts)).map(self.built)
+        return values if self.holds is None else values.filter(self.holds)
+
+
+@frozen(eq=False, slots=False)
+class OneOf(Shape):
+    """One of several shapes."""
+
+    options: tuple[Shape, ...]
+
+    def alternatives(self) -> Iterator[Shape]:
+        for option in self.options:
+            yield from option.alternatives()
+
+    def symbolic(self, prefix: str) -> Any:
+        raise NotDerivable(f"{prefix}: the type has several shapes; take one of shapes(...)")
+
+    def draw(self, random: Random) -> Any:
+        return random.choice(self.options).draw(random)
+
+    def strategy(self) -> Strategy:
+        return strategies.one_of(*(option.strategy() for option in self.options))
+
+
+def one_of(options: Iterable[Shape]) -> Shape:
+    """The choice among shapes, or the one there is."""
+    listed = tuple(options)
+    return listed[0] if len(listed) == 1 else OneOf(listed)
+
+
+def among(values: Iterable[Any]) -> Shape:
+    """The choice among concrete values, each a frame of its own."""
+    return one_of(Constant(value) for value in values)
+
+
+@cache
+def banked_names() -> tuple[str, ...]:
+    """The registers that MRS and MSR (banked register) can name in Non-secure state, as `spec.registers` names them."""
+    banks = {field.name for cls in (Banked, FiqBank) for field in attrs.fields(cls)}
+    hyp = {"sp_hyp", "elr_hyp", "spsr_hyp"}
+    return tuple(name for name in REGISTERS if name in banks or name in hyp or name.endswith("_usr"))
+
+
+def _rows() -> Shape:
+    from spec.coprocessor.decode import ROWS
+
+    return among(ROWS)
+
+
+def _traps() -> Shape:
+    from spec.coprocessor.decode import ROWS
+
+    return among(dict.fromkeys(trap for row in ROWS for trap in row.traps))
+
+
+def _covers(access: CoprocessorAccess) -> Any:
+    from spec.coprocessor.decode import holds
+
+    return holds(access.row, access.opc1, access.crn, access.crm, access.opc2)
+
+
+def _accesses() -> Shape:
+    from spec.coprocessor.decode import ROWS
+
+    def access(row: Row) -> Shape:
+        parts: list[tuple[str, Shape]] = []
+        for name, hint in field_hints(CoprocessorAccess).items():
+            held = getattr(row, name, None) if name in ("opc1", "crn", "crm", "opc2") else None
+            if name == "row":
+                parts.append((name, Constant(row)))
+            elif held is not None:
+                parts.append((name, Constant(held[0]) if len(held) == 1 else Members(held)))
+            else:
+                parts.append((name, shape(hint)))
+        return Record(CoprocessorAccess, tuple(parts), _covers, named=True)
+
+    return one_of(access(row) for row in ROWS)
+
+
+_STATED: Mapping[type, Callable[[], Shape]] = {Row: _rows, Trap: _traps, CoprocessorAccess: _accesses}
+"""Types whose values are a table's, not every combination of their fields."""
+_CONNECTED: Mapping[type, Callable[[Any], Any]] = {CoprocessorAccess: _covers}
+"""What connects the fields of a record, beyond their widths."""
+
+
+@cache
+def field_hints(cls: type) -> Mapping[str, Any]:
+    """The declared type of each field of a record class, with its annotations."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {field.name: hints[field.name] for field in attrs.fields(cls)}
+
+
+@cache
+def shape(hint: Any) -> Shape:
+    """The shape of a declared type; NotDerivable where its declaration does not say which values it has."""
+    if isinstance(hint, Shape):
+        return hint
+    width = width_of(hint)
+    if width is not None:
+        return Words(width)
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return shape(arguments[0])
+    if origin in (Union, types.UnionType):
+        return one_of(shape(argument) for argument in arguments)
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        item = shape(arguments[0])
+        return one_of(_tuple([item] * length) for length in _TUPLE_LENGTHS)
+    if origin is tuple:
+        return _tuple([shape(argument) for argument in arguments])
+    if hint is bool:
+        return Truths()
+    if hint is None or hint is type(None):
+        return Constant(None)
+    if hint in _STATED:
+        return _STATED[hint]()
+    if isinstance(hint, type) and issubclass(hint, IntEnum):
+        return Members(tuple(hint))
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return among(hint)
+    if isinstance(hint, type) and attrs.has(hint):
+        return _record(hint)
+    raise NotDerivable(f"{hint}: neither a width, an enumeration, a record nor a stated domain")
+
+
+def shapes(hint: Any) -> Iterator[Shape]:
+    """The alternatives of a declared type, one frame each: operations by class, coprocessor accesses by row."""
+    return shape(hint).alternatives()
+
+
+def _tuple(items: list[Shape]) -> Shape:
+    return Record(tuple, tuple((str(number), item) for number, item in enumerate(items)))
+
+
+def _record(cls: type) -> Shape:
+    kinds = _kinds(cls)
+    if kinds:
+        return one_of(_named(kind) for kind in kinds)
+    parts: list[tuple[str, Shape]] = []
+    for (name, alias), hint in zip(record_fields(cls), field_hints(cls).values(), strict=True):
+        if hint is str and cls in (ReadBanked, WriteBanked):
+            parts.append((alias, among(banked_names())))
+            continue
+        try:
+            parts.append((alias, shape(hint)))
+        except NotDerivable as problem:
+            raise NotDerivable(f"{cls.__name__}.{name}: {problem}") from None
+    return Record(cls, tuple(parts), _CONNECTED.get(cls))
+
+
+def _named(kind: type) -> Shape:
+    found = shape(kind)
+    return attrs.evolve(found, named=True) if isinstance(found, Record) else found
+
+
+def _kinds(cls: type) -> list[type]:
+    """The concrete classes below a class, by name; attrs leaves a dead twin of each slotted class behind."""
+    found: dict[str, type] = {}
+    below: type
+    for below in cls.__subclasses__():
+        if attrs.has(below) and "__attrs_attrs__" in vars(below):
+            for kind in _kinds(below) or [below]:
+                found[f"{kind.__module__}.{kind.__qualname__}"] = kind
+    return list(found.values())
+
+
+def width_of(hint: Any) -> Width | None:
+    """The width that a type declares, if it is a word's."""
+    if isinstance(hint, Width):
+        return hint
+    if get_origin(hint) is Annotated:
+        return next((extra for extra in get_args(hint)[1:] if isinstance(extra, Width)), None)
+    return None
+
+
+def like(template: Any) -> Shape:
+    """The shape of values with the frame of a given one: its declared words are free, all else is as it is there."""
+    return _like(template, None)
+
+
+def _like(value: Any, hint: Any) -> Shape:
+    if width_of(hint) is not None or hint is bool:
+        return shape(hint)
+    if isinstance(value, tuple):
+        arguments = get_args(hint)
+        several = len(arguments) == 2 and arguments[1] is Ellipsis
+        hints = [arguments[0]] * len(value) if several else arguments or [None] * len(value)
+        return _tuple([_like(item, item_hint) for item, item_hint in zip(value, hints, strict=True)])
+    if is_record(value) and type(value) not in _STATED:
+        names = zip(record_fields(value.__class__), field_hints(value.__class__).values(), strict=True)
+        parts = tuple((alias, _like(getattr(value, name), inner)) for (name, alias), inner in names)
+        return Record(type(value), parts, _CONNECTED.get(type(value)))
+    return Constant(value)
+
+
+def symbolic(hint: Any, prefix: str) -> Any:
+    """A value of a type with one frame, whose words are free variables named `prefix.path`; equal calls share it."""
+    return shape(hint).symbolic(prefix)
+
+
+def draw(hint: Any, random: Random) -> Any:
+    """A random concrete value of a type."""
+    return shape(hint).draw(random)
+
+
+def strategy(hint: Any) -> Strategy:
+    """A Hypothesis strategy for a type."""
+    return shape(hint).strategy()
+
+
+@define
+class _Obligations:
+    """Conditions under which a value is of its declared type, those that plainly hold left out."""
+
+    found: list[tuple[str, Any]]
+
+    def collect(self, value: Any, hint: Any, path: str) -> None:
+        width = width_of(hint)
+        if width is not None:
+            self.word(value, width, path)
+        elif get_origin(hint) is Annotated:
+            self.collect(value, get_args(hint)[0], path)
+        elif hint is bool:
+            self.note(path, isinstance(value, (bool, Truth)))
+        elif isinstance(hint, type) and issubclass(hint, IntEnum):
+            self.note(path, isinstance(value, hint) or (_is_number(value) and member(value, hint)))
+        elif isinstance(value, tuple) and not hasattr(value, "_fields"):
+            hints = get_args(hint)
+            if len(hints) == 2 and hints[1] is Ellipsis:
+                hints = (hints[0],) * len(value)
+            for number, item in enumerate(value):
+                self.collect(item, hints[number] if number < len(hints) else None, f"{path}[{number}]")
+        elif get_origin(hint) in (Union, types.UnionType):
+            self.union(value, get_args(hint), path)
+        elif is_record(value):
+            if isinstance(hint, type) and attrs.has(hint):
+                self.note(path, isinstance(value, hint))
+            prefix = f"{path}." if path else ""
+            for name, inner in field_hints(value.__class__).items():
+                self.collect(getattr(value, name), inner, prefix + name)
+            if type(value) in _CONNECTED:
+                self.note(path, _CONNECTED[type(value)](value))
+
+    def union(self, value: Any, hints: tuple[Any, ...], path: str) -> None:
+        tried = []
+        for hint in hints:
+            inner = _Obligations([])
+            inner.collect(value, hint, path)
+            mismatch = (hint is type(None)) != (value is None)
+            tried.append(not mismatch and every(*(condition for _, condition in inner.found)))
+        self.note(path, either(*tried))
+
+    def word(self, value: Any, width: Width, path: str) -> None:
+        top = width.limit or 1 << width.bits
+        if isinstance(value, Word):
+            if value.bound >= top:
+                self.note(path, value < top)
+        else:
+            self.note(path, isinstance(value, int) and not isinstance(value, bool) and 0 <= value < top)
+
+    def note(self, path: str, condition: Any) -> None:
+        if condition is not True:
+            self.found.append((path, condition))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Word) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def misfits(value: Any, hint: Any = None) -> list[tuple[str, Any]]:
+    """Each attribute path whose value is not plainly of its declared type, with the condition under which it is.
+
+    The condition is False where it is plainly not. `hint` is the declared type of anything that is no record.
+    """
+    obligations = _Obligations([])
+    obligations.collect(value, hint, "")
+    return obligations.found
+
+
+def fits(value: Any, hint: Any = None) -> Any:
+    """Whether every word fits its declared width and every enumeration is a member, as one truth value."""
+    return every(*(condition for _, condition in misfits(value, hint)))
+
+
+def constraints(value: Any, hint: Any = None) -> tuple[Any, ...]:
+    """What must be assumed of a fresh symbolic value for it to be of its declared type, as truth values."""
+    return tuple(condition for _, condition in misfits(value, hint))
+
+
+def check_fits(value: Any, hint: Any = None) -> None:
+    """Check a concrete value at a border; ValueError names the first attribute that does not fit its declaration."""
+    for path, condition in islice(misfits(value, hint), 1):
+        if condition is False:
+            raise ValueError(f"{path or 'value'} does not fit its declared type")
+        raise ValueError(f"{path or 'value'} is symbolic: ask fits(value)")
