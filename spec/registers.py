@@ -1,6 +1,6 @@
 """Registers by name: where each lives in a record and how wide it is, derived from the records' declarations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -9,7 +9,7 @@ import attrs
 from attrs import frozen
 
 from spec.processor import Processor
-from spec.words import Width, put
+from spec.words import Width, put, put_all
 
 S = TypeVar("S")
 
@@ -69,3 +69,25 @@ def write(state: S, name: str, value: int) -> S:
         return put(state, register.field, value)
     component = put(getattr(state, register.component), register.field, value)
     return put(state, register.component, component)
+
+
+@cache
+def _places(names: tuple[str, ...]) -> tuple[tuple[str | None, tuple[str, ...], tuple[int, ...]], ...]:
+    groups: dict[str | None, list[int]] = {}
+    for position, name in enumerate(names):
+        groups.setdefault(REGISTERS[name].component, []).append(position)
+    return tuple(
+        (component, tuple(REGISTERS[names[p]].field for p in positions), tuple(positions))
+        for component, positions in groups.items()
+    )
+
+
+def write_all(state: S, names: tuple[str, ...], values: Sequence[int]) -> S:
+    """The state with several registers replaced, by name in the order of the values."""
+    for component, fields, positions in _places(names):
+        chosen = [values[p] for p in positions]
+        if component is None:
+            state = put_all(state, fields, chosen)
+        else:
+            state = put(state, component, put_all(getattr(state, component), fields, chosen))
+    return state

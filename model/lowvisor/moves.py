@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 
 from model.lowvisor.context import Context, Image
 from spec.citations import Citation, arm, linux, rule
-from spec.registers import REGISTERS, read, write
+from spec.registers import REGISTERS, read, write, write_all
 from spec.words import U32, bit, bits, choose, clear, either, every, mask, put
 
 INTERRUPTS_HEAD = "arch/arm/kvm/interrupts_head.S"
@@ -293,8 +293,9 @@ def holds(when: When, context: Context) -> bool:
 @rule(linux("arch/arm/kvm/interrupts.S", "__kvm_vcpu_run"), linux("arch/arm/kvm/interrupts.S", "__kvm_vcpu_return"))
 def apply(step: Step, context: Context) -> Context:
     """The context after one step of the lowvisor; a step whose condition does not hold changes nothing."""
-    for name in step.scratch:
-        context = evolve(context, cpu=write(context.cpu, name, context.scratch))
+    if step.scratch:
+        spoilt = write_all(context.cpu, step.scratch, (context.scratch,) * len(step.scratch))
+        context = put(context, "cpu", spoilt)
     if step.when is When.ALWAYS:
         return _move(step.move, context)
     return choose(holds(step.when, context), _move(step.move, context), context)
@@ -308,15 +309,11 @@ def _move(move: Move, context: Context) -> Context:
         case Pop(registers, omitted):
             return _pop(registers, omitted, context)
         case Save(registers, omitted):
-            for name in registers:
-                if name not in omitted:
-                    image = write(image, name, read(cpu, name))
-            return put(context, "image", image)
+            moved = registers if not omitted else tuple(n for n in registers if n not in omitted)
+            return put(context, "image", write_all(image, moved, [read(cpu, name) for name in moved]))
         case Load(registers, omitted):
-            for name in registers:
-                if name not in omitted:
-                    cpu = write(cpu, name, read(image, name))
-            return put(context, "cpu", cpu)
+            moved = registers if not omitted else tuple(n for n in registers if n not in omitted)
+            return put(context, "cpu", write_all(cpu, moved, [read(image, name) for name in moved]))
         case SaveVfp(guest):
             return put(context, "image", put(image, "vfp", cpu.vfp)) if guest else put(context, "host_vfp", cpu.vfp)
         case LoadVfp(guest):
@@ -375,15 +372,16 @@ def _push(registers: tuple[str, ...], omitted: frozenset[str], context: Context)
 
 def _pop(registers: tuple[str, ...], omitted: frozenset[str], context: Context) -> Context:
     size = sum(REGISTERS[name].width // 32 for name in registers)
-    block = context.stack[-size:]
+    block = context.stack[len(context.stack) - size :] if size <= len(context.stack) else context.stack
     block = (context.scratch,) * (size - len(block)) + block
-    cpu, position = context.cpu, 0
+    values: list[int] = []
+    position = 0
     for name in registers:
         value = block[position]
         position += 1
         if REGISTERS[name].width == 64:
             value = value | (block[position] << 32)
             position += 1
-        if name not in omitted:
-            cpu = write(cpu, name, value)
-    return evolve(context, cpu=cpu, stack=context.stack[:-size])
+        values.append(read(context.cpu, name) if name in omitted else value)
+    rest = context.stack[: len(context.stack) - size] if size <= len(context.stack) else ()
+    return evolve(context, cpu=write_all(context.cpu, registers, values), stack=rest)

@@ -1,0 +1,1 @@
+"""The documentation, derived from docstrings, citations and catalogues: nothing is written twice."""

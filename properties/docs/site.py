@@ -1,0 +1,50 @@
+"""All generated pages, and where they go."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from properties.docs import findings, hypervisor, machine, modules, source
+from properties.docs import markdown as md
+from properties.docs.bibliography import bibliography
+from properties.docs.measured import Measured
+from spec import traps
+
+SAMPLE = traps.smc_traps
+"""The rule that the page on reading rules shows."""
+
+
+def pages(measured: Measured) -> Mapping[str, str]:
+    """The text of every generated page by its path below the output directory."""
+    made = {
+        "registers.md": machine.registers(),
+        "coprocessor.md": machine.coprocessor(),
+        "world-switch.md": hypervisor.world_switch(),
+        "highvisor.md": hypervisor.highvisor(),
+        "designs.md": hypervisor.designs(),
+        "properties.md": findings.properties_page(findings.all_properties(), measured),
+        "elements.md": findings.elements_page(findings.all_faults(), measured),
+        "not-modelled.md": modules.not_modelled(),
+        "bibliography.md": bibliography(),
+        "spec/index.md": modules.overview("The machine", "spec"),
+        "model/index.md": modules.overview("The hypervisor", "model"),
+        "fragments/rule.md": fragment(),
+    }
+    for package in ("spec", "model"):
+        for module in modules.documented(package):
+            made[modules.path(module.__name__)] = modules.module_page(module)
+    return {name: made[name] for name in sorted(made)}
+
+
+def fragment() -> str:
+    """The text of the sample rule, for a hand-written page to include."""
+    return md.block(source.code(SAMPLE))
+
+
+def write(output: Path, measured: Measured) -> int:
+    """Write every page below a directory, which is created; gives their number."""
+    made = pages(measured)
+    for name, text in made.items():
+        target = output / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    return len(made)
