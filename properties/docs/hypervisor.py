@@ -1,10 +1,11 @@
 """The world switch, the highvisor's tables and the named designs, with what each variation changes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from difflib import SequenceMatcher
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from types import MappingProxyType
 
 import attrs
 
@@ -46,19 +47,20 @@ def changed(before: Design, after: Design) -> tuple[Key, ...]:
 
 
 @cache
-def changed_by(key: Key) -> tuple[str, ...]:
-    """The repairs of the reference that change a decision of Linux 3.12."""
-    design, found = LINUX_3_12, []
+def changed_by() -> Mapping[Key, tuple[str, ...]]:
+    """By decision, the repairs of the reference that change it."""
+    design = LINUX_3_12
+    found: dict[Key, tuple[str, ...]] = {}
     for repair in REPAIRS:
         repaired = repair.apply(design)
-        if key in changed(design, repaired):
-            found.append(repair.variation.id)
+        for key in changed(design, repaired):
+            found[key] = (*found.get(key, ()), repair.variation.id)
         design = repaired
-    return tuple(found)
+    return MappingProxyType(found)
 
 
-def _variations(key: Key, page: str) -> str:
-    return ", ".join(md.link(md.code(name), page, name) for name in changed_by(key))
+def _variations(key: Key) -> str:
+    return ", ".join(md.link(md.code(name), "designs.md", name) for name in changed_by().get(key, ()))
 
 
 def world_switch() -> str:
@@ -67,7 +69,7 @@ def world_switch() -> str:
     parts = [
         "# The world switch step by step",
         "What the lowvisor does, in order: the reference design, and where Linux 3.12 differs. "
-        "Every processor and every interrupt that may get in between two steps does so in the model too. "
+        "Each step is one transition of the model. "
         "Accesses are written as in a recording of the real code: `R` reads, `W` writes.",
     ]
     for routine in ROUTINES:
@@ -95,7 +97,7 @@ def _steps(routine: str) -> Iterator[tuple[str, ...]]:
             md.codes(accesses(step)),
             "" if step.when is When.ALWAYS else md.cell(step.when.value),
             _compared(repaired, original),
-            _variations((routine, step.name), "designs.md"),
+            _variations((routine, step.name)),
             md.cell(cited(step.sources)),
         )
 
@@ -165,7 +167,7 @@ def _beside(
     for number, value in table:
         before = other.get(number)
         same = "same" if before == value else md.cell(_said(before))
-        yield title(number), md.cell(_said(value)), same, _variations((field, f"{number:#04x}"), "designs.md")
+        yield title(number), md.cell(_said(value)), same, _variations((field, f"{number:#04x}"))
 
 
 def _said(value: object) -> str:
@@ -193,7 +195,7 @@ def _record(field: str, design: Design) -> Iterator[tuple[str, ...]]:
             md.code(name),
             str(value),
             "same" if value == before else str(before),
-            _variations((field, name), "designs.md"),
+            _variations((field, name)),
         )
 
 
@@ -201,8 +203,8 @@ def designs() -> str:
     """Every named design, the variations it is made of, and what they change in Linux 3.12."""
     parts = [
         "# Designs",
-        "A design is one value that holds every decision of KVM/ARM that is data. Designs are made of named variations "
-        "of Linux 3.12. Each variation of the reference repairs a deviation from what the paper claims or a proof needs.",
+        "A design is one value that holds every decision of KVM/ARM that is data. Designs are named variations "
+        "of Linux 3.12. Each repair mends a deviation from what the paper claims or a proof needs.",
         md.heading(2, "The repairs of the reference", "repairs"),
     ]
     for repair in REPAIRS:

@@ -6,16 +6,19 @@ from typing import Any
 
 def on_config(config: Any) -> Any:
     """The configuration with the directories of its navigation replaced by their pages, in order of name."""
-    config["nav"] = [_expanded(entry, Path(config["docs_dir"])) for entry in config["nav"]]
+    config["nav"] = expanded(config["nav"], Path(config["docs_dir"]))
     return config
 
 
-def _expanded(entry: Any, docs: Path) -> Any:
-    if isinstance(entry, list):
-        return [_expanded(inner, docs) for inner in entry]
-    if isinstance(entry, dict):
-        return {title: _expanded(inner, docs) for title, inner in entry.items()}
-    if isinstance(entry, str) and entry.endswith("/"):
-        found = (page.relative_to(docs).as_posix() for page in (docs / entry).glob("*.md"))
-        return sorted(found, key=lambda page: (not page.endswith("/index.md"), page))
-    return entry
+def expanded(entries: list[Any], docs: Path) -> list[Any]:
+    """A navigation in which each directory is replaced by its pages, the index first."""
+    result: list[Any] = []
+    for entry in entries:
+        if isinstance(entry, str) and entry.endswith("/"):
+            found = (page.relative_to(docs).as_posix() for page in (docs / entry).glob("*.md"))
+            result.extend(sorted(found, key=lambda page: (not page.endswith("/index.md"), page)))
+        elif isinstance(entry, dict):
+            result.append({t: expanded(v, docs) if isinstance(v, list) else v for t, v in entry.items()})
+        else:
+            result.append(entry)
+    return result

@@ -8,6 +8,7 @@ from model.lowvisor import moves
 from model.lowvisor.moves import Move
 from spec.coprocessor import controls
 from spec.coprocessor.row import Trap
+from spec.words import mask
 
 UNCATALOGUED: Mapping[str, Mapping[int, str]] = MappingProxyType(
     {
@@ -47,7 +48,7 @@ def register_name(name: str) -> str:
     """A register as ARM writes it: upper case, the mode that banks it in lower case, core registers as they are."""
     stem, _, mode = name.partition("_")
     if stem[0] == "r" and stem[1:].isdigit():
-        return name
+        return name.removesuffix("_usr")
     return f"{stem.upper()}_{mode}" if mode in (*moves.BANKS, "hyp") else name.upper()
 
 
@@ -83,10 +84,10 @@ def describe(move: Move) -> str:
         case moves.SaveAs(register, image):
             return f"save {register_name(register)} as the vCPU's {image}"
         case moves.Install(register, image, vm, allowed):
-            kept = "" if allowed is None else f", only the bits {allowed:#x}"
-            return f"write {register_name(register)} with the {'VM' if vm else 'vCPU'}'s {image}{kept}"
+            owner = "VM" if vm else "vCPU"
+            return f"write {register_name(register)} with the {owner}'s {image}{_allowed(register, allowed)}"
         case moves.Write(register, value):
-            return f"write {register_name(register)} with {value:#x}"
+            return f"write {register_name(register)} with {f'{named_bits(register, value)} alone' if value else 0}"
         case moves.Alter(register, clears, sets, or_lines):
             return f"in {register_name(register)} {_altered(register, clears, sets, or_lines)}"
         case moves.Copy(register, origin):
@@ -108,6 +109,15 @@ def describe(move: Move) -> str:
 
 def _omitted(names: frozenset[str]) -> str:
     return f", leaving out {registers(sorted(names))}" if names else ""
+
+
+def _allowed(register: str, allowed: int | None) -> str:
+    if allowed is None:
+        return ""
+    others = allowed ^ mask(32)
+    if others.bit_count() < allowed.bit_count():
+        return f", all but {named_bits(register, others)}"
+    return f", only {named_bits(register, allowed)}"
 
 
 def _altered(register: str, clears: int, sets: int, or_lines: bool) -> str:

@@ -1,0 +1,48 @@
+# The commands of the project. Everything is installed into .venv, with pip only.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+BUILD := build
+
+.PHONY: check test matrix bench docs clean
+
+check: $(VENV)/installed
+	@mkdir -p $(BUILD)
+	$(BIN)/kvmarm check --json $(BUILD)/check.json
+
+test: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+matrix: $(VENV)/installed
+	$(BIN)/kvmarm matrix
+
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/installed-docs
+	rm -rf docs/generated site
+	$(BIN)/python -m properties.docs \
+	  $(addprefix --results ,$(wildcard $(BUILD)/check.json)) $(addprefix --matrix ,$(wildcard $(BUILD)/matrix.json))
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+clean:
+	rm -rf $(BUILD) site docs/generated .venv .kvmarm-cache .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	  .import_linter_cache *.egg-info
+	find spec model properties tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-%: $(VENV)/installed
+	$(PIP) --editable '.[$*]'
+	@touch $@

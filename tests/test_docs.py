@@ -1,0 +1,241 @@
+"""The documentation's pages: complete, derived from the code, and free of dead links."""
+
+import inspect
+import json
+import posixpath
+import re
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from model.design import ROUTINES, Design
+from model.designs.catalogue import DESIGNS, reference
+from model.designs.linux_3_12 import LINUX_3_12
+from model.designs.variations import REPAIRS
+from model.lowvisor import moves
+from properties.docs import findings, hypervisor, machine, modules, navigation, prose, site, source
+from properties.docs import markdown as md
+from properties.docs.__main__ import main
+from properties.docs.measured import Finding, Measured, NotReadable, read
+from properties.property import Kind, Property
+from spec.coprocessor.decode import ROW, ROWS
+from spec.registers import REGISTERS
+
+ROOT = Path(__file__).parent.parent
+PAGES = site.pages(Measured())
+RULES = [
+    pytest.param(module, function, id=f"{module.__name__}.{function.__name__}")
+    for package in source.PACKAGES
+    for module in source.modules(package)
+    for function in source.functions(module)
+    if source.is_rule(function)
+]
+PROPERTY = Property(
+    "room.thing",
+    "Something holds.",
+    ("C1",),
+    "Does it?",
+    Kind.STEP,
+    about=(),
+    holds=lambda *_: True,
+    interesting=lambda *_: True,
+)
+
+
+@pytest.mark.parametrize(("module", "rule"), RULES)
+def test_every_rule_has_its_docstring_and_signature_on_its_modules_page(module, rule):
+    page = PAGES[modules.path(module.__name__)]
+    section = page.partition(f"{{ #{md.anchor(rule.__name__)} }}")[2].partition("\n### ")[0]
+    assert md.text(inspect.cleandoc(rule.__doc__)) in section
+    assert source.signature(rule) in section
+
+
+@pytest.mark.parametrize(("module", "rule"), RULES)
+def test_every_rule_cites_a_document_and_a_section(module, rule):
+    assert rule.sources and all(citation.document and citation.section for citation in rule.sources)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_mentions_this_machine(name):
+    for place in (str(ROOT), str(Path.home()), "/site-packages/", "0x7f"):
+        assert place not in PAGES[name]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_of_a_page_leads_to_a_page_and_a_heading(name):
+    for target, _, anchor in re.findall(r"\]\(([^)#]+)(#([^)]+))?\)", _without_code(PAGES[name])):
+        page = PAGES[posixpath.normpath(posixpath.join(posixpath.dirname(name), target))]
+        assert not anchor or f"#{anchor} }}" in page or f'id="{anchor}"' in page
+
+
+def _without_code(page):
+    return re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+
+
+def test_the_register_tables_name_every_register_with_its_width():
+    for name, register in REGISTERS.items():
+        assert f"| `{name}` | {register.width} |" in PAGES["registers.md"]
+
+
+def test_the_register_tables_name_the_rows_that_reach_a_register():
+    (line,) = [line for line in PAGES["registers.md"].splitlines() if line.startswith("| `ttbr0` |")]
+    assert "[TTBR0]" in line and "[TTBR0_64]" in line
+
+
+def test_the_register_tables_have_the_meanings_that_fields_declare():
+    assert "The physical count, the same for every observer at one moment." in PAGES["registers.md"]
+
+
+def test_the_catalogue_shows_every_row_once():
+    for row in ROWS:
+        assert PAGES["coprocessor.md"].count(f'<span id="{md.anchor(row.name)}">') == 1
+
+
+def test_an_encoding_is_written_as_the_instruction_has_it():
+    assert machine.encoding(ROW["SCTLR"]) == "MCR/MRC p15, 0, c1, c0, 0"
+    assert machine.encoding(ROW["TTBR0_64"]) == "MCRR/MRRC p15, 0, c2"
+
+
+@pytest.mark.parametrize(
+    ("values", "written"), [((3,), "3"), ((0, 1, 2), "0-2"), ((4, 7), "{4,7}"), ((0, 1, 5), "{0-1,5}")]
+)
+def test_neighbouring_values_are_written_as_a_range(values, written):
+    assert machine.span(values) == written
+
+
+@pytest.mark.parametrize("routine", ROUTINES)
+def test_the_world_switch_shows_every_step_of_both_designs_in_order(routine):
+    lines = list(hypervisor.aligned(reference().routine(routine), LINUX_3_12.routine(routine)))
+    assert tuple(left for left, _ in lines if left) == reference().routine(routine)
+    assert tuple(right for _, right in lines if right) == LINUX_3_12.routine(routine)
+    for step in reference().routine(routine):
+        assert f"`{step.name}`" in PAGES["world-switch.md"]
+
+
+def test_a_changed_step_names_the_variation_that_changed_it():
+    assert hypervisor.changed_by()["entry", "enter: HDCR"] == ("debug-registers-trapped",)
+
+
+def test_an_added_step_is_absent_from_linux_3_12():
+    (line,) = [line for line in PAGES["world-switch.md"].splitlines() if "`exit: save guest fiq bank`" in line]
+    assert "| absent | [`fiq-bank-saved`]" in line
+
+
+@pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.variation.id)
+def test_every_repair_changes_something_that_the_pages_show(repair):
+    assert hypervisor.changed(LINUX_3_12, repair.apply(LINUX_3_12))
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_every_design_is_shown_with_its_meaning_and_its_variations(name):
+    section = PAGES["designs.md"].partition(f"{{ #design-{md.anchor(name)} }}")[2].partition("\n## ")[0]
+    assert section.strip()
+    assert all(f"`{variation.id}`" in section for variation in DESIGNS[name]().variations)
+
+
+def test_a_move_is_told_with_the_names_of_its_bits():
+    move = moves.Alter("hcr", 1 << 7, (1 << 13) | 1)
+    assert prose.describe(move) == "in HCR clear VI; set VM, TWI"
+
+
+def test_every_move_has_words_of_its_own():
+    for design in (make() for make in DESIGNS.values()):
+        for routine in ROUTINES:
+            for step in design.routine(routine):
+                assert prose.describe(step.move) != type(step.move).__name__
+
+
+def test_everything_not_modelled_is_collected():
+    told = [words for package in source.PACKAGES for m in source.modules(package) for words in source.not_modelled(m)]
+    assert told and all(md.cell(words) in PAGES["not-modelled.md"] for words in told)
+
+
+def test_the_bibliography_sorts_sections_by_number():
+    page = PAGES["bibliography.md"]
+    assert page.index("| B1.9.7 |") < page.index("| B1.14.9 |")
+
+
+def test_every_property_is_on_the_page():
+    assert all(f"`{entry.id}`" in PAGES["properties.md"] for entry in findings.all_properties())
+
+
+def test_a_property_without_measurement_says_so():
+    page = findings.properties_page((PROPERTY,), Measured())
+    assert f"| Verdict | {findings.UNMEASURED} |" in page
+
+
+def test_a_property_shows_its_verdict_and_what_it_covers():
+    found = Measured(verdicts={PROPERTY.id: (Finding("prove", "proved", "every state"),)})
+    assert "| Verdict | *proved* by prove: every state |" in findings.properties_page((PROPERTY,), found)
+
+
+def test_a_property_shows_the_faults_that_only_it_catches():
+    found = Measured(caught={"lonely": (PROPERTY.id,), "shared": (PROPERTY.id, "room.other")})
+    assert "| Faults only it catches | `lonely` |" in findings.properties_page((PROPERTY,), found)
+
+
+def test_an_element_shows_its_faults_and_who_catches_them():
+    fault = SimpleNamespace(id="no-tsc", element="HCR.TSC", statement="HCR.TSC is clear.", source="ARM B1.14.8")
+    page = findings.elements_page((fault,), Measured(caught={"no-tsc": (PROPERTY.id,)}, outcomes={"no-tsc": "caught"}))
+    assert "| `no-tsc` | HCR.TSC is clear. | [`room.thing`](properties.md#room.thing) | ARM B1.14.8 |" in page
+
+
+def test_results_are_read_from_the_files_of_check_and_matrix(tmp_path):
+    check, matrix = tmp_path / "check.json", tmp_path / "matrix.json"
+    entry = {"property": "a.b", "engine": "prove", "verdict": "proved", "covers": "all"}
+    check.write_text(json.dumps({"design": "reference", "results": [entry]}))
+    matrix.write_text(json.dumps({"faults": [{"fault": "f", "outcome": "caught", "properties": ["a.b"]}]}))
+    found = read(check, matrix)
+    assert found.verdicts == {"a.b": (Finding("prove", "proved", "all"),)}
+    assert found.only_caught_by("a.b") == ("f",)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"results": 3}', '{"results": [{"property": "a.b"}]}'])
+def test_an_unusable_results_file_is_refused(tmp_path, content):
+    path = tmp_path / "check.json"
+    path.write_text(content)
+    with pytest.raises(NotReadable):
+        read(path, None)
+
+
+def test_a_missing_results_file_is_one_line_on_stderr_and_status_2(tmp_path, capsys):
+    assert main(["--output", str(tmp_path / "out"), "--results", str(tmp_path / "none.json")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_generator_writes_every_page(tmp_path):
+    assert main(["--output", str(tmp_path)]) == 0
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.md")} == set(PAGES)
+
+
+def test_the_navigation_puts_a_directorys_pages_in_its_place(tmp_path):
+    (tmp_path / "generated").mkdir()
+    for name in ("b.md", "a.md", "index.md"):
+        (tmp_path / "generated" / name).touch()
+    entries = ["start.md", {"Part": ["generated/"]}]
+    pages = ["generated/index.md", "generated/a.md", "generated/b.md"]
+    assert navigation.expanded(entries, tmp_path) == ["start.md", {"Part": pages}]
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_every_link_of_a_hand_written_page_leads_somewhere(page):
+    for target, _, anchor in re.findall(r"\]\(([^)#]+)(#([^)]+))?\)", page.read_text()):
+        if target.startswith("generated/"):
+            text = PAGES[target.removeprefix("generated/")]
+            assert not anchor or f"#{anchor} }}" in text
+        else:
+            assert (page.parent / target).exists()
+
+
+def test_the_architecture_names_only_files_that_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = [name for name in re.findall(r"`([\w./]+)`", text) if "/" in name and name != "docs/generated"]
+    assert named and [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_example_of_a_users_design_is_a_design():
+    design = runpy.run_path(str(ROOT / "docs" / "examples" / "lean_exit.py"))["DESIGN"]
+    assert isinstance(design, Design)
+    assert design.variations[-1].id == "lean-exit"
