@@ -33,7 +33,7 @@ docs: $(VENV)/installed-docs
 clean:
 	rm -rf $(BUILD) site docs/generated .venv .kvmarm-cache .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 	  .import_linter_cache *.egg-info
-	find spec model properties tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=...")'
