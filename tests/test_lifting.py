@@ -1,0 +1,296 @@
+"""Every rule means the same on symbolic words as on integers: one generated test for each, so that none is missed."""
+
+import importlib
+import inspect
+import pkgutil
+from collections import defaultdict
+from collections.abc import Callable
+from enum import Enum
+from functools import cache
+from itertools import product
+from math import prod
+from random import Random
+from typing import Any, get_type_hints
+
+import attrs
+import pytest
+import z3
+
+import model
+import spec
+from model import system
+from model.design import ROUTINES, Design, Emulated, ExitCode
+from model.designs.catalogue import DESIGNS
+from model.lowvisor.moves import Step
+from model.state import HOST, Physical, State, Thread, Where
+from model.topology import TOPOLOGIES, initial
+from properties.engines.assignments import Assignment, bindings, evaluate
+from properties.engines.explorer import Exploration, OutOfFuel, Path, Raised, explore, new_solver
+from properties.engines.inputs import (
+    Constant,
+    Record,
+    Shape,
+    Words,
+    among,
+    banked_names,
+    constraints,
+    fits,
+    like,
+    one_of,
+    shape,
+)
+from properties.engines.symbolic import formula
+from spec.operations import Choices, Instruction
+from spec.words import Width
+
+MOST_CANDIDATES = 600
+CASES_OF_A_KIND = 3
+"""How many alternatives are tried whose labels start with the same words, such as rows of the catalogue."""
+MOST_CASES = 24
+RANDOM_POINTS = 20
+"""Drawn for each rule; each of its cases has at least two."""
+POINTS_ON_PATHS = 240
+"""Computed for each rule, one on each path; each of its cases has at least ten."""
+
+
+def rules() -> dict[str, Callable[..., Any]]:
+    """Every function marked as a rule, by its full name."""
+    found = {}
+    for package in (spec, model):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if inspect.isfunction(value) and hasattr(value, "sources") and value.__module__ == module.name:
+                    found[f"{module.name}.{name}"] = value
+    return found
+
+
+RULES = rules()
+
+
+@cache
+def designs() -> tuple[Design, ...]:
+    return tuple(make() for make in DESIGNS.values())
+
+
+@cache
+def steps() -> tuple[Step, ...]:
+    return tuple(dict.fromkeys(step for design in designs() for name in ROUTINES for step in design.routine(name)))
+
+
+def threads(design: Design) -> list[Thread]:
+    """Every program counter of a processor that runs the design."""
+    inside = [
+        Thread(Where.LOWVISOR, name, index) for name in ROUTINES for index in range(len(design.routine(name)) + 1)
+    ]
+    return [HOST, Thread(Where.GUEST), *(Thread(Where.HIGHVISOR, code=code) for code in ExitCode), *inside]
+
+
+@cache
+def states() -> tuple[Shape, ...]:
+    """One processor and one vCPU, at each program counter, everything else free."""
+    found = []
+    for design in designs()[:2]:
+        start = initial(TOPOLOGIES["one"], design)
+        for thread in threads(design):
+            physical = attrs.evolve(start.processors[0], thread=thread, stack=(0,) * 64)
+            found.append(like(attrs.evolve(start, processors=(physical,))))
+    return tuple(found)
+
+
+@cache
+def instructions() -> Shape:
+    """One instruction of each kind."""
+    kinds = {part.label.split()[0]: part for part in shape(Instruction).alternatives() if part.label}
+    return one_of(kinds.values())
+
+
+@cache
+def actions() -> Shape:
+    """Every kind of action of the first processor."""
+    operands = {
+        "cpu": Constant(0),
+        "vcpu": Constant(0),
+        "instruction": instructions(),
+        "choices": shape(Choices),
+        "ec": among(system.RESERVED_CLASSES[:2]),
+        "signal": among(system.TAKEN),
+        "level": Words(Width(1)),
+        "answer": shape(system.MemoryAnswer),
+    }
+    kinds = [kind for kind in vars(system).values() if isinstance(kind, type) and issubclass(kind, system.Action)]
+    return one_of(
+        Record(kind, tuple((field.name, operands[field.name]) for field in attrs.fields(kind)), named=True)
+        for kind in kinds
+        if kind is not system.Action
+    )
+
+
+@cache
+def stated_type(hint: Any) -> Shape | None:
+    """The stated values of a type of which not every combination of fields is a value."""
+    stated: dict[Any, Callable[[], Shape]] = {
+        Design: lambda: among(designs()),
+        Step: lambda: among(steps()),
+        Emulated: lambda: among(dict.fromkeys(entry for design in designs() for entry in design.emulated)),
+        State: lambda: one_of(states()),
+        Physical: lambda: one_of(part.parts[0][1].parts[0][1] for part in states() if isinstance(part, Record)),
+        Thread: lambda: among(threads(designs()[0])),
+        system.Action: actions,
+    }
+    return stated[hint]() if hint in stated else None
+
+
+def stated_parameter(name: str) -> Shape | None:
+    """The stated values of parameters whose type does not say them: names, exit codes, positions."""
+    stated: dict[str, Callable[[], Shape]] = {
+        "spec.execute.delivered.value": lambda: Words(Width(64)),
+        "spec.execute.banked_access.register": lambda: among(banked_names()),
+        "spec.execute.names_current.suffix": lambda: among(("usr", "fiq", "irq", "svc", "abt", "und", "hyp")),
+        "model.highvisor.exits.handle_exit.code": lambda: among(ExitCode),
+        "model.system.host_calls.vcpu": lambda: Constant(0),
+        "model.system.interrupted.signal": lambda: among(system.TAKEN),
+    }
+    return stated[name]() if name in stated else None
+
+
+def parameter_shapes(name: str) -> list[list[Shape]]:
+    """The alternatives of each parameter; an enumeration as a parameter is a distinction of cases, not a word."""
+    hints = get_type_hints(RULES[name], include_extras=True)
+    listed = []
+    for parameter in inspect.signature(RULES[name]).parameters:
+        hint = hints[parameter]
+        found = stated_parameter(f"{name}.{parameter}") or stated_type(hint)
+        if found is None:
+            found = among(hint) if isinstance(hint, type) and issubclass(hint, Enum) else shape(hint)
+        listed.append(list(found.alternatives()))
+    return listed
+
+
+@attrs.frozen
+class Case:
+    """One frame of a rule's arguments."""
+
+    shapes: tuple[Shape, ...]
+
+    @property
+    def kind(self) -> str:
+        """The kinds of instruction and action among the arguments."""
+        return " ".join(" ".join(part.label.split()[:2]) for part in self.shapes if isinstance(part, Record))
+
+    def draw(self, seed: int) -> list[Any]:
+        random = Random(seed)
+        return [part.draw(random) for part in self.shapes]
+
+
+def attempt(function: Callable[..., Any], arguments: list[Any]) -> Any:
+    """The concrete outcome: the value, or what was raised."""
+    try:
+        return function(*arguments)
+    except Exception as exception:
+        return Raised(exception, "")
+
+
+def accepts(name: str, case: Case) -> bool:
+    """Whether the rule is for this case: it may assert which kind of operation it is for."""
+    outcome = attempt(RULES[name], case.draw(0))
+    return not (isinstance(outcome, Raised) and isinstance(outcome.exception, AssertionError))
+
+
+def cases(name: str) -> list[Case]:
+    """Frames that the rule accepts, a few of each kind."""
+    listed = parameter_shapes(name)
+    random = Random(name)
+    if prod(len(options) for options in listed) <= MOST_CANDIDATES:
+        candidates = [Case(shapes) for shapes in product(*listed)]
+    else:
+        candidates = [Case(tuple(random.choice(options) for options in listed)) for _ in range(MOST_CANDIDATES)]
+    kinds: dict[str, list[Case]] = defaultdict(list)
+    for case in candidates:
+        if accepts(name, case):
+            kinds[case.kind].append(case)
+    chosen = [case for some in kinds.values() for case in random.sample(some, min(CASES_OF_A_KIND, len(some)))]
+    if len(kinds) == 1:
+        (chosen,) = ([*some] for some in kinds.values())
+    return random.sample(chosen, MOST_CASES) if len(chosen) > MOST_CASES else chosen
+
+
+@attrs.frozen
+class Lifted:
+    """A case with its symbolic arguments and all paths of the rule on them."""
+
+    case: Case
+    arguments: list[Any]
+    exploration: Exploration
+
+
+@cache
+def lifted(name: str) -> list[Lifted]:
+    found = []
+    for case in cases(name):
+        arguments = [part.symbolic(f"a{number}") for number, part in enumerate(case.shapes)]
+        assumptions = [condition for argument in arguments for condition in constraints(argument)]
+        assumptions += declared_limits(name, arguments)
+        found.append(Lifted(case, arguments, explore(lambda a=arguments: RULES[name](*a), assumptions)))
+    return found
+
+
+def declared_limits(name: str, arguments: list[Any]) -> list[Any]:
+    """What the types of parameters that are words themselves promise."""
+    hints = get_type_hints(RULES[name], include_extras=True)
+    pairs = zip(inspect.signature(RULES[name]).parameters, arguments, strict=True)
+    return [condition for parameter, argument in pairs for condition in constraints(argument, hints[parameter])]
+
+
+def same_outcome(symbolic: Any, concrete: Any) -> bool:
+    """Whether both raised the same kind of exception, or both gave the same value of the same kind."""
+    if isinstance(symbolic, Raised) and isinstance(concrete, Raised):
+        return type(symbolic.exception) is type(concrete.exception)
+    if isinstance(symbolic, bool) != isinstance(concrete, bool):
+        return False
+    return bool(symbolic == concrete)
+
+
+def holding(paths: tuple[Path, ...], assignment: Any) -> list[Path]:
+    return [path for path in paths if all(evaluate(term, assignment) is taken for term, taken in path.decisions)]
+
+
+def check_at(name: str, one: Lifted, arguments: list[Any], assignment: Any) -> None:
+    """Compare both readings of the rule at one point, where exactly one path's condition must hold."""
+    paths = holding(one.exploration.paths, assignment)
+    assert len(paths) == 1, f"{len(paths)} path conditions hold at {arguments}"
+    outcome = paths[0].outcome
+    assert not isinstance(outcome, OutOfFuel), outcome
+    symbolic = outcome if isinstance(outcome, Raised) else evaluate(outcome, assignment)
+    concrete = attempt(RULES[name], arguments)
+    assert same_outcome(symbolic, concrete), f"at {arguments}: {symbolic} on words, {concrete} on integers"
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_means_the_same_on_words_as_on_integers(name: str) -> None:
+    explored = lifted(name)
+    assert explored, "no frame of arguments is accepted by the rule"
+    for one in explored:
+        assert not one.exploration.vacuous and not one.exploration.undecided
+        for seed in range(max(2, RANDOM_POINTS // len(explored))):
+            arguments = one.case.draw(seed)
+            check_at(name, one, arguments, Assignment(bindings(one.arguments, arguments)))
+        solver = new_solver()
+        solver.add(*one.exploration.assumptions)
+        for path in one.exploration.paths[: max(10, POINTS_ON_PATHS // len(explored))]:
+            assert solver.check(*path.condition) == z3.sat
+            point = solver.model()
+            check_at(name, one, list(evaluate(tuple(one.arguments), point)), point)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_what_a_rule_returns_fits_its_declared_type(name: str) -> None:
+    hint = get_type_hints(RULES[name], include_extras=True)["return"]
+    for one in lifted(name):
+        for path in one.exploration.paths:
+            if isinstance(path.outcome, Raised):
+                continue
+            condition = fits(path.outcome, hint)
+            if condition is not True:
+                solver = new_solver()
+                solver.add(*one.exploration.assumptions, *path.condition, z3.Not(formula(condition)))
+                assert solver.check() == z3.unsat, f"{path.outcome} under {path.condition}"
