@@ -41,7 +41,8 @@ def changes(before: Any, after: Any, path: str = "") -> list[tuple[str, Any, Any
         pairs = ((f"{path}[{n}]", a, b) for n, (a, b) in enumerate(zip(before, after, strict=True)))
     elif type(before) is type(after) and hasattr(type(before), "__attrs_attrs__"):
         prefix = f"{path}." if path else ""
-        names = field_names(type(before))
+        cls: Any = type(before)
+        names = field_names(cls)
         pairs = ((f"{prefix}{name}", getattr(before, name), getattr(after, name)) for name in names)
     else:
         return [] if before == after else [(path, before, after)]
@@ -93,12 +94,10 @@ def _values(path: str, old: Any, new: Any) -> tuple[str, str]:
 
 
 def _value(name: str, value: Any) -> str:
-    if isinstance(value, Enum):
-        return value.name.lower().replace("_", " ")
     if isinstance(value, tuple):
-        return f"{len(value)} words"
+        return f"{len(value)} word{'' if len(value) == 1 else 's'}"
     if isinstance(value, bool) or not isinstance(value, int):
-        return str(value)
+        return value.name.lower().replace("_", " ") if isinstance(value, Enum) else str(value)
     width = REGISTERS[name].width if name in REGISTERS else 32
     return str(value) if width == 1 else f"0x{value:0{(width + 3) // 4}x}"
 

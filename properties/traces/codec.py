@@ -7,7 +7,7 @@ catalogue by its own name, and an operand that has its default value not at all.
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from itertools import groupby
 from pathlib import Path
@@ -92,14 +92,17 @@ def decode_trace(data: Any) -> Trace:
     texts = ("property", "design", "topology", "explanation")
     _check_names("trace", data, ("format", "version", "fault", "actions", *texts), ())
     if data["format"] != FORMAT or type(data["version"]) is not int or data["version"] != VERSION:
-        raise BadTrace(f"format: {_quoted(data['format'])} version {_quoted(data['version'])} is not {FORMAT} {VERSION}")
+        found = f"{_quoted(data['format'])} version {_quoted(data['version'])}"
+        raise BadTrace(f"format: {found} is not {FORMAT} version {VERSION}")
     words = {name: _text(name, data[name]) for name in texts}
     if words["topology"] not in TOPOLOGIES:
         raise BadTrace(f"topology: there is no topology {_quoted(words['topology'])}")
     fault = None if data["fault"] is None else _text("fault", data["fault"])
     if not isinstance(data["actions"], list):
         raise BadTrace(f"actions: {_quoted(data['actions'])} is no list")
-    actions = (action for number, item in enumerate(data["actions"]) for action in _repeated(f"actions[{number}]", item))
+    actions: list[Action] = []
+    for number, item in enumerate(data["actions"]):
+        actions += _repeated(f"actions[{number}]", item)
     return Trace(fault=fault, actions=tuple(actions), **words)
 
 
@@ -115,12 +118,14 @@ def decode_action(data: Any, at: str = "action") -> Action:
     return action
 
 
-def _repeated(at: str, data: Any) -> Iterator[Action]:
+def _repeated(at: str, data: Any) -> list[Action]:
     times = 1
     if isinstance(data, dict) and "times" in data and data.get("class") == LowvisorSteps.__name__:
         times = _word(f"{at}.times", Width(32, limit=MOST_REPETITIONS + 1), data["times"])
+        if times == 0:
+            raise BadTrace(f"{at}.times: an action that is not taken")
         data = {name: value for name, value in data.items() if name != "times"}
-    yield from [decode_action(data, at)] * times
+    return [decode_action(data, at)] * times
 
 
 def _encode(at: str, kind: Any, value: Any) -> Any:
@@ -131,8 +136,8 @@ def _encode(at: str, kind: Any, value: Any) -> Any:
             raise BadTrace(f"{at}: {_quoted(value)} is no {kind.__name__}")
         return value
     if kind is Row:
-        if ROW.get(value.name) != value:
-            raise BadTrace(f"{at}: {_quoted(value.name)} is no row of the catalogue")
+        if not isinstance(value, Row) or ROW.get(value.name) != value:
+            raise BadTrace(f"{at}: {_quoted(getattr(value, 'name', value))} is no row of the catalogue")
         return value.name
     if issubclass(kind, Enum):
         if value not in tuple(kind):
@@ -153,9 +158,11 @@ def _encode_record(at: str, kind: Any, value: Any) -> dict[str, Any]:
     if (KINDS[kind].get(name) if kind in KINDS else kind) is not type(value):
         raise BadTrace(f"{at}: {name} is no kind of {kind.__name__} that can be written")
     written = {"class": name} if kind in KINDS else {}
-    for field in attrs.fields(type(value)):
+    cls: Any = type(value)
+    for field in attrs.fields(cls):
         operand = getattr(value, field.name)
-        encoded = _encode(f"{at}.{field.name}", _kind_of(type(value), field.name), operand)
+        _check_named(f"{at}.{field.name}", name, field.name, operand)
+        encoded = _encode(f"{at}.{field.name}", _kind_of(cls, field.name), operand)
         if field.default is attrs.NOTHING or operand != field.default:
             written[field.name] = encoded
     return written
@@ -179,20 +186,20 @@ def _decode(at: str, kind: Any, data: Any) -> Any:
 
 def _decode_record(at: str, kind: Any, data: Any) -> Any:
     tags: tuple[str, ...] = ()
+    cls: Any = kind
     if kind in KINDS:
         if not isinstance(data, dict) or "class" not in data:
             raise BadTrace(f"{at}: {_quoted(data)} is no object with a class")
-        kind, tags = _member(f"{at}.class", KINDS[kind], data["class"], kind.__name__), ("class",)
-    fields = attrs.fields(kind)
+        cls, tags = _member(f"{at}.class", KINDS[kind], data["class"], kind.__name__), ("class",)
+    fields = attrs.fields(cls)
     required = (field.name for field in fields if field.default is attrs.NOTHING)
     optional = (field.name for field in fields if field.default is not attrs.NOTHING)
     _check_names(at, data, (*tags, *required), tuple(optional))
     operands = {name: value for name, value in data.items() if name not in tags}
-    decoded = {name: _decode(f"{at}.{name}", _kind_of(kind, name), value) for name, value in operands.items()}
+    decoded = {name: _decode(f"{at}.{name}", _kind_of(cls, name), value) for name, value in operands.items()}
     for name, value in decoded.items():
-        if (kind.__name__, name) in NAMES and value not in NAMES[kind.__name__, name]:
-            raise BadTrace(f"{at}.{name}: {_quoted(value)} is no name that {kind.__name__} takes")
-    return kind(**decoded)
+        _check_named(f"{at}.{name}", cls.__name__, name, value)
+    return cls(**decoded)
 
 
 def _kind_of(cls: type, name: str) -> Any:
@@ -208,6 +215,11 @@ def _check_names(at: str, data: Any, required: tuple[str, ...], optional: tuple[
     for name in data:
         if name not in required and name not in optional:
             raise BadTrace(f"{at}: {_quoted(name)} is no field of it")
+
+
+def _check_named(at: str, cls: str, field: str, value: Any) -> None:
+    if (cls, field) in NAMES and value not in NAMES[cls, field]:
+        raise BadTrace(f"{at}: {_quoted(value)} is no name that {cls} takes")
 
 
 def _check_fits(at: str, width: Width, value: int) -> None:
@@ -299,9 +311,9 @@ def write_trace(path: Path | str, trace: Trace) -> None:
 
 
 def write_whole(path: Path | str, text: str) -> None:
-    """Write a text into a file, all of it or nothing; what is no regular file, such as a terminal, is written to directly.
+    """Write a text into a file, all of it or nothing; OSError where that fails, and the file is then as it was.
 
-    OSError where that fails; the file is then as it was.
+    What is no regular file, such as a terminal, is written to directly.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():

@@ -1,8 +1,9 @@
 """Running a trace again: the forced steps between its actions, every state on the way, and whether it still violates.
 
-A trace stores what was chosen. Before an action that is not possible yet, the forced steps of its processor are taken
-until it is; where its processor has none, those of the lowest-numbered processor that has one. After the last action
-every processor takes its forced steps. A forced action may also be stored, which fixes where another gets in between.
+A trace stores what was chosen. After each of its actions the processor takes its forced steps until it has a choice
+again. A trace may also store an action in the middle of forced steps: a fault of the lowvisor, another answer of the
+highvisor, or a forced step that is stored to fix where another processor gets in between. The processor then waits
+there for its stored action, and takes forced steps only until that action is possible.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,20 +13,26 @@ from attrs import frozen
 
 from model.design import Design
 from model.state import State
-from model.system import Action, HighvisorHandles, LowvisorSteps, forced, guard, step
+from model.system import Action, HighvisorHandles, HypFaults, LowvisorSteps, forced, guard, step
 from properties.property import Property, Trace
 from properties.traces.codec import BadTrace
 
 FUEL = 1024
-"""The most forced steps taken for one action; a world switch out and in takes less than 200."""
+"""The most forced steps taken around one action; a world switch out and in takes less than 200."""
+
+WITHIN = (LowvisorSteps, HighvisorHandles, HypFaults)
+"""The kinds of action that a processor takes in the middle of forced steps."""
 
 
 class Stuck(BadTrace):
     """An action of a trace that is not possible where the trace takes it: `number` counts the actions from 1."""
 
     def __init__(self, number: int, reason: str) -> None:
-        super().__init__(f"action {number}: {reason}")
+        super().__init__(number, reason)
         self.number = number
+
+    def __str__(self) -> str:
+        return f"action {self.number}: {self.args[1]}"
 
 
 class Transition(NamedTuple):
@@ -39,7 +46,7 @@ class Transition(NamedTuple):
 
 @frozen
 class Violation:
-    """Where a run violates a property: the position of the step in the run, counted from 0, and what is wrong about it."""
+    """Where a run violates a property: the position of the step in it, counted from 0, and what is wrong about it."""
 
     position: int
     transition: Transition
@@ -47,20 +54,21 @@ class Violation:
 
 
 def is_forced(action: Action) -> bool:
-    """Whether the action is one that nobody chooses: a step of the lowvisor, or of the highvisor with its usual answer."""
+    """Whether nobody chooses the action: a step of the lowvisor, or of the highvisor with its usual answer."""
     return isinstance(action, LowvisorSteps) or (
         isinstance(action, HighvisorHandles) and action == HighvisorHandles(action.cpu)
     )
 
 
 def expand(design: Design, state0: State, actions: Iterable[Action]) -> list[Transition]:
-    """Every step of the run that the actions stand for, the forced ones included; Stuck where an action is not possible.
+    """Every step of the run that the actions stand for, the forced ones included; Stuck where one is not possible.
 
-    A run whose forced steps never end is cut off behind its last action after `FUEL` of them.
+    Forced steps that never end are cut off after `FUEL` of them.
     """
+    given = tuple(actions)
     run: list[Transition] = []
     state = state0
-    for number, action in enumerate(actions, 1):
+    for number, (action, waits) in enumerate(zip(given, _waiting(given), strict=True), 1):
         if action.cpu >= len(state.processors) or getattr(action, "vcpu", 0) >= len(state.vcpus):
             raise Stuck(number, f"{type(action).__name__} names a processor or vCPU that the topology does not have")
         fuel = FUEL
@@ -71,12 +79,21 @@ def expand(design: Design, state0: State, actions: Iterable[Action]) -> list[Tra
             state = _taken(run, design, state, way)
             fuel -= 1
         state = _taken(run, design, state, action)
-    for _ in range(FUEL):
-        way = _way_on(state, 0)
-        if way is None:
-            break
-        state = _taken(run, design, state, way)
+        fuel = 0 if waits else FUEL
+        while fuel and (way := forced(state, action.cpu)) is not None:
+            state = _taken(run, design, state, way)
+            fuel -= 1
     return run
+
+
+def _waiting(actions: Sequence[Action]) -> list[bool]:
+    """For each action, whether its processor waits afterwards, as its next stored action comes amid forced steps."""
+    following: dict[int, Action] = {}
+    waits = []
+    for action in reversed(actions):
+        waits.append(isinstance(following.get(action.cpu), WITHIN))
+        following[action.cpu] = action
+    return waits[::-1]
 
 
 def _taken(run: list[Transition], design: Design, state: State, action: Action) -> State:
@@ -86,7 +103,7 @@ def _taken(run: list[Transition], design: Design, state: State, action: Action) 
 
 
 def _way_on(state: State, cpu: int) -> Action | None:
-    """The forced action that is taken first: of the given processor, else of the lowest-numbered one that has one."""
+    """The forced action to take first: the given processor's, else that of the lowest-numbered one that has one."""
     first = forced(state, cpu)
     if first is not None:
         return first
@@ -99,36 +116,58 @@ def _reason(state: State, action: Action) -> str:
 
 
 def fold(design: Design, state0: State, actions: Iterable[Action]) -> tuple[Action, ...]:
-    """The actions without the forced ones that `expand` takes by itself in the same places.
+    """The actions of a complete run without the forced ones that `expand` takes by itself in the same places.
 
-    Forced steps behind the last chosen action are left out although the run then goes on to their end.
+    Where the run ends amid forced steps, the result stands for a run that goes on to their end. Stuck where an action
+    is not possible.
     """
-    given = tuple(actions)
-    run = expand(design, state0, given)
-    if [taken.action for taken in run[: len(given)]] != list(given):
-        raise Stuck(1, "the actions to fold are not complete")
+    run = _stepped(design, state0, actions)
     kept: list[Action] = []
-    pending: list[Transition] = []
-    for taken in run[: len(given)]:
-        if taken.forced:
-            pending.append(taken)
-            continue
-        kept += _not_implied(design, pending, taken.action)
-        kept.append(taken.action)
-        pending = []
-    return (*kept, *_not_implied(design, pending, None))
+    position = 0
+    while position < len(run):
+        end = position
+        while end < len(run) and run[end].forced and run[end].action.cpu == run[position].action.cpu:
+            end += 1
+        if end == position:
+            kept.append(run[position].action)
+            end += 1
+        else:
+            kept += _not_implied(design, run, position, end)
+        position = end
+    return (*kept, *_left_behind(run))
 
 
-def _not_implied(design: Design, pending: Sequence[Transition], action: Action | None) -> list[Action]:
-    """The forced actions to store before an action: all but the last ones, which `expand` takes by itself."""
-    first = len(pending)
-    while first > 0:
-        before = pending[first - 1].before
-        possible = action is not None and guard(design, before, action)
-        if possible or pending[first - 1].action != _way_on(before, action.cpu if action else 0):
-            break
-        first -= 1
-    return [taken.action for taken in pending[:first]]
+def _left_behind(run: Sequence[Transition]) -> list[Action]:
+    """A forced action for each processor that the end of the run finds amid forced steps while another one acted."""
+    if not run:
+        return []
+    last = run[-1]
+    ways = (forced(last.after, cpu) for cpu in range(len(last.after.processors)))
+    return [way for way in ways if way is not None and way.cpu != last.action.cpu]
+
+
+def _stepped(design: Design, state0: State, actions: Iterable[Action]) -> list[Transition]:
+    run: list[Transition] = []
+    state = state0
+    for number, action in enumerate(actions, 1):
+        if not guard(design, state, action):
+            raise Stuck(number, _reason(state, action))
+        state = _taken(run, design, state, action)
+    return run
+
+
+def _not_implied(design: Design, run: Sequence[Transition], first: int, end: int) -> list[Action]:
+    """What to store of the forced steps run[first:end] of one processor."""
+    cpu = run[first].action.cpu
+    continues = first > 0 and run[first - 1].action.cpu == cpu
+    if end == len(run) or forced(run[end].before, cpu) is None:
+        return [] if continues else [run[first].action]
+    following = run[end].action
+    if following.cpu != cpu:
+        return [taken.action for taken in run[first:end]]
+    while end > first and not guard(design, run[end - 1].before, following):
+        end -= 1
+    return [taken.action for taken in run[first:end]]
 
 
 def length(actions: Iterable[Action]) -> int:
@@ -148,7 +187,8 @@ def states(trace: Trace, design: Design, state0: State) -> tuple[tuple[Action, S
 def first_violation(design: Design, property: Property, run: Sequence[Transition]) -> Violation | None:
     """The first step of a run that violates the property, or None where it holds of every step."""
     for position, taken in enumerate(run):
-        if not property.holds(design, taken.before, taken.action, taken.after):
+        concerned = isinstance(taken.action, property.about)
+        if concerned and not property.holds(design, taken.before, taken.action, taken.after):
             explanation = property.explain(design, taken.before, taken.action, taken.after)
             return Violation(position, taken, explanation)
     return None
