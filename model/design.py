@@ -35,6 +35,7 @@ class Vector(Enum):
     TRAP = "dispatches a synchronous trap from PL1 or PL0"
     IRQ = "leaves the guest with exit code IRQ"
     FIQ = "leaves the guest with exit code FIQ"
+    PANIC = "panics the host"
     BAD_UNDEFINED = "panics the host or leaves the guest with exit code UNDEFINED"
     BAD_CALL = "panics the host or leaves the guest with exit code HVC"
     BAD_PREFETCH = "panics the host or leaves the guest with exit code PREF_ABORT"

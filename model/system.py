@@ -16,12 +16,12 @@ from model.state import Physical, Standing, State, Thread, Where, context, repla
 from spec import exceptions, interrupts
 from spec.citations import arm, linux, paper, rule
 from spec.execute import Event, Outcome, execute
-from spec.operations import Choices, Instruction, MemoryOutcome
+from spec.operations import Choices, Instruction, MemoryOutcome, is_encodable
 from spec.processor import Processor
 from spec.psr import is_hyp, is_user
 from spec.registers import write
 from spec.syndrome import ExceptionClass
-from spec.words import bits, negate, put, sub
+from spec.words import bits, clear, either, every, negate, put, sub
 
 INTERRUPTS = "arch/arm/kvm/interrupts.S"
 
@@ -114,7 +114,8 @@ def guard(design: Design, state: State, action: Action) -> bool:
     where = physical.thread.where
     match action:
         case HostRunsVcpu(cpu, vcpu):
-            free = all(p.thread.vcpu != vcpu or p.thread.where is not Where.GUEST for p in state.processors)
+            busy = (Where.GUEST, Where.LOWVISOR, Where.HIGHVISOR, Where.HUNG, Where.SECURE)
+            free = all(p.thread.vcpu != vcpu or p.thread.where not in busy for p in state.processors)
             return where is Where.HOST and free and state.vcpus[vcpu].standing is not Standing.IN_USER_SPACE
         case GuestExecutes(_, instruction):
             return where is Where.GUEST and possible(physical, instruction)
@@ -143,9 +144,10 @@ def vulnerable(design: Design, state: State, cpu: int) -> bool:
 
 
 def possible(physical: Physical, instruction: Instruction) -> bool:
-    """Whether the memory system may answer as the operation says: stage 2 faults need a stage 2."""
+    """Whether the instruction exists and the memory system may answer as it says: stage 2 faults need a stage 2."""
     fault = getattr(instruction.operation, "fault", MemoryOutcome.OK)
-    return fault != MemoryOutcome.STAGE2_FAULT or bits(physical.cpu.hyp.hcr, 0, 0) == 1
+    answered = either(fault != MemoryOutcome.STAGE2_FAULT, bits(physical.cpu.hyp.hcr, 0, 0) == 1)
+    return every(is_encodable(instruction, physical.cpu.cpsr), answered)
 
 
 @rule(paper("3.1"), paper("3.2"))
@@ -185,11 +187,14 @@ def with_physical(state: State, action: Action, physical: Physical) -> State:
 @rule(linux("arch/arm/kvm/init.S", "kvm_call_hyp"), paper("3.1"))
 def host_calls(design: Design, physical: Physical, vcpu: int) -> Physical:
     """The highvisor calls the lowvisor by HVC, with everything masked; without a lowvisor it stays in kernel mode."""
-    cpu = put(physical.cpu, "cpsr", physical.cpu.cpsr | 0xC0)
+    masked = put(physical.cpu, "cpsr", physical.cpu.cpsr | IRQ_MASKED)
     thread = Thread(Where.LOWVISOR, "call", 0, vcpu)
-    if design.placement is not Placement.NO_LOWVISOR:
-        cpu = exceptions.take_hvc(cpu, 0)
-    return evolve(physical, cpu=cpu, thread=thread, called_from=physical.cpu, called_stack=physical.stack)
+    cpu = masked if design.placement is Placement.NO_LOWVISOR else exceptions.take_hvc(masked, 0)
+    return evolve(physical, cpu=cpu, thread=thread, called_from=masked, called_stack=physical.stack)
+
+
+IRQ_MASKED = 1 << 7
+"""CPSR.I, which the run loop sets around the call (local_irq_disable)."""
 
 
 @rule(paper("3.2"))
@@ -233,6 +238,8 @@ def at_vector(design: Design, physical: Physical, cpu: Processor) -> Physical:
     match vector:
         case Vector.SPIN:
             return put(physical, "thread", put(thread, "where", Where.HUNG))
+        case Vector.PANIC:
+            return put(physical, "thread", put(thread, "where", Where.PANICKED))
         case Vector.TRAP:
             return put(physical, "thread", dispatched(design, cpu, thread))
         case Vector.IRQ:
@@ -341,7 +348,7 @@ def highvisor_handles(design: Design, state: State, action: Action, answer: Memo
     thread = physical.thread
     vcpu = state.vcpus[thread.vcpu]
     handled = handle_exit(design, vcpu.image, thread.code, answer)
-    cpu = physical.cpu
+    cpu = put(physical.cpu, "cpsr", clear(physical.cpu.cpsr, IRQ_MASKED))
     if handled.live_spsr is not None:
         cpu = write(cpu, handled.live_spsr, vcpu.image.cpsr)
     standing = {Result.BLOCKED: Standing.BLOCKED, Result.USER_SPACE: Standing.IN_USER_SPACE}.get(

@@ -11,8 +11,11 @@ from typing import Any
 
 from attrs import frozen
 
+from model.design import Design
+from model.lowvisor.moves import Install, Write
 from spec.processor import Processor
-from spec.registers import REGISTERS, read, write
+from spec.psr import is_legal_guest
+from spec.registers import REGISTERS, read, write_all
 from spec.words import bits, choose, either, every, implies, same
 
 
@@ -104,6 +107,11 @@ HIDDEN = tuple(
 )
 
 
+def legal(context: Any) -> bool:
+    """Whether a guest's context, running or saved, is one that hardware can have: its mode and state, and RAZ bits."""
+    return every(is_legal_guest(context.cpsr), bits(context.cp15.vbar, 4, 0) == 0)
+
+
 def vfp_given(cpu: Processor) -> bool:
     """Whether the VFP registers hold the running guest's values: HCPTR does not trap them."""
     return bits(cpu.hyp.hcptr, 11, 10) == 0
@@ -133,11 +141,17 @@ def observe_guest(cpu: Processor, trapped: bool) -> Any:
     return (seen, vfp, reported, cpu.local.exclusive)
 
 
-def with_hidden(cpu: Processor, other: Processor) -> Processor:
+def installed(design: Design) -> frozenset[str]:
+    """The registers to which the entry gives a value of the VM's or of its own, so that nothing of the host is left in them."""
+    moves = (step.move for step in design.entry)
+    return frozenset(move.register for move in moves if isinstance(move, Write | Install))
+
+
+def with_hidden(design: Design, cpu: Processor, other: Processor) -> Processor:
     """The processor with everything hidden from the running VM replaced by another's: the second run of a comparison."""
-    changed = cpu
-    for name in HIDDEN:
-        changed = write(changed, name, read(other, name))
+    given = installed(design)
+    names = tuple(name for name in HIDDEN if name not in given)
+    changed = write_all(cpu, names, [read(other, name) for name in names])
     vfp = choose(vfp_given(cpu), cpu.vfp, type(cpu.vfp)(**{**_words(other.vfp), "fpexc": cpu.vfp.fpexc}))
     return type(changed)(**{**_words(changed), "vfp": vfp})
 

@@ -34,6 +34,15 @@ class Verdict(Enum):
 
 
 @frozen
+class Enumeration:
+    """What going through a finite table found: how many elements there are, and those of which the property fails."""
+
+    domain: str
+    size: int
+    failures: tuple[str, ...]
+
+
+@frozen
 class Property:
     """One thing that must hold.
 
@@ -53,6 +62,8 @@ class Property:
     holds: Predicate
     interesting: Predicate
     explain: Callable[[Design, State, Action, State], str] = field(default=lambda *_: "")
+    enumerate: Callable[[Design], "Enumeration"] | None = field(default=None)
+    """For a property of a finite table: goes through all of it."""
     """What is wrong about a step that violates it, in one line with the names and values concerned."""
 
 

@@ -130,7 +130,7 @@ def other_world(cpu: Processor) -> Processor:
 def independent_of(design: Design, before: State, action: Action, after: State, hidden: Processor) -> bool:
     """Whether the VM experiences the same where everything hidden from it is replaced by `hidden`'s values."""
     physical = before.processors[action.cpu]
-    changed = put(physical, "cpu", policy.with_hidden(physical.cpu, hidden))
+    changed = put(physical, "cpu", policy.with_hidden(design, physical.cpu, hidden))
     other = step(design, put(before, "processors", (*before.processors[: action.cpu], changed, *before.processors[action.cpu + 1 :])), action)
     return same(view(design, after, action.cpu), view(design, other, action.cpu))
 
@@ -411,7 +411,7 @@ def needs_no_trap(operation: Operation) -> bool:
     if isinstance(operation, CoprocessorAccess):
         return operation.row.name in UNTRAPPED_ROWS
     if isinstance(operation, Load | Store):
-        return operation.fault is not MemoryOutcome.STAGE2_FAULT
+        return operation.fault != MemoryOutcome.STAGE2_FAULT
     return isinstance(
         operation, Svc | Udf | Bkpt | WriteCpsr | ReadCpsr | ExceptionReturn | ReadBanked | WriteBanked | Barrier
     )
@@ -419,7 +419,7 @@ def needs_no_trap(operation: Operation) -> bool:
 
 def no_needless_trap(design: Design, before: State, action: Action, after: State) -> bool:
     """The predicate of NEEDLESS."""
-    return _where(after, action) is Where.GUEST or not needs_no_trap(operation_of(action))
+    return _where(after, action) is Where.GUEST or negate(needs_no_trap(operation_of(action)))
 
 
 NEEDLESS = Property(

@@ -9,9 +9,9 @@ from properties.policy import GUEST_STATE, OWNED, VFP, Owner, vfp_given
 from properties.property import Kind, Property
 from properties.trap_completeness import difference
 from spec.processor import Processor
-from spec.psr import is_hyp, mode
+from spec.psr import advance_it, is_hyp, mode
 from spec.registers import read
-from spec.words import bit, bits, either, every, same
+from spec.words import bit, bits, choose, either, every, same
 
 SWITCHED_HOST = tuple(n for n in OWNED[Owner.WORLD] if n not in ("r0", "r1", "r2", "r3", "exclusive", "waiting"))
 """What the host must find again: r0 to r3 are arguments and results of the call."""
@@ -185,7 +185,8 @@ def spsr_of(physical: Physical) -> int:
     """CPSR as the exception that left the guest saved it: behind the instruction for a call, else at it."""
     left = physical.trapped_from
     assert left is not None
-    return left.cpsr
+    call = every(bits(physical.cpu.hyp.hsr, 31, 26) == 0x12, physical.thread.code == 7)
+    return choose(call, advance_it(left.cpsr), left.cpsr)
 
 
 def _explain_guest(design: Design, before: State, action: Action, after: State) -> str:

@@ -50,7 +50,7 @@ from spec.operations import (
     Yield,
 )
 from spec.processor import Processor
-from spec.psr import advance_it, condition_holds, current_condition, is_hyp, is_legal_guest, is_pl1, is_user, mode
+from spec.psr import advance_it, condition_holds, current_condition, is_hyp, is_legal_guest, is_pl1, is_user, it_state, mode
 from spec.registers import REGISTERS, read, write
 from spec.syndrome import ExceptionClass, FaultStatus
 from spec.traps import (
@@ -282,9 +282,11 @@ def coprocessor_write(cpu: Processor, access: CoprocessorAccess) -> Processor:
             return write(cpu, "dbgdtrtx", value)
         case Effect.OS_LOCK:
             return write(cpu, "dbgoslsr", clear(cpu.debug.dbgoslsr, 2) | choose(value == OS_LOCK_KEY, 2, 0))
-    return write(cpu, row.state, value & mask(width))
+    return write(cpu, row.state, value & IMPLEMENTED.get(row.state, mask(width)))
 
 
+IMPLEMENTED = {"vbar": 0xFFFFFFE0}
+"""The bits that a write can change, of registers whose other bits read as zero."""
 WRITABLE = (
     Effect.STORAGE, Effect.SET_BITS, Effect.CLEAR_BITS, Effect.TIMER_VALUE, Effect.CHANNEL, Effect.OS_LOCK,
 )  # fmt: skip
@@ -372,6 +374,8 @@ def call(cpu: Processor, instruction: Instruction, choices: Choices) -> Outcome:
         case Hvc(imm):
             if is_user(cpu.cpsr):
                 return undefined(cpu)
+            if either(it_state(cpu.cpsr) != 0, instruction.condition != 0xE):
+                return unpredictable(cpu, instruction, choices)
             return Outcome(exceptions.take_hvc(cpu, imm), Event.CALLED)
         case Smc():
             if is_user(cpu.cpsr):

@@ -13,8 +13,10 @@ from typing import Annotated
 
 from attrs import frozen
 
+from spec.citations import arm, rule
 from spec.coprocessor.row import Row
-from spec.words import U1, U2, U4, U16, U32, Width
+from spec.psr import T_BIT
+from spec.words import U1, U2, U4, U16, U32, Width, bit, either, every
 
 CoreNumber = Annotated[int, Width(4, limit=15)]
 """A core register number from 0 to 14."""
@@ -300,3 +302,14 @@ class Choices:
     """IMPLEMENTATION DEFINED: whether a PL0 access that is UNDEFINED, in HSTR or TIDCP space, traps to Hyp instead."""
     trace_implemented: U1 = 0
     """IMPLEMENTATION DEFINED: whether CP14 gives access to trace registers and HCPTR.TTA exists."""
+
+
+NARROW = (Compute, Branch, Load, Store, Fetch, Wfi, Wfe, Sev, Yield, Svc, Bkpt, Udf, WriteCpsr)
+"""The operations that have a 16-bit Thumb form."""
+
+
+@rule(arm("A6.2"), arm("A6.3"))
+def is_encodable(instruction: Instruction, cpsr: U32) -> bool:
+    """Whether the current instruction set has the instruction in the size it claims: 16 bits only in Thumb state."""
+    narrow = isinstance(instruction.operation, NARROW)
+    return either(instruction.wide == 1, every(bit(cpsr, T_BIT) == 1, narrow))

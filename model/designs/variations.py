@@ -31,7 +31,7 @@ from model.designs.linux_3_12 import (
     TWE,
     step,
 )
-from model.lowvisor.moves import Alter, Isb, Load, Move, Pop, Push, Save, Step, When
+from model.lowvisor.moves import Alter, Isb, Load, Move, Pop, Push, Save, Step, When, Write
 from spec.citations import arm, linux, paper
 
 
@@ -149,6 +149,26 @@ def switch_amair(design: Design) -> Design:
     return switch_registers(design, "amair0", "amair1")
 
 
+def close_user_monitors(design: Design) -> Design:
+    """PMUSERENR is 0 while a guest runs, as the trapped register reads, and the host's value is kept on the Hyp stack."""
+    sources = (linux("arch/arm64/kvm/hyp/switch.c", "__activate_traps_common", "4.16"),)
+    entry = after_step(
+        design.entry,
+        "enter: enable FPEXC",
+        Step("enter: push host PMUSERENR", Push(("pmuserenr",)), sources, scratch=("r2",)),
+        Step("enter: PMUSERENR", Write("pmuserenr", 0), sources, scratch=("r2",)),
+    )
+    back = Step("exit: pop host PMUSERENR", Pop(("pmuserenr",)), sources, scratch=("r2",))
+    return evolve(design, entry=entry, exit=after_step(design.exit, "exit: load host VFP", back))
+
+
+def panic_on_hyp_fault(design: Design) -> Design:
+    """Every synchronous exception of Hyp mode's own code panics the host, whatever VMID is loaded."""
+    own = (Vector.BAD_UNDEFINED, Vector.BAD_CALL, Vector.BAD_PREFETCH, Vector.BAD_DATA)
+    vectors = tuple((offset, Vector.PANIC if vector in own else vector) for offset, vector in design.vectors)
+    return evolve(design, vectors=vectors)
+
+
 HEAD = "arch/arm/kvm/interrupts_head.S"
 
 REPAIRS: tuple[Repair, ...] = (
@@ -241,6 +261,24 @@ REPAIRS: tuple[Repair, ...] = (
         ),
         "amair-not-switched",
         switch_amair,
+    ),
+    Repair(
+        Variation(
+            "user-monitors-closed",
+            "PMUSERENR is 0 while a guest runs",
+            (linux("arch/arm64/kvm/hyp/switch.c", "__activate_traps_common", "4.16"), arm("C12.8")),
+        ),
+        "pmuserenr-of-host-observable",
+        close_user_monitors,
+    ),
+    Repair(
+        Variation(
+            "hyp-faults-panic",
+            "an exception of Hyp mode's own code panics the host",
+            (linux("arch/arm/kvm/hyp/hyp-entry.S", "__kvm_hyp_vector", "4.7"),),
+        ),
+        "hyp-fault-unbalances-stack",
+        panic_on_hyp_fault,
     ),
 )
 

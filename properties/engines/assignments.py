@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
 from functools import cache
 from typing import Any
@@ -15,15 +16,62 @@ from properties.engines.symbolic import (
     Truth,
     Word,
     is_record,
-    map_terms,
     of_term,
+    rebuilt,
     record_fields,
     term_at,
-    terms,
-    transform,
     truth,
     variable,
 )
+
+
+def _transform(value: Any, word: Callable[[Word], Any], proposition: Callable[[Truth], Any]) -> Any:
+    """The same structure with each symbolic word and truth value replaced; what is concrete stays as it is."""
+    if isinstance(value, Word):
+        return word(value)
+    if isinstance(value, Truth):
+        return proposition(value)
+    if isinstance(value, tuple):
+        items = [_transform(item, word, proposition) for item in value]
+        return value if all(map(operator.is_, items, value)) else rebuilt(value, items)
+    if is_record(value):
+        names = record_fields(value.__class__)
+        old = [getattr(value, name) for name, _ in names]
+        new = [_transform(item, word, proposition) for item in old]
+        if all(map(operator.is_, old, new)):
+            return value
+        return type(value)(**{alias: item for (_, alias), item in zip(names, new, strict=True)})
+    return value
+
+
+def _map_terms(word: Word, replace: Callable[[Any, str], Any]) -> Any:
+    """The word with each solver term replaced by the word or number that `replace(term, name)` gives for it.
+
+    `name` is the variable's name, or empty where the term is no variable.
+    """
+    result: Any = word.const
+    for at, size, atom, low, inverse in word.parts:
+        piece = (replace(atom.term, atom.name) >> low) & ((1 << size) - 1)
+        result = result | ((piece ^ ((1 << size) - 1) if inverse else piece) << at)
+    return result
+
+
+def _terms(value: Any) -> Iterator[Any]:
+    """Every solver term that occurs in a symbolic structure."""
+    if isinstance(value, Word):
+        for part in value.parts:
+            yield part[2].term
+    elif isinstance(value, Truth):
+        yield value.term
+    elif isinstance(value, z3.ExprRef):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _terms(item)
+    elif is_record(value):
+        for name, _ in record_fields(value.__class__):
+            yield from _terms(getattr(value, name))
+
 
 _KEPT: dict[int, tuple[Any, Mapping[str, Any]]] = {}
 _MOST_KEPT = 1 << 14
@@ -32,7 +80,7 @@ _MOST_KEPT = 1 << 14
 def variables(value: Any) -> dict[str, Any]:
     """The free variables of any structure of words, truth values and z3 terms: z3 constants by name."""
     found: dict[str, Any] = {}
-    for term in terms(value):
+    for term in _terms(value):
         found.update(_variables_of(term))
     return found
 
@@ -105,7 +153,7 @@ def evaluate(value: Any, assignment: Any) -> Any:
 
     if isinstance(value, z3.ExprRef):
         return look(value)
-    result = transform(value, lambda word: map_terms(word, look), lambda condition: look(condition.term))
+    result = _transform(value, lambda word: _map_terms(word, look), lambda condition: look(condition.term))
     return result if result is value else _with_members(result)
 
 
@@ -151,7 +199,10 @@ def rename(value: Any, mapping: Mapping[str, Any]) -> Any:
             for name, constant in _variables_of(term).items()
             if name in mapping
         ]
-        return z3.substitute(term, *pairs) if pairs else term
+        if not pairs:
+            return term
+        new = z3.substitute(term, *pairs)
+        return z3.simplify(new) if any(isinstance(mapping.get(old.decl().name()), int) for old, _ in pairs) else new
 
     def word(term: Any, name: str) -> Any:
         new = mapping.get(name)
@@ -161,7 +212,7 @@ def rename(value: Any, mapping: Mapping[str, Any]) -> Any:
 
     if isinstance(value, z3.ExprRef):
         return replaced(value)
-    return transform(value, lambda old: map_terms(old, word), lambda old: truth(replaced(old.term)))
+    return _transform(value, lambda old: _map_terms(old, word), lambda old: truth(replaced(old.term)))
 
 
 def _replacement(new: Any, constant: Any) -> Any:

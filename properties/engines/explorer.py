@@ -283,7 +283,7 @@ def summarise(function: Callable[..., Any], *arguments: Any, assumptions: Iterab
     return merge(explore(lambda: function(*arguments), assumptions))
 
 
-_LANGUAGE = ("properties/engines/symbolic.py", "properties/engines/explorer.py", "spec/words.py")
+_LANGUAGE = ("engines/symbolic.py", "engines/pieces.py", "engines/explorer.py", "spec/words.py")
 
 
 def _asking_line() -> str:

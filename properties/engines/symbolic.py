@@ -10,16 +10,29 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from itertools import pairwise
 from typing import Any, NoReturn
 
 import attrs
 import z3
 
-_CONTEXT = z3.main_ctx()
-_REF = _CONTEXT.ref()
+from properties.engines.pieces import (
+    CONTEXT,
+    REF,
+    Atom,
+    Part,
+    Row,
+    aligned,
+    is_same_slice,
+    joined,
+    numeral,
+    piece_term,
+    position,
+    restrict,
+    row_term,
+    support,
+)
 
 
 class NotLiftable(Exception):
@@ -62,7 +75,7 @@ class Truth:
     def negation(self) -> Truth:
         """The truth value that holds exactly where this one does not."""
         if self._negation is None:
-            self._negation = Truth(z3.BoolRef(z3.Z3_mk_not(_REF, self.term.ast), _CONTEXT))
+            self._negation = Truth(z3.BoolRef(z3.Z3_mk_not(REF, self.term.ast), CONTEXT))
             self._negation._negation = self
         return self._negation
 
@@ -94,7 +107,7 @@ class Truth:
             return False
         if other is self._negation:
             return True
-        return Truth(z3.BoolRef(z3.Z3_mk_xor(_REF, self.term.ast, other.term.ast), _CONTEXT))
+        return Truth(z3.BoolRef(z3.Z3_mk_xor(REF, self.term.ast, other.term.ast), CONTEXT))
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
@@ -121,11 +134,11 @@ class Truth:
             return a
         if isinstance(a, (bool, Truth)) and isinstance(b, (bool, Truth)):
             return self._choose_truth(a, b)
-        if _is_number(a) and _is_number(b):
+        if is_number(a) and is_number(b):
             return a if isinstance(a, int) and isinstance(b, int) and a == b else self._choose_word(a, b)
         if type(a) is type(b):
             if isinstance(a, tuple) and len(a) == len(b):
-                return _rebuilt(a, [self.choose(x, y) for x, y in zip(a, b, strict=True)])
+                return rebuilt(a, [self.choose(x, y) for x, y in zip(a, b, strict=True)])
             if is_record(a):
                 names = record_fields(a.__class__)
                 left, right = [getattr(a, name) for name, _ in names], [getattr(b, name) for name, _ in names]
@@ -144,11 +157,11 @@ class Truth:
             return self.negation() | a if b else self & a
         if a.term.eq(b.term):
             return a
-        return Truth(z3.BoolRef(z3.Z3_mk_ite(_REF, self.term.ast, a.term.ast, b.term.ast), _CONTEXT))
+        return Truth(z3.BoolRef(z3.Z3_mk_ite(REF, self.term.ast, a.term.ast, b.term.ast), CONTEXT))
 
     def _choose_word(self, a: Any, b: Any) -> Any:
         const, parts = 0, []
-        for at, size, left, right in _aligned(a, b):
+        for at, size, left, right in aligned(_row(a), _row(b)):
             if isinstance(left, int) and isinstance(right, int):
                 low = ((left ^ right) & ~(left ^ right) + 1).bit_length() - 1
                 if left == right:
@@ -158,14 +171,14 @@ class Truth:
                 ones = (1 << size) - 1
                 const |= (left & right & ~(ones << low)) << at
                 left, right, at = left >> low & ones, right >> low & ones, at + low
-                atom = _Atom(_ite(self, _numeral(left, size), _numeral(right, size)), size, (self, left, right))
-            elif _is_same_slice(left, right) and left[2] == right[2]:
+                atom = Atom(_ite(self, numeral(left, size), numeral(right, size)), size, (self, left, right))
+            elif is_same_slice(left, right) and left[2] == right[2]:
                 parts.append((at, size, *left))
                 continue
             else:
-                atom = _Atom(_ite(self, _piece_term(left, size), _piece_term(right, size)), size)
+                atom = Atom(_ite(self, piece_term(left, size), piece_term(right, size)), size)
             parts.append((at, size, atom, 0, False))
-        return _make(const, _joined(parts))
+        return _make(const, joined(parts))
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __lshift__ = __rlshift__ = _refusal(
         "a truth value is no number; use choose(condition, 1, 0)"
@@ -176,46 +189,6 @@ class Truth:
 
     def __repr__(self) -> str:
         return f"Truth({self.term})"
-
-
-class _Atom:
-    """A solver term with its size; `choice` is (condition, a, b) where the term chooses between two numbers."""
-
-    __slots__ = ("choice", "equations", "name", "size", "slices", "term")
-
-    def __init__(self, term: Any, size: int, choice: tuple[Truth, int, int] | None = None, name: str = "") -> None:
-        self.term, self.size, self.choice = term, size, choice
-        self.name = name
-        """The variable's name, where the term is one."""
-        self.slices: dict[tuple[int, int], Any] = {}
-        self.equations: dict[tuple[int, int, int], Truth] = {}
-
-    def slice(self, low: int, size: int) -> Any:
-        """The term's bits from `low` upwards, as a term; asked for again, the same object."""
-        if size == self.size:
-            return self.term
-        found = self.slices.get((low, size))
-        if found is None:
-            found = z3.BitVecRef(z3.Z3_mk_extract(_REF, low + size - 1, low, self.term.ast), _CONTEXT)
-            self.slices[low, size] = found
-        return found
-
-    def equals(self, low: int, size: int, value: int) -> Any:
-        """Whether the term's bits from `low` upwards are this number."""
-        if self.choice is not None:
-            condition, a, b = self.choice
-            ones = (1 << size) - 1
-            return condition.choose((a >> low) & ones == value, (b >> low) & ones == value)
-        found = self.equations.get((low, size, value))
-        if found is None:
-            found = self.equations[low, size, value] = _equation(self.slice(low, size), _numeral(value, size))
-        return found
-
-
-Slice = tuple[_Atom, int, bool]
-"""Bits of an atom from a lowest bit upwards, inverted or not."""
-Part = tuple[int, int, _Atom, int, bool]
-"""A slice in its place: lowest bit in the word, size, then the slice."""
 
 
 class Word:
@@ -239,26 +212,26 @@ class Word:
     @property
     def bound(self) -> int:
         """A number that the word never exceeds: its known ones and every unknown bit."""
-        return self.const | _support(self.parts)
+        return self.const | support(self.parts)
 
     def __and__(self, other: Any) -> Any:
         if type(other) is int and other >= 0:
-            return _make(self.const & other, _restrict(self.parts, other))
+            return _make(self.const & other, restrict(self.parts, other))
         return _bitwise(operator.and_, self, other, "&")
 
     def __or__(self, other: Any) -> Any:
         if type(other) is int and other >= 0:
-            return _make(self.const | other, _restrict(self.parts, ~other))
+            return _make(self.const | other, restrict(self.parts, ~other))
         return _bitwise(operator.or_, self, other, "|")
 
     def __xor__(self, other: Any) -> Any:
         if type(other) is int and other >= 0:
-            flipped = _restrict(self.parts, other)
+            flipped = restrict(self.parts, other)
             if not flipped:
                 return Word(self.const ^ other, self.parts)
-            const = self.const ^ (other & ~_support(flipped))
+            const = self.const ^ (other & ~support(flipped))
             inverted = [(at, size, atom, low, not inverse) for at, size, atom, low, inverse in flipped]
-            return Word(const, _joined(sorted(inverted + _restrict(self.parts, ~other), key=_position)))
+            return Word(const, joined(sorted(inverted + restrict(self.parts, ~other), key=position)))
         return _bitwise(operator.xor, self, other, "^")
 
     def __lshift__(self, count: Any) -> Any:
@@ -287,7 +260,7 @@ class Word:
             return self | other
         width = (self.bound + bound).bit_length()
         left, right = term_at(self, width), term_at(other, width)
-        return of_term(z3.BitVecRef(z3.Z3_mk_bvadd(_REF, left.ast, right.ast), _CONTEXT), width)
+        return of_term(z3.BitVecRef(z3.Z3_mk_bvadd(REF, left.ast, right.ast), CONTEXT), width)
 
     __rand__, __ror__, __rxor__, __radd__ = __and__, __or__, __xor__, __add__
 
@@ -300,14 +273,14 @@ class Word:
             return True
         result: Any = True
         if isinstance(other, int):
-            if other < 0 or other & ~_support(self.parts) != self.const:
+            if other < 0 or other & ~support(self.parts) != self.const:
                 return False
             for at, size, atom, low, inverse in self.parts:
                 ones = (1 << size) - 1
                 wanted = (other >> at) & ones
-                result = result & atom.equals(low, size, wanted ^ ones if inverse else wanted)
+                result = result & _equals(atom, low, size, wanted ^ ones if inverse else wanted)
             return result
-        for _, size, left, right in _aligned(self, other):
+        for _, size, left, right in aligned(_row(self), _row(other)):
             result = result & _equal_pieces(left, right, size)
             if result is False:
                 return False
@@ -354,13 +327,13 @@ def of_term(term: Any, width: int | None = None) -> Any:
     if z3.is_bv_value(term):
         return term.as_long()
     width = term.size() if width is None else width
-    return Word(0, ((0, width, _Atom(term, width), 0, False),))
+    return Word(0, ((0, width, Atom(term, width), 0, False),))
 
 
 @lru_cache(maxsize=1 << 16)
 def variable(name: str, width: int) -> Any:
     """The free word of that name and width; a width of 0 gives 0."""
-    return Word(0, ((0, width, _Atom(z3.BitVec(name, width), width, name=name), 0, False),)) if width else 0
+    return Word(0, ((0, width, Atom(z3.BitVec(name, width), width, name=name), 0, False),)) if width else 0
 
 
 @lru_cache(maxsize=1 << 12)
@@ -398,68 +371,22 @@ def is_record(value: Any) -> bool:
     return attrs.has(type(value))
 
 
-def transform(value: Any, word: Callable[[Word], Any], proposition: Callable[[Truth], Any]) -> Any:
-    """The same structure with each symbolic word and truth value replaced; what is concrete stays as it is."""
-    if isinstance(value, Word):
-        return word(value)
-    if isinstance(value, Truth):
-        return proposition(value)
-    if isinstance(value, tuple):
-        items = [transform(item, word, proposition) for item in value]
-        return value if all(map(operator.is_, items, value)) else _rebuilt(value, items)
-    if is_record(value):
-        names = record_fields(value.__class__)
-        old = [getattr(value, name) for name, _ in names]
-        new = [transform(item, word, proposition) for item in old]
-        if all(map(operator.is_, old, new)):
-            return value
-        return type(value)(**{alias: item for (_, alias), item in zip(names, new, strict=True)})
-    return value
-
-
-def map_terms(word: Word, replace: Callable[[Any, str], Any]) -> Any:
-    """The word with each solver term replaced by the word or number that `replace(term, name)` gives for it.
-
-    `name` is the variable's name, or empty where the term is no variable.
-    """
-    result: Any = word.const
-    for at, size, atom, low, inverse in word.parts:
-        piece = (replace(atom.term, atom.name) >> low) & ((1 << size) - 1)
-        result = result | ((piece ^ ((1 << size) - 1) if inverse else piece) << at)
-    return result
-
-
-def terms(value: Any) -> Iterator[Any]:
-    """Every solver term that occurs in a symbolic structure."""
-    if isinstance(value, Word):
-        for part in value.parts:
-            yield part[2].term
-    elif isinstance(value, Truth):
-        yield value.term
-    elif isinstance(value, z3.ExprRef):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from terms(item)
-    elif is_record(value):
-        for name, _ in record_fields(value.__class__):
-            yield from terms(getattr(value, name))
-
-
 def _described(value: Any) -> str:
     return type(value).__name__ if isinstance(value, (Word, Truth)) or is_record(value) else repr(value)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether the value is a word or an integer, and no truth value."""
     return isinstance(value, Word) or (isinstance(value, int) and not isinstance(value, bool))
 
 
-def _rebuilt(original: Any, items: list[Any]) -> Any:
+def rebuilt(original: Any, items: list[Any]) -> Any:
+    """A tuple of the original's class with other items."""
     return type(original)(*items) if hasattr(original, "_fields") else tuple(items)
 
 
 def _nary(make: Callable[..., Any], a: Any, b: Any) -> Any:
-    return z3.BoolRef(make(_REF, 2, (z3.Ast * 2)(a.ast, b.ast)), _CONTEXT)
+    return z3.BoolRef(make(REF, 2, (z3.Ast * 2)(a.ast, b.ast)), CONTEXT)
 
 
 def _not(condition: Any) -> Any:
@@ -486,82 +413,6 @@ def _make(const: int, parts: Sequence[Part]) -> Any:
     return Word(const, parts) if parts else const
 
 
-def _position(part: Part) -> int:
-    return part[0]
-
-
-def _support(parts: Sequence[Part]) -> int:
-    result = 0
-    for at, size, *_ in parts:
-        result |= ((1 << size) - 1) << at
-    return result
-
-
-def _restrict(parts: Sequence[Part], mask: int) -> list[Part]:
-    """The parts cut down to the bits of a mask (negative where infinitely many high bits are ones)."""
-    result: list[Part] = []
-    for part in parts:
-        at, size, atom, low, inverse = part
-        hit = (mask >> at) & ((1 << size) - 1)
-        if hit == (1 << size) - 1:
-            result.append(part)
-            continue
-        while hit:
-            start = (hit & -hit).bit_length() - 1
-            run = hit >> start
-            length = (~run & (run + 1)).bit_length() - 1
-            result.append((at + start, length, atom, low + start, inverse))
-            hit &= ~(((1 << length) - 1) << start)
-    return result
-
-
-def _joined(parts: list[Part]) -> list[Part]:
-    """The parts with neighbours that are neighbours in the same atom made one."""
-    result: list[Part] = []
-    for part in parts:
-        if result:
-            at, size, atom, low, inverse = result[-1]
-            if part[2] is atom and part[0] == at + size and part[3] == low + size and part[4] == inverse:
-                result[-1] = (at, size + part[1], atom, low, inverse)
-                continue
-        result.append(part)
-    return result
-
-
-def _pieces(value: Any, cuts: list[int]) -> Iterator[Any]:
-    """The value between each two cuts: an `int` where it is known, a slice where it is not."""
-    const, parts = (value, ()) if isinstance(value, int) else (value.const, value.parts)
-    position = 0
-    for start, end in pairwise(cuts):
-        while position < len(parts) and parts[position][0] + parts[position][1] <= start:
-            position += 1
-        if position < len(parts) and parts[position][0] <= start:
-            at, _, atom, low, inverse = parts[position]
-            yield atom, low + start - at, inverse
-        else:
-            yield (const >> start) & ((1 << (end - start)) - 1)
-
-
-def _aligned(a: Any, b: Any) -> list[tuple[int, int, Any, Any]]:
-    """Both values cut at the same places: (lowest bit, size, piece of a, piece of b), from the low end upwards."""
-    marks = {0, max(value.bit_length() if isinstance(value, int) else value.width for value in (a, b))}
-    for value in (a, b):
-        if isinstance(value, Word):
-            marks.add(value.width)
-            for at, size, *_ in value.parts:
-                marks.add(at)
-                marks.add(at + size)
-    cuts = sorted(marks)
-    sizes = [end - start for start, end in pairwise(cuts)]
-    return list(zip(cuts, sizes, _pieces(a, cuts), _pieces(b, cuts), strict=False))
-
-
-def _is_same_slice(a: Any, b: Any) -> bool:
-    if isinstance(a, int) or isinstance(b, int) or a[1] != b[1]:
-        return False
-    return a[0] is b[0] or (a[0].size == b[0].size and a[0].term.eq(b[0].term))
-
-
 def _bitwise(operation: Callable[[Any, Any], Any], a: Word, other: Any, sign: str) -> Any:
     b = _operand(other, sign)
     if b is NotImplemented:
@@ -569,14 +420,14 @@ def _bitwise(operation: Callable[[Any, Any], Any], a: Word, other: Any, sign: st
     if isinstance(b, int):
         return operation(a, b)
     const, parts = 0, list[Part]()
-    for at, size, left, right in _aligned(a, b):
+    for at, size, left, right in aligned(_row(a), _row(b)):
         piece = _combined(operation, left, right, size)
         if isinstance(piece, int):
             const |= piece << at
         else:
             const |= piece.const << at
             parts.extend((at + low, *rest) for low, *rest in piece.parts)
-    return _make(const, _joined(parts))
+    return _make(const, joined(parts))
 
 
 def _combined(operation: Callable[[Any, Any], Any], left: Any, right: Any, size: int) -> Any:
@@ -587,11 +438,11 @@ def _combined(operation: Callable[[Any, Any], Any], left: Any, right: Any, size:
     word = Word(0, ((0, size, *left),))
     if isinstance(right, int):
         return operation(word, right)
-    if _is_same_slice(left, right):
+    if is_same_slice(left, right):
         if left[2] == right[2]:
             return word if operation is not operator.xor else 0
         return 0 if operation is operator.and_ else (1 << size) - 1
-    return of_term(operation(_piece_term(left, size), _piece_term(right, size)), size)
+    return of_term(operation(piece_term(left, size), piece_term(right, size)), size)
 
 
 def _equal_pieces(left: Any, right: Any, size: int) -> Any:
@@ -601,14 +452,26 @@ def _equal_pieces(left: Any, right: Any, size: int) -> Any:
         return left == right
     if isinstance(right, int):
         atom, low, inverse = left
-        return atom.equals(low, size, right ^ ((1 << size) - 1) if inverse else right)
-    if _is_same_slice(left, right):
+        return _equals(atom, low, size, right ^ ((1 << size) - 1) if inverse else right)
+    if is_same_slice(left, right):
         return left[2] == right[2]
-    return _equation(_piece_term(left, size), _piece_term(right, size))
+    return _equation(piece_term(left, size), piece_term(right, size))
+
+
+def _equals(atom: Atom, low: int, size: int, value: int) -> Any:
+    """Whether the atom's bits from `low` upwards are this number."""
+    if atom.choice is not None:
+        condition, a, b = atom.choice
+        ones = (1 << size) - 1
+        return condition.choose((a >> low) & ones == value, (b >> low) & ones == value)
+    found = atom.equations.get((low, size, value))
+    if found is None:
+        found = atom.equations[low, size, value] = _equation(atom.slice(low, size), numeral(value, size))
+    return found
 
 
 def _equation(a: Any, b: Any) -> Truth:
-    return Truth(z3.BoolRef(z3.Z3_mk_eq(_REF, a.ast, b.ast), _CONTEXT))
+    return Truth(z3.BoolRef(z3.Z3_mk_eq(REF, a.ast, b.ast), CONTEXT))
 
 
 def _below(a: Any, b: Any) -> Any:
@@ -624,37 +487,17 @@ def _below(a: Any, b: Any) -> Any:
         return False
     width = max(most_a, most_b).bit_length()
     left, right = term_at(a, width), term_at(b, width)
-    return Truth(z3.BoolRef(z3.Z3_mk_bvult(_REF, left.ast, right.ast), _CONTEXT))
+    return Truth(z3.BoolRef(z3.Z3_mk_bvult(REF, left.ast, right.ast), CONTEXT))
 
 
 def _ite(condition: Truth, a: Any, b: Any) -> Any:
-    return z3.BitVecRef(z3.Z3_mk_ite(_REF, condition.term.ast, a.ast, b.ast), _CONTEXT)
-
-
-@lru_cache(maxsize=1 << 14)
-def _numeral(value: int, size: int) -> Any:
-    return z3.BitVecVal(value, size)
-
-
-def _piece_term(piece: Any, size: int) -> Any:
-    if isinstance(piece, int):
-        return _numeral(piece, size)
-    atom, low, inverse = piece
-    term = atom.slice(low, size)
-    return z3.BitVecRef(z3.Z3_mk_bvnot(_REF, term.ast), _CONTEXT) if inverse else term
+    return z3.BitVecRef(z3.Z3_mk_ite(REF, condition.term.ast, a.ast, b.ast), CONTEXT)
 
 
 def term_at(value: Any, width: int) -> Any:
-    """The value as one z3 bit-vector of that many bits, which must hold it."""
-    if isinstance(value, int):
-        return _numeral(value, width)
-    result, reached = None, 0
-    for at, size, *piece in (*value.parts, (width, 0)):
-        gap = _numeral((value.const >> reached) & ((1 << (at - reached)) - 1), at - reached) if at > reached else None
-        for term in (gap, _piece_term(piece, size) if size else None):
-            if term is not None and result is not None:
-                result = z3.BitVecRef(z3.Z3_mk_concat(_REF, term.ast, result.ast), _CONTEXT)
-            elif term is not None:
-                result = term
-        reached = at + size
-    return result
+    """The word or number as one z3 bit-vector of that many bits, which must hold it."""
+    return row_term(*_row(value), width)
+
+
+def _row(value: Any) -> Row:
+    return (value, ()) if isinstance(value, int) else (value.const, value.parts)

@@ -1,0 +1,107 @@
+"""The engine `prove`: every obligation of a design settled by z3, over all states and operands at once."""
+
+from typing import Any
+
+import z3
+from attrs import frozen
+
+from model.design import Design
+from properties.engines.assignments import evaluate
+from properties.engines.bases import NotEstablished
+from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
+from properties.engines.symbolic import formula
+from properties.engines.transactions import Transaction, transactions
+from properties.property import Property
+
+
+@frozen
+class Failure:
+    """A step of which a property does not hold: where, and the instruction that a model of the failure has."""
+
+    transaction: str
+    step: str
+    instruction: Any
+    decided: bool
+    """False where the solver gave no answer."""
+
+
+@frozen
+class Settled:
+    """What came of some obligations: how many there were, their paths, and the failures of each property."""
+
+    obligations: int
+    paths: int
+    failures: tuple[tuple[str, Failure], ...]
+    asked: tuple[tuple[str, int], ...]
+    """How often each property was asked about a step."""
+    vacuous: tuple[str, ...]
+    """Obligations whose assumptions contradict each other: red, whatever they say."""
+
+
+def settle(transaction: Transaction) -> Settled:
+    """One obligation: explore its run, and ask z3 for a path on which a finding is false."""
+    exploration = explore(transaction.run, transaction.assumptions)
+    failures: list[tuple[str, Failure]] = []
+    counts: dict[str, int] = {}
+    if exploration.vacuous:
+        return Settled(1, 0, (), (), (transaction.name,))
+    for path in exploration.paths:
+        if isinstance(path.outcome, Raised | OutOfFuel):
+            where = f"{path.outcome}"
+            failures.append(("*", Failure(transaction.name, where, transaction.operation, False)))
+            continue
+        for prop, _, _ in path.outcome:
+            counts[prop] = counts.get(prop, 0) + 1
+        failures += refuted(transaction, path.condition, path.outcome)
+    if exploration.undecided:
+        failures.append(("*", Failure(transaction.name, "a branch could not be decided", None, False)))
+    return Settled(1, len(exploration.paths), tuple(failures), tuple(counts.items()), ())
+
+
+def refuted(
+    transaction: Transaction, condition: tuple[Any, ...], findings: tuple[tuple[str, str, Any], ...]
+) -> list[tuple[str, Failure]]:
+    """The findings of one path that are false for some values."""
+    open_findings = [(prop, label, formula(truth)) for prop, label, truth in findings if truth is not True]
+    if not open_findings:
+        return []
+    solver = new_solver()
+    solver.add(*map(formula, transaction.assumptions), *condition)
+    every_one = z3.And(*(term for _, _, term in open_findings))
+    if solver.check(z3.Not(every_one)) == z3.unsat:
+        return []
+    found: list[tuple[str, Failure]] = []
+    for prop, label, term in open_findings:
+        answer = solver.check(z3.Not(term))
+        if answer == z3.unsat:
+            continue
+        instruction = transaction.operation
+        if answer == z3.sat and instruction is not None:
+            instruction = evaluate(instruction, solver.model())
+        found.append((prop, Failure(transaction.name, label, instruction, answer == z3.sat)))
+    return found
+
+
+def combine(parts: list[Settled]) -> Settled:
+    """Several results as one."""
+    counts: dict[str, int] = {}
+    for part in parts:
+        for prop, count in part.asked:
+            counts[prop] = counts.get(prop, 0) + count
+    return Settled(
+        sum(part.obligations for part in parts),
+        sum(part.paths for part in parts),
+        tuple(failure for part in parts for failure in part.failures),
+        tuple(sorted(counts.items())),
+        tuple(name for part in parts for name in part.vacuous),
+    )
+
+
+def prove_share(design: Design, properties: tuple[Property, ...], share: int, shares: int) -> Settled:
+    """Every `shares`-th obligation, from number `share` on: what one worker does."""
+    try:
+        makers = transactions(design, properties)
+    except NotEstablished as reason:
+        failure = Failure("base", str(reason), None, True)
+        return Settled(0, 0, tuple((prop.id, failure) for prop in properties) if share == 0 else (), (), ())
+    return combine([settle(make()) for make in makers[share::shares]])
