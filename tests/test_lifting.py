@@ -26,19 +26,8 @@ from model.state import HOST, Physical, State, Thread, Where
 from model.topology import TOPOLOGIES, initial
 from properties.engines.assignments import Assignment, bindings, evaluate
 from properties.engines.explorer import Exploration, OutOfFuel, Path, Raised, explore, new_solver
-from properties.engines.inputs import (
-    Constant,
-    Record,
-    Shape,
-    Words,
-    among,
-    banked_names,
-    constraints,
-    fits,
-    like,
-    one_of,
-    shape,
-)
+from properties.engines.frames import Constant, Record, Shape, Words, among, one_of
+from properties.engines.inputs import banked_names, constraints, fits, like, shape
 from properties.engines.symbolic import formula
 from spec.operations import Choices, Instruction
 from spec.words import Width

@@ -29,6 +29,7 @@ from properties.engines.frames import (
     one_of,
 )
 from properties.engines.symbolic import Truth, Word, is_number, is_record, record_fields
+from spec.coprocessor.decode import ROWS, holds
 from spec.coprocessor.row import Row, Trap
 from spec.operations import CoprocessorAccess, ReadBanked, WriteBanked
 from spec.processor import Banked, FiqBank
@@ -48,26 +49,18 @@ def banked_names() -> tuple[str, ...]:
 
 
 def _rows() -> Shape:
-    from spec.coprocessor.decode import ROWS
-
     return among(ROWS)
 
 
 def _traps() -> Shape:
-    from spec.coprocessor.decode import ROWS
-
     return among(dict.fromkeys(trap for row in ROWS for trap in row.traps))
 
 
 def _covers(access: CoprocessorAccess) -> Any:
-    from spec.coprocessor.decode import holds
-
     return holds(access.row, access.opc1, access.crn, access.crm, access.opc2)
 
 
 def _accesses() -> Shape:
-    from spec.coprocessor.decode import ROWS
-
     def access(row: Row) -> Shape:
         parts: list[tuple[str, Shape]] = []
         for name, hint in field_hints(CoprocessorAccess).items():

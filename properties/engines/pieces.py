@@ -107,11 +107,12 @@ def _between(const: int, parts: Sequence[Part], cuts: list[int]) -> Iterator[Any
 
 def aligned(a: Row, b: Row) -> list[tuple[int, int, Any, Any]]:
     """Both words cut at the same places: (lowest bit, size, piece of a, piece of b), from the low end upwards."""
-    marks = {0, max(a[0].bit_length(), b[0].bit_length())}
+    marks = {0}
     for _, parts in (a, b):
         for at, size, *_ in parts:
             marks.add(at)
             marks.add(at + size)
+    marks.add(max(*marks, a[0].bit_length(), b[0].bit_length()))
     cuts = sorted(marks)
     sizes = [end - start for start, end in pairwise(cuts)]
     return list(zip(cuts, sizes, _between(*a, cuts), _between(*b, cuts), strict=False))
@@ -143,13 +144,16 @@ def row_term(const: int, parts: Sequence[Part], width: int) -> Any:
     """A word as one z3 bit-vector of that many bits, which must hold it."""
     if not parts:
         return numeral(const, width)
-    result, reached = None, 0
-    for at, size, *piece in (*parts, (width, 0)):
-        gap = numeral((const >> reached) & ((1 << (at - reached)) - 1), at - reached) if at > reached else None
-        for term in (gap, piece_term(piece, size) if size else None):
-            if term is not None and result is not None:
-                result = z3.BitVecRef(z3.Z3_mk_concat(REF, term.ast, result.ast), CONTEXT)
-            elif term is not None:
-                result = term
+    terms: list[Any] = []
+    reached = 0
+    for at, size, atom, low, inverse in parts:
+        if at > reached:
+            terms.append(numeral((const >> reached) & ((1 << (at - reached)) - 1), at - reached))
+        terms.append(piece_term((atom, low, inverse), size))
         reached = at + size
+    if width > reached:
+        terms.append(numeral(const >> reached, width - reached))
+    result = terms[0]
+    for term in terms[1:]:
+        result = z3.BitVecRef(z3.Z3_mk_concat(REF, term.ast, result.ast), CONTEXT)
     return result
