@@ -144,7 +144,7 @@ class Design:
     skip: Skip
     placement: Placement
     virtualization_extensions: bool
-    """False for the machine before the Virtualization Extensions: a guest kernel runs at PL0 and nothing traps to Hyp."""
+    """False before the Virtualization Extensions: a guest kernel runs at PL0 and nothing traps to Hyp."""
 
     def routine(self, name: str) -> tuple[Step, ...]:
         """The steps of a lowvisor routine, by its field's name."""

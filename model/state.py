@@ -93,7 +93,13 @@ def context(state: State, cpu: int) -> Context:
     physical = state.processors[cpu]
     vcpu = state.vcpus[physical.thread.vcpu]
     return Context(
-        physical.cpu, physical.stack, vcpu.image, state.vms[vcpu.vm], physical.host_vfp, physical.scratch, physical.old_hcptr
+        physical.cpu,
+        physical.stack,
+        vcpu.image,
+        state.vms[vcpu.vm],
+        physical.host_vfp,
+        physical.scratch,
+        physical.old_hcptr,
     )
 
 

@@ -7,7 +7,7 @@ Not modelled: the time that passes, memory and TLBs, the distributor and list re
 the exit that finds a permission fault's address by ATS1CPR always succeeds (its silent retry needs stage 1).
 """
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from model.design import Design, ExitCode, Placement, Vector
 from model.highvisor.exits import MemoryAnswer, Progress, Result, handle_exit
@@ -45,7 +45,7 @@ class GuestExecutes(Action):
     """The guest that runs on the processor executes one instruction."""
 
     instruction: Instruction
-    choices: Choices = Choices()
+    choices: Choices = field(factory=Choices)
 
 
 @frozen
@@ -53,7 +53,7 @@ class HostExecutes(Action):
     """The host executes one instruction other than the call of `HostRunsVcpu`."""
 
     instruction: Instruction
-    choices: Choices = Choices()
+    choices: Choices = field(factory=Choices)
 
 
 @frozen
@@ -92,7 +92,7 @@ class HighvisorHandles(Action):
 
 @frozen
 class HypFaults(Action):
-    """The lowvisor takes an Undefined Instruction exception at a step that uses VFP before its own permission is in force."""
+    """The lowvisor takes an Undefined Instruction exception: it uses VFP before its own permission is in force."""
 
 
 RESERVED_CLASSES = tuple(ec for ec in range(1, 64) if ec not in set(ExceptionClass))
@@ -281,7 +281,7 @@ def dispatched(design: Design, cpu: Processor, thread: Thread) -> Thread:
 
 @rule(linux(INTERRUPTS, "__kvm_vcpu_run"), linux(INTERRUPTS, "__kvm_vcpu_return"), paper("3.2"))
 def lowvisor_steps(design: Design, state: State, action: Action) -> State:
-    """The lowvisor makes one step of its routine; behind the last one it goes on to the routine or context that follows."""
+    """The lowvisor makes one step of its routine; behind the last it goes on to what follows."""
     physical = state.processors[action.cpu]
     thread = physical.thread
     steps = design.routine(thread.routine)
@@ -366,7 +366,7 @@ def highvisor_handles(design: Design, state: State, action: Action, answer: Memo
 
 
 def forced(state: State, cpu: int) -> Action | None:
-    """The action that the processor must take next, where it has no choice; the highvisor's answer to a fault is a choice."""
+    """The action that the processor must take next, if any; the highvisor's answer to a fault is a choice."""
     where = state.processors[cpu].thread.where
     if where is Where.LOWVISOR:
         return LowvisorSteps(cpu)

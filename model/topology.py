@@ -1,4 +1,4 @@
-"""The stated configurations: how many processors, VMs and vCPUs there are, and the values that everything starts with."""
+"""The stated configurations: how many processors, VMs and vCPUs there are, and what everything starts with."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -22,7 +22,7 @@ DENIES_NOTHING = 0x00F00000
 
 @frozen
 class Topology:
-    """A configuration: the number of processors, and for each VM its number of vCPUs and whether it uses the in-kernel timer."""
+    """A configuration: how many processors, and for each VM how many vCPUs and whether it has the in-kernel timer."""
 
     name: str
     processors: int
@@ -48,9 +48,17 @@ def initial(topology: Topology, design: Design) -> State:
     Each register of each context starts with a value of its own, so that one that ends up elsewhere is recognised.
     """
     processors = tuple(physical(number, design) for number in range(topology.processors))
-    vms, vcpus = [], []
+    vms: list[Vm] = []
+    vcpus: list[Vcpu] = []
     for number, (count, timer) in enumerate(topology.vms):
-        vms.append(Vm(vttbr=((number + 1) << 48) | ((0x50 + number) << 20), cntvoff=(number + 1) << 32, timer_enabled=int(timer), vgic=1))
+        vms.append(
+            Vm(
+                vttbr=((number + 1) << 48) | ((0x50 + number) << 20),
+                cntvoff=(number + 1) << 32,
+                timer_enabled=int(timer),
+                vgic=1,
+            )
+        )
         vcpus += [Vcpu(image(len(vcpus) + position, position), number) for position in range(count)]
     return State(processors, tuple(vcpus), tuple(vms))
 

@@ -40,8 +40,8 @@ class Declassification:
 
 
 DECLASSIFIED = (
-    Declassification("CNTPCT", "time is one and the same for all; the paper gives guests direct access to the counters"),
-    Declassification("WFI, WFE", "both may complete spuriously, so that they completed tells nothing that they may tell"),
+    Declassification("CNTPCT", "time is the same for all; the paper gives guests direct access to the counters"),
+    Declassification("WFI, WFE", "both may complete spuriously, so that they did tells nothing that they may tell"),
     Declassification("event register", "SEV of any processor sets it; the architecture permits spurious events"),
 )
 
@@ -142,13 +142,13 @@ def observe_guest(cpu: Processor, trapped: bool) -> Any:
 
 
 def installed(design: Design) -> frozenset[str]:
-    """The registers to which the entry gives a value of the VM's or of its own, so that nothing of the host is left in them."""
+    """The registers to which the entry gives a value of the VM's or of its own: nothing of the host is left there."""
     moves = (step.move for step in design.entry)
     return frozenset(move.register for move in moves if isinstance(move, Write | Install))
 
 
 def with_hidden(design: Design, cpu: Processor, other: Processor) -> Processor:
-    """The processor with everything hidden from the running VM replaced by another's: the second run of a comparison."""
+    """The processor with all that is hidden from the running VM replaced by another's: a comparison's second run."""
     given = installed(design)
     names = tuple(name for name in HIDDEN if name not in given)
     changed = write_all(cpu, names, [read(other, name) for name in names])

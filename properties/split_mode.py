@@ -25,14 +25,16 @@ def only_lowvisor_in_hyp(design: Design, before: State, action: Action, after: S
 
 ONLY_LOWVISOR = Property(
     id="split_mode.only_lowvisor_in_hyp",
-    statement="A processor is in Hyp mode exactly while the lowvisor runs; the host kernel, the highvisor and guests never are.",
+    statement="A processor is in Hyp mode exactly while the lowvisor runs: host, highvisor and guests never are.",
     claims=("C1",),
     question="Which code is privileged above the kernel?",
     kind=Kind.STATE,
     about=(Action,),
     holds=only_lowvisor_in_hyp,
     interesting=lambda d, b, a, s: s.processors[a.cpu].thread.where is Where.LOWVISOR,
-    explain=lambda d, b, a, s: f"CPSR={s.processors[a.cpu].cpu.cpsr:#x} while the processor runs {s.processors[a.cpu].thread.where.value}",
+    explain=lambda d, b, a, s: (
+        f"CPSR={s.processors[a.cpu].cpu.cpsr:#x} while the processor runs {s.processors[a.cpu].thread.where.value}"
+    ),
 )
 
 
@@ -45,13 +47,15 @@ def double_trap(design: Design, before: State, action: Action, after: State) -> 
 
 DOUBLE_TRAP = Property(
     id="split_mode.double_trap",
-    statement="Every change between highvisor and guest passes through Hyp mode, by a trap into it and a return out of it.",
+    statement="Every change between highvisor and guest passes Hyp mode, by a trap into it and a return out of it.",
     claims=("C2", "C24"),
     question="What does split mode cost on every exit?",
     kind=Kind.STEP,
     about=(Action,),
     holds=double_trap,
-    interesting=lambda d, b, a, s: b.processors[a.cpu].thread.where is Where.GUEST and s.processors[a.cpu].thread.where is Where.LOWVISOR,
+    interesting=lambda d, b, a, s: (
+        b.processors[a.cpu].thread.where is Where.GUEST and s.processors[a.cpu].thread.where is Where.LOWVISOR
+    ),
     explain=lambda d, b, a, s: "the worlds changed without the lowvisor",
 )
 

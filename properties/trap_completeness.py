@@ -18,14 +18,16 @@ from model.system import (
     HostExecutes,
     InterruptTaken,
     LowvisorSteps,
-    guard,
     progress_of,
     step,
+    with_physical,
 )
+from model.topology import distinct
 from properties import policy
 from properties.property import Kind, Property
 from properties.views import view
 from spec import exceptions, syndrome
+from spec.coprocessor.decode import ROW
 from spec.coprocessor.row import Effect, Form
 from spec.execute import Event, execute
 from spec.operations import (
@@ -121,8 +123,6 @@ CONFINED = Property(
 
 def other_world(cpu: Processor) -> Processor:
     """A processor that differs from this one in every word: what the second run of a comparison hides."""
-    from model.topology import distinct
-
     fresh: Processor = distinct(Processor, 0x7)
     return fresh
 
@@ -131,7 +131,7 @@ def independent_of(design: Design, before: State, action: Action, after: State, 
     """Whether the VM experiences the same where everything hidden from it is replaced by `hidden`'s values."""
     physical = before.processors[action.cpu]
     changed = put(physical, "cpu", policy.with_hidden(design, physical.cpu, hidden))
-    other = step(design, put(before, "processors", (*before.processors[: action.cpu], changed, *before.processors[action.cpu + 1 :])), action)
+    other = step(design, with_physical(before, action, changed), action)
     return same(view(design, after, action.cpu), view(design, other, action.cpu))
 
 
@@ -174,7 +174,7 @@ WAITS = Property(
 
 
 def interrupts_reach_host(design: Design, before: State, action: Action, after: State) -> bool:
-    """The predicate of INTERRUPTS: with a guest running, an asserted interrupt is always takeable, and taking it leaves the guest."""
+    """The predicate of INTERRUPTS: while a guest runs, an asserted interrupt can be taken, and leaves the guest."""
     if isinstance(action, InterruptTaken):
         return _where(before, action) is not Where.GUEST or _where(after, action) is Where.LOWVISOR
     if _where(after, action) is not Where.GUEST:
@@ -185,7 +185,7 @@ def interrupts_reach_host(design: Design, before: State, action: Action, after: 
 
 INTERRUPTS = Property(
     id="trap_completeness.interrupts_reach_host",
-    statement="A physical interrupt or abort that arrives while a guest runs takes it out, whatever the guest has masked.",
+    statement="A physical interrupt or abort that arrives while a guest runs takes it out, whatever it has masked.",
     claims=("C17", "C19"),
     question="Why do physical interrupts trap to Hyp mode?",
     kind=Kind.STEP,
@@ -211,14 +211,15 @@ def maintenance_reaches(design: Design, before: State, action: Action, after: St
 
 MAINTENANCE = Property(
     id="trap_completeness.maintenance_reaches_every_processor",
-    statement="A guest's TLB, branch predictor and instruction cache maintenance and its barriers reach every processor its vCPU may have run on.",
+    statement="A guest's TLB, branch predictor and instruction cache maintenance and its barriers reach every "
+    "processor its vCPU may have run on.",
     claims=("C15",),
     question="Why HCR.FB and HCR.BSU?",
     kind=Kind.STEP,
     about=(GuestExecutes,),
     holds=maintenance_reaches,
     interesting=lambda d, b, a, s: isinstance(operation_of(a), Barrier) and _where(s, a) is Where.GUEST,
-    explain=lambda d, b, a, s: "the operation stayed on this processor; after a migration the vCPU would see stale entries",
+    explain=lambda d, b, a, s: "it stayed on this processor; after a migration the vCPU would see stale entries",
 )
 
 
@@ -280,7 +281,7 @@ SYNDROME = Property(
     about=(GuestExecutes, LowvisorSteps),
     holds=syndrome_names,
     interesting=_trapped,
-    explain=lambda d, b, a, s: f"HSR is {_cpu(s, a).hyp.hsr:#010x}, which is not the operation that trapped, or not what was handed on",
+    explain=lambda d, b, a, s: f"HSR is {_cpu(s, a).hyp.hsr:#010x}: not the operation that trapped, or not handed on",
 )
 
 
@@ -312,7 +313,8 @@ def makes_progress(design: Design, before: State, action: Action, after: State) 
 
 PROGRESS = Property(
     id="trap_completeness.handlers_progress",
-    statement="Every handler steps over the instruction, removes the cause of the trap, injects an exception or leaves to user space.",
+    statement="Every handler steps over the instruction, removes the cause of the trap, injects an exception "
+    "or leaves to user space.",
     claims=("C13", "C16"),
     question="Can a guest trap for the same reason for ever?",
     kind=Kind.STEP,
@@ -350,7 +352,7 @@ def injected_like_hardware(design: Design, before: State, action: Action, after:
         )
     prefetch = bits(physical.cpu.hyp.hsr, 31, 26) == 0x20
     offset, vector = (4, exceptions.Vector.PREFETCH_ABORT) if prefetch else (8, exceptions.Vector.DATA_ABORT)
-    expected = exceptions.enter_pl1(given, Mode.ABT, vector, (given.pc + offset) & 0xFFFFFFFF)
+    expected = exceptions.enter_pl1(given, exceptions.ExceptionMode.ABT, vector, (given.pc + offset) & 0xFFFFFFFF)
     return same(_entered(expected, "abt"), _entered(image, "abt"))
 
 
@@ -358,10 +360,11 @@ def offered_nothing(image: Image) -> bool:
     """Whether UNDEF is a proper answer to the trap at hand: not for an operation that the guest may use."""
     ec = bits(image.hsr, 31, 26)
     word = syndrome.decode_register_transfer(bits(image.hsr, 24, 0))
-    from spec.coprocessor.decode import ROW
-
     accesses = [
-        every(ec == ExceptionClass.CP15_32, word.opc1 == r.opc1[0], word.crn == r.crn[0], word.crm == r.crm[0], word.opc2 == r.opc2[0])
+        every(
+            ec == ExceptionClass.CP15_32,
+            same((word.opc1, word.crn, word.crm, word.opc2), (r.opc1[0], r.crn[0], r.crm[0], r.opc2[0])),
+        )
         for r in (ROW[name] for name in OFFERED)
     ]
     kernel = (image.cpsr & 0x1F) != Mode.USR
@@ -374,7 +377,8 @@ def _entered(state: Any, mode: str) -> tuple[int, ...]:
 
 INJECTED = Property(
     id="trap_completeness.injected_like_hardware",
-    statement="An exception that the highvisor injects looks to the guest as if the hardware had raised it, and is raised only for what the guest may not use.",
+    statement="An exception that the highvisor injects looks to the guest as if the hardware had raised it, and is "
+    "raised only for what the guest may not use.",
     claims=("C31",),
     question="Can a guest's own handlers be misled?",
     kind=Kind.STEP,
@@ -399,7 +403,8 @@ def injection_explanation(before: State, action: Action, after: State) -> str:
 UNTRAPPED_ROWS = (
     "SCTLR", "TTBR0", "TTBR1", "TTBCR", "TTBR0_64", "TTBR1_64", "DACR", "CONTEXTIDR", "CPACR", "VBAR", "MAIR0", "MAIR1",
     "TPIDRURW", "TPIDRURO", "TPIDRPRW", "DFSR", "IFSR", "DFAR", "IFAR", "PAR", "CSSELR", "CTR", "CLIDR", "CCSIDR",
-    "ID_PFR0", "ID_PFR1", "ID_MMFR0", "ID_MMFR1", "ID_ISAR0", "TLBTR", "MIDR", "MPIDR", "TLBIALL", "TLBIMVA", "TLBIALLIS",
+    "ID_PFR0", "ID_PFR1", "ID_MMFR0", "ID_MMFR1", "ID_ISAR0", "TLBTR", "MIDR", "MPIDR", "TLBIALL", "TLBIMVA",
+    "TLBIALLIS",
     "ICIALLU", "ICIALLUIS", "ICIMVAU", "DCCMVAC", "DCCIMVAC", "DCIMVAC", "DCCMVAU", "BPIALL", "CNTVCT", "CNTV_CTL",
     "CNTV_TVAL", "CNTV_CVAL", "CNTPCT", "CNTKCTL",
 )  # fmt: skip
@@ -424,7 +429,7 @@ def no_needless_trap(design: Design, before: State, action: Action, after: State
 
 NEEDLESS = Property(
     id="trap_completeness.no_needless_trap",
-    statement="A guest's system calls, exceptions, mode changes, stage 1 registers and virtual timer never enter Hyp mode.",
+    statement="A guest's system calls, exceptions, mode changes, stage 1 registers and virtual timer never trap.",
     claims=("C15", "C25"),
     question="Why is trapping in kernel mode useful?",
     kind=Kind.STEP,
@@ -492,4 +497,3 @@ PROPERTIES = (
     HOST_UNTRAPPED,
     UNFORESEEN,
 )
-_ = guard

@@ -1,4 +1,4 @@
-"""What a VM experiences of one step: its registers afterwards, whether it went on by itself or through the highvisor."""
+"""What a VM experiences of one step: its registers afterwards, and whether the highvisor had a hand in it."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class View:
 
 
 def image_of(cpu: Processor, trapped: Processor, image: Image) -> Image:
-    """The image that a faithful exit would leave: the guest's registers as it was left, and the syndrome of the trap."""
+    """The image that a faithful exit would leave: the guest's registers as it was left, and the trap's syndrome."""
     return evolve(
         image,
         cpsr=trapped.hyp.spsr_hyp,
@@ -66,7 +66,8 @@ def view(design: Design, state: State, cpu: int) -> View:
         assert physical.trapped_from is not None
         image = evolve(outcome.image, timer=evolve(outcome.image.timer, **_timer(physical.trapped_from)))
         return View(outcome.result.name, registers_of(image), vfp_of(physical.cpu))
-    return View("RESUME" if where is Where.GUEST else f"{where.name} {routine}", registers_of(physical.cpu), vfp_of(physical.cpu))
+    happened = "RESUME" if where is Where.GUEST else f"{where.name} {routine}"
+    return View(happened, registers_of(physical.cpu), vfp_of(physical.cpu))
 
 
 def _timer(cpu: Processor) -> dict[str, int]:

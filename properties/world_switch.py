@@ -101,7 +101,8 @@ def host_configured(physical: Physical) -> bool:
 def _explain_configuration(design: Design, before: State, action: Action, after: State) -> str:
     physical = after.processors[action.cpu]
     if enters_guest(design, before, action, after):
-        return f"the guest runs with HCR={physical.cpu.hyp.hcr:#x} and VTTBR={physical.cpu.hyp.vttbr:#x}: stage 2 is not its own"
+        hyp = physical.cpu.hyp
+        return f"the guest runs with HCR={hyp.hcr:#x} and VTTBR={hyp.vttbr:#x}: stage 2 is not its own"
     assert physical.called_from is not None
     found = difference(physical.called_from, physical.cpu, CONFIGURATION)
     return f"the host runs with a guest's configuration: {found or 'the virtual timer or GICH is still enabled'}"
@@ -109,7 +110,8 @@ def _explain_configuration(design: Design, before: State, action: Action, after:
 
 CONFIGURED = Property(
     id="world_switch.configuration",
-    statement="A guest never runs with the host's configuration, nor the host with a guest's: stage 2, traps, virtual timer and virtual interface are on exactly while a guest runs.",
+    statement="A guest never runs with the host's configuration, nor the host with a guest's: stage 2, traps, virtual "
+    "timer and virtual interface are on exactly while a guest runs.",
     claims=("C8", "C9", "C28"),
     question="Is the guest confined from its first instruction, and the host free from its first?",
     kind=Kind.STEP,
@@ -121,7 +123,7 @@ CONFIGURED = Property(
 
 
 def guest_preserved(design: Design, before: State, action: Action, after: State) -> bool:
-    """The predicate of GUEST_PRESERVED: the image receives what the guest had, and the guest receives what the image has."""
+    """The predicate of GUEST_PRESERVED: the image receives what the guest had, and the guest what the image has."""
     physical = after.processors[action.cpu]
     image = after.vcpus[physical.thread.vcpu].image
     if enters_guest(design, before, action, after):
@@ -232,7 +234,7 @@ STATUS = ("gich_misr", "gich_eisr0", "gich_eisr1", "gich_elrsr0", "gich_elrsr1")
 
 VGIC_PRESERVED = Property(
     id="world_switch.virtual_interface_preserved",
-    statement="The virtual interface is loaded from the vCPU on entry, and its list registers and status reach the vCPU on exit.",
+    statement="The virtual interface is loaded from the vCPU on entry; its list registers and status reach it on exit.",
     claims=("C23",),
     question="Why is all VGIC state switched, at the price of slow accesses?",
     kind=Kind.COMPOSITE,
@@ -290,7 +292,7 @@ MONITOR_CLEARED = Property(
     about=(LowvisorSteps,),
     holds=monitor_cleared,
     interesting=either_world,
-    explain=lambda d, b, a, s: "the local monitor is still set: a store-exclusive of this context may succeed without its own load",
+    explain=lambda d, b, a, s: "the local monitor is still set: a store-exclusive may succeed without its own load",
 )
 
 
@@ -355,7 +357,7 @@ def host_survives(design: Design, before: State, action: Action, after: State) -
 
 HOST_SURVIVES = Property(
     id="world_switch.host_survives",
-    statement="No action of a guest, an interrupt or the switch itself panics the host or hangs a processor in Hyp mode.",
+    statement="No action of a guest, an interrupt or the switch itself panics the host or hangs a processor in Hyp.",
     claims=("C3", "C17"),
     question="Can a guest or an interrupt stop the machine?",
     kind=Kind.STEP,
@@ -381,7 +383,7 @@ NO_EXCEPTION = Property(
     about=(LowvisorSteps, HypFaults),
     holds=lambda d, b, a, s: False if isinstance(a, HypFaults) else no_exception_in_hyp(d, b, a, s),
     interesting=lambda d, b, a, s: True,
-    explain=lambda d, b, a, s: f"the step '{_step_name(d, b, a)}' may take an Undefined Instruction exception in Hyp mode",
+    explain=lambda d, b, a, s: f"the step '{_step_name(d, b, a)}' may be UNDEFINED in Hyp mode",
 )
 
 
@@ -403,9 +405,9 @@ def fault_contained(design: Design, before: State, action: Action, after: State)
             return True
         if where is not Where.LOWVISOR:
             break
-        following = forced(state, action.cpu)
-        assert following is not None
-        previous, state = state, step(design, state, following)
+        chosen = forced(state, action.cpu)
+        assert chosen is not None
+        previous, following, state = state, chosen, step(design, state, chosen)
     reached = state.processors[action.cpu]
     if reached.thread.where is not Where.HIGHVISOR:
         return False
@@ -419,14 +421,15 @@ def negated_hyp(cpu: Processor) -> bool:
 
 CONTAINED = Property(
     id="world_switch.hyp_fault_contained",
-    statement="If an exception is forced at any step of the lowvisor, the host panics or is restored; it never runs on with a guest's configuration.",
+    statement="If an exception is forced at any step of the lowvisor, the host panics or is restored; it never runs on "
+    "with a guest's configuration.",
     claims=("C5", "C8"),
     question="What if the lowvisor itself faults?",
     kind=Kind.COMPOSITE,
     about=(LowvisorSteps,),
     holds=fault_contained,
     interesting=lambda d, b, a, s: True,
-    explain=lambda d, b, a, s: f"an exception at '{_step_name(d, b, a)}' leaves the host running with what is not its own",
+    explain=lambda d, b, a, s: f"an exception at '{_step_name(d, b, a)}' leaves the host with what is not its own",
 )
 
 PROPERTIES = (

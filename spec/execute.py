@@ -50,7 +50,17 @@ from spec.operations import (
     Yield,
 )
 from spec.processor import Processor
-from spec.psr import advance_it, condition_holds, current_condition, is_hyp, is_legal_guest, is_pl1, is_user, it_state, mode
+from spec.psr import (
+    advance_it,
+    condition_holds,
+    current_condition,
+    is_hyp,
+    is_legal_guest,
+    is_pl1,
+    is_user,
+    it_state,
+    mode,
+)
 from spec.registers import REGISTERS, read, write
 from spec.syndrome import ExceptionClass, FaultStatus
 from spec.traps import (
@@ -89,12 +99,12 @@ class Outcome:
     cpu: Processor
     event: Event
     scope: U2 = 0
-    """How far a maintenance operation or barrier reaches: 0 this processor, 1 Inner Shareable, 2 Outer, 3 the full system."""
+    """How far maintenance or a barrier reaches: 0 this processor, 1 Inner Shareable, 2 Outer, 3 the full system."""
 
 
 @rule(arm("A8.3"), arm("B1.14.1"))
 def execute(cpu: Processor, instruction: Instruction, choices: Choices) -> Outcome:
-    """The outcome of one instruction; one that fails its condition is stepped over, or may still trap as the choice says."""
+    """The outcome of one instruction; one that fails its condition is stepped over, or traps as the choice says."""
     condition = current_condition(instruction.condition, cpu.cpsr)
     if condition_holds(condition, cpu.cpsr):
         return perform(cpu, instruction, choices)
@@ -168,7 +178,7 @@ def undefined(cpu: Processor) -> Outcome:
 
 @rule(arm("A2.1"), arm("Glossary UNPREDICTABLE"))
 def unpredictable(cpu: Processor, instruction: Instruction, choices: Choices) -> Outcome:
-    """The outcome of an UNPREDICTABLE instruction: UNDEFINED, no effect, or UNKNOWN values in core registers it could write.
+    """The outcome of an UNPREDICTABLE instruction: UNDEFINED, no effect, or an UNKNOWN value in a core register.
 
     It never gives access to anything that the current privilege level could not reach by a predictable instruction.
     """
@@ -176,7 +186,8 @@ def unpredictable(cpu: Processor, instruction: Instruction, choices: Choices) ->
         case Unpredictable.UNDEFINED:
             return undefined(cpu)
         case Unpredictable.HAVOC:
-            return completed(cpu, put(cpu, "general", put(cpu.general, "r0", bits(choices.unknown, 31, 0))), instruction)
+            spoilt = put(cpu.general, "r0", bits(choices.unknown, 31, 0))
+            return completed(cpu, put(cpu, "general", spoilt), instruction)
     return completed(cpu, cpu, instruction)
 
 
@@ -215,7 +226,7 @@ def transfer(cpu: Processor, instruction: Instruction, choices: Choices) -> Outc
 
 @rule(arm("B4.2.1"), arm("B4.1.65"))
 def set_way(cpu: Processor, row: Row, choices: Choices) -> Processor:
-    """A set/way operation on this processor's cache: an invalidate loses dirty data, unless HCR.SWIO makes it clean first."""
+    """A set/way operation on this processor's cache: an invalidate loses dirty data unless HCR.SWIO cleans first."""
     loses = every(row.name == "DCISW", bit(cpu.hyp.hcr, 1) == 0)
     after = choose(loses, bits(choices.unknown, 31, 0), cpu.local.caches | 1)
     return put(cpu, "local", put(cpu.local, "caches", after))
@@ -295,7 +306,7 @@ OS_LOCK_KEY = 0xC5ACCE55
 
 @rule(arm("B1.9.6"), arm("B1.9.5"), arm("B3.13.6"), arm("A3.4"))
 def memory_access(cpu: Processor, instruction: Instruction, choices: Choices) -> Outcome:
-    """The outcome of a load, store or fetch by what the memory system answers; stage 2 answers only where HCR.VM is set."""
+    """The outcome of a load, store or fetch by what memory answers; stage 2 answers only where HCR.VM is set."""
     operation = instruction.operation
     fault = getattr(operation, "fault", MemoryOutcome.OK)
     unknown = bits(choices.unknown, 31, 0)
@@ -409,7 +420,7 @@ def status_access(cpu: Processor, instruction: Instruction, choices: Choices) ->
 
 @rule(arm("B1.3.3"), arm("B9.3.8"))
 def visible_cpsr(cpu: Processor) -> U32:
-    """CPSR as MRS delivers it: the IT, J and T fields read as zero, and at PL0 the mode and mask bits are UNKNOWN as zero."""
+    """CPSR as MRS delivers it: IT, J and T read as zero; at PL0 the mode and mask bits, which are UNKNOWN, do too."""
     return choose(is_user(cpu.cpsr), cpu.cpsr & 0xF80F0200, clear(cpu.cpsr, 0x0700FC20))
 
 
@@ -449,7 +460,7 @@ def names_current(cpu: Processor, suffix: str) -> bool:
 
 @rule(arm("B9.3.2"), arm("B9.3.3"), arm("B9.3.6"), arm("B9.3.13"), arm("B9.3.20"))
 def exception_return(cpu: Processor, instruction: Instruction, choices: Choices) -> Outcome:
-    """A return from exception: UNDEFINED in Hyp mode except ERET, UNPREDICTABLE at PL0 and to modes that PL1 may not enter."""
+    """A return from exception: in Hyp mode only ERET; UNPREDICTABLE at PL0 and to modes that PL1 may not enter."""
     operation = instruction.operation
     assert isinstance(operation, ExceptionReturn)
     if is_hyp(cpu.cpsr):

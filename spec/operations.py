@@ -287,7 +287,7 @@ class Instruction:
 
 @frozen
 class Choices:
-    """What the architecture leaves open, as inputs: UNKNOWN values and IMPLEMENTATION DEFINED or UNPREDICTABLE outcomes."""
+    """What the architecture leaves open: UNKNOWN values, IMPLEMENTATION DEFINED and UNPREDICTABLE outcomes."""
 
     unknown: Annotated[int, Width(64)] = 0
     """The value of anything UNKNOWN; never the hidden state of another context."""

@@ -212,7 +212,7 @@ class Timer:
 
 @frozen
 class VirtualInterface:
-    """The GIC's virtual interface control registers (GICH), as opaque words, with the Cortex-A15's four list registers."""
+    """The GIC's virtual interface control registers (GICH), opaque words, with the Cortex-A15's four list registers."""
 
     gich_hcr: U32
     gich_vmcr: U32

@@ -59,7 +59,7 @@ def condition_fields(cpu: Processor, instruction: Instruction, choices: Choices)
 
 @rule(arm("B1.14.15"), arm("B1.14.12"), arm("B1.14.2"), arm("B4.1.22"))
 def control_traps(cpu: Processor, trap: Trap, read_access: bool) -> bool:
-    """Whether one control bit of Hyp mode traps an access in this direction; HDCR.TDE and HCR.TGE imply the debug traps."""
+    """Whether one control bit of Hyp mode traps an access; HDCR.TDE and HCR.TGE imply the debug traps."""
     if not (trap.reads if read_access else trap.writes):
         return False
     word = read(cpu, trap.register.lower())
@@ -133,7 +133,7 @@ def cp15_decision(cpu: Processor, instruction: Instruction, choices: Choices) ->
     user_undefined = every(is_user(cpu.cpsr), negate(accessible), choices.user_trap == 0)
     if early:
         return UNDEFINED if user_undefined else trapped(transfer_syndrome(cpu, instruction, choices))
-    if access.row.name in ("CP15_C4_UNALLOCATED", "CP15_64_C4_UNALLOCATED"):
+    if access.row.name in ("CP15_C4_UNALLOCATED", "CP15_DOUBLE_C4_UNALLOCATED"):
         return UNPREDICTABLE
     if negate(accessible):
         return UNDEFINED
@@ -231,7 +231,7 @@ def floating_point_decision(cpu: Processor, instruction: Instruction, choices: C
 
 @rule(arm("B1.14.12"), trm("HCPTR"))
 def other_coprocessor_decision(cpu: Processor, instruction: Instruction) -> Decision:
-    """The verdict on coprocessors that the Cortex-A15 does not implement: CPACR reads as denying, so UNDEFINED comes first."""
+    """The verdict on coprocessors that the Cortex-A15 lacks: CPACR reads as denying, so UNDEFINED comes first."""
     assert isinstance(instruction.operation, OtherCoprocessor)
     return UNDEFINED
 

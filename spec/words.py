@@ -105,7 +105,7 @@ def implies(premise: Any, conclusion: Any) -> bool:
 
 
 def choose(condition: Any, a: T, b: T) -> T:
-    """`a` where the condition holds and `b` elsewhere, merged into one value; both are words or records of one class."""
+    """`a` where the condition holds, else `b`, merged into one value; both are words or records of one class."""
     merge = getattr(condition, "choose", None)
     if merge is not None:
         return merge(a, b)  # type: ignore[no-any-return]
@@ -140,7 +140,8 @@ def same(a: Any, b: Any) -> bool:
     if attrs.has(type(a)):
         if type(a) is not type(b):
             return False
-        return every(*(same(getattr(a, name), getattr(b, name)) for name in field_names(type(a))))
+        cls: Any = type(a)
+        return every(*(same(getattr(a, name), getattr(b, name)) for name in field_names(cls)))
     if isinstance(a, tuple):
         if len(a) != len(b):
             return False
@@ -175,9 +176,11 @@ def _multiple_replacer(cls: type, names: tuple[str, ...]) -> Any:
 
 def put_all(record: T, names: tuple[str, ...], values: Sequence[Any]) -> T:
     """The record with several fields replaced, by name in the order of the values; compiled once for each set."""
-    return _multiple_replacer(type(record), names)(record, values)  # type: ignore[no-any-return]
+    cls: Any = type(record)
+    return _multiple_replacer(cls, names)(record, values)  # type: ignore[no-any-return]
 
 
 def put(record: T, name: str, value: Any) -> T:
     """The record with one field replaced: `attrs.evolve` for one field, compiled once for each class and field."""
-    return _replacer(type(record), name)(record, value)  # type: ignore[no-any-return]
+    cls: Any = type(record)
+    return _replacer(cls, name)(record, value)  # type: ignore[no-any-return]

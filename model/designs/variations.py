@@ -150,7 +150,7 @@ def switch_amair(design: Design) -> Design:
 
 
 def close_user_monitors(design: Design) -> Design:
-    """PMUSERENR is 0 while a guest runs, as the trapped register reads, and the host's value is kept on the Hyp stack."""
+    """PMUSERENR is 0 while a guest runs, as the trapped register reads; the Hyp stack keeps the host's value."""
     sources = (linux("arch/arm64/kvm/hyp/switch.c", "__activate_traps_common", "4.16"),)
     entry = after_step(
         design.entry,

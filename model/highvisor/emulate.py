@@ -7,7 +7,7 @@ from attrs import evolve
 from model.design import Design
 from model.lowvisor.context import Image
 from spec import psr
-from spec.citations import arm, linux, rule
+from spec.citations import linux, rule
 from spec.psr import Mode
 from spec.registers import write
 from spec.words import U32, add, bit, bits, choose, clear, either, insert
@@ -25,7 +25,7 @@ class Injected(Enum):
 
 @rule(linux(EMULATE, "kvm_condition_valid"))
 def condition_valid(image: Image) -> bool:
-    """Whether a trapped instruction's condition holds: from HSR where the class and CV give it, else from the IT state."""
+    """Whether a trapped instruction's condition holds: from HSR where class and CV give it, else from the IT state."""
     hsr, cpsr = image.hsr, image.cpsr
     it = psr.it_state(cpsr)
     from_it = choose(it == 0, 0xE, bits(it, 7, 4))
@@ -49,7 +49,7 @@ def exception_vector_base(image: Image) -> U32:
 
 @rule(linux(EMULATE, "kvm_inject_undef"), linux(EMULATE, "inject_abt"))
 def injected_cpsr(image: Image, mode: Mode, masks: U32) -> U32:
-    """CPSR at the guest's handler: its mode, the masks, no IT state, and SCTLR.TE and SCTLR.EE as instruction set and endianness."""
+    """CPSR at the guest's handler: its mode, the masks, no IT state, instruction set and endianness from SCTLR."""
     cpsr = psr.with_it(clear(image.cpsr, (1 << psr.J_BIT) | (1 << psr.E_BIT) | (1 << psr.T_BIT)), 0)
     cpsr = insert(cpsr, psr.T_BIT, psr.T_BIT, bit(image.cp15.sctlr, 30))
     cpsr = insert(cpsr, psr.E_BIT, psr.E_BIT, bit(image.cp15.sctlr, 25))
@@ -57,7 +57,7 @@ def injected_cpsr(image: Image, mode: Mode, masks: U32) -> U32:
 
 
 def inject_undef(design: Design, image: Image, after_call: bool) -> Image:
-    """The vCPU with an Undefined Instruction exception; `after_call` where the saved PC is behind the instruction (HVC)."""
+    """The vCPU with an Undefined Instruction exception; `after_call` where the saved PC is behind an HVC."""
     table = design.injection
     if after_call:
         offsets = (table.undef_call_arm, table.undef_call_thumb)
@@ -67,7 +67,7 @@ def inject_undef(design: Design, image: Image, after_call: bool) -> Image:
 
 
 def inject_abort(design: Design, image: Image, prefetch: bool, address: U32) -> Image:
-    """The vCPU with a prefetch or data abort at `address`; the status is the debug-event code, used as a generic hint."""
+    """The vCPU with a prefetch or data abort at `address`; the status is the debug-event code, a generic hint."""
     table = design.injection
     masks = (1 << psr.I_BIT) | (1 << psr.A_BIT)
     status = choose(bit(image.cp15.ttbcr, 31) == 1, 0x222, 2)
@@ -90,4 +90,3 @@ def _enter(image: Image, mode: Mode, masks: int, offsets: tuple[int, int], vecto
         entered = write(entered, f"spsr_{name}", image.cpsr)
     pc = add(exception_vector_base(image), vector, 32)
     return evolve(entered, cpsr=injected_cpsr(image, mode, masks), pc=pc)
-

@@ -8,9 +8,9 @@ from model.design import Design, Emulated, Emulation, ExitCode, Handler, lookup_
 from model.highvisor import emulate
 from model.lowvisor.context import Image
 from spec import syndrome
+from spec.banking import write_below_hyp
 from spec.citations import linux, rule
 from spec.coprocessor.decode import ROW
-from spec.banking import write_below_hyp
 from spec.registers import write
 from spec.words import U4, U32, bit, bits, every, member, negate
 
@@ -66,7 +66,7 @@ class Exit:
 
 @rule(linux(HANDLE_EXIT, "handle_exit"))
 def handle_exit(design: Design, image: Image, code: int, answer: MemoryAnswer = MemoryAnswer.MAPPED) -> Exit:
-    """The outcome of one exit by its code: an interrupt resumes, a bad exception in Hyp mode stops the machine, a trap dispatches."""
+    """The outcome of one exit by its code: an interrupt resumes, a bad exception in Hyp mode stops the machine."""
     match code:
         case ExitCode.IRQ | ExitCode.FIQ:
             return Exit(image, Result.RESUME, Progress.RETRIED)
@@ -79,7 +79,7 @@ def handle_exit(design: Design, image: Image, code: int, answer: MemoryAnswer = 
 
 @rule(linux(HANDLE_EXIT, "handle_exit"), linux("arch/arm/kvm/emulate.c", "kvm_condition_valid"))
 def handle_trap(design: Design, image: Image, answer: MemoryAnswer) -> Exit:
-    """The outcome of a synchronous trap: an instruction whose condition fails is stepped over, the class's handler does the rest."""
+    """The outcome of a synchronous trap: by its class's handler, or stepped over where its condition fails."""
     if design.skip.checks_condition and not emulate.condition_valid(image):
         return skipped(design, image)
     handler = handler_of(design, bits(image.hsr, 31, 26))
@@ -129,7 +129,7 @@ def wait(image: Image) -> Exit:
 
 @rule(linux(HANDLE_EXIT, "handle_hvc"), linux("arch/arm/kvm/psci.c", "kvm_psci_call"))
 def hypervisor_call(design: Design, image: Image) -> Exit:
-    """A PSCI call answers NOT_IMPLEMENTED (power states are not modelled here), any other call is UNDEFINED in the guest."""
+    """A PSCI call answers NOT_IMPLEMENTED (power states are not modelled), any other is UNDEFINED in the guest."""
     r0 = image.general.r0
     if (r0 >= PSCI_FIRST) & (r0 <= PSCI_LAST):
         return Exit(write(image, "r0", PSCI_NOT_IMPLEMENTED), Result.RESUME, Progress.CALLED)
@@ -139,21 +139,17 @@ def hypervisor_call(design: Design, image: Image) -> Exit:
 def undefined(design: Design, image: Image, after_call: bool) -> Exit:
     """The guest enters its Undefined Instruction handler."""
     live = "spsr_und" if design.injection.to_live_register else None
-    return Exit(
-        emulate.inject_undef(design, image, after_call), Result.RESUME, Progress.INJECTED, live_spsr=live
-    )
+    return Exit(emulate.inject_undef(design, image, after_call), Result.RESUME, Progress.INJECTED, live_spsr=live)
 
 
 def skipped(design: Design, image: Image) -> Exit:
     """The guest goes on behind the trapped instruction."""
-    return Exit(
-        emulate.skip_instruction(image, design.skip.advances_it), Result.RESUME, Progress.SKIPPED
-    )
+    return Exit(emulate.skip_instruction(image, design.skip.advances_it), Result.RESUME, Progress.SKIPPED)
 
 
 @rule(linux("arch/arm/kvm/mmu.c", "kvm_handle_guest_abort"), linux("arch/arm/kvm/mmio.c", "io_mem_abort"))
 def guest_abort(design: Design, image: Image, answer: MemoryAnswer) -> Exit:
-    """A stage-2 fault maps a page and retries, is an access to a device for user space, or goes to the guest as an abort."""
+    """A stage-2 fault maps a page and retries, is a device access for user space, or goes to the guest as an abort."""
     prefetch = bits(image.hsr, 31, 26) == 0x20
     if negate(member(image.hsr & 0x3C, (0x04, 0x0C))):
         return Exit(image, Result.ERROR, Progress.LEFT)
@@ -178,7 +174,7 @@ def aborted(design: Design, image: Image, prefetch: bool) -> Exit:
 
 @rule(linux(COPROC, "kvm_handle_cp15_32"), linux(COPROC, "kvm_handle_cp15_64"), linux(COPROC, "emulate_cp15"))
 def emulate_cp15(design: Design, image: Image, double: bool) -> Exit:
-    """A trapped CP15 access by the table of emulated rows, decoded from the syndrome alone; UNDEF where there is none."""
+    """A trapped CP15 access by the table of emulated rows, decoded from the syndrome alone; UNDEF if there is none."""
     if double:
         return undefined(design, image, after_call=False)
     access = syndrome.decode_register_transfer(image.hsr)
@@ -198,7 +194,7 @@ def emulate_cp15(design: Design, image: Image, double: bool) -> Exit:
 
 @rule(linux(COPROC, "access_actlr"), linux(COPROC, "access_l2ctlr"), linux(COPROC, "read_zero"))
 def emulate_read(design: Design, image: Image, entry: Emulated, rt: U4) -> Exit:
-    """A trapped read delivers the vCPU's stored value or zero and is stepped over; the others are UNDEFINED in the guest."""
+    """A trapped read delivers the vCPU's stored value or zero; what is not emulated is UNDEFINED in the guest."""
     match entry.reads:
         case Emulation.STORED:
             assert entry.stored is not None

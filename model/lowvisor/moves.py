@@ -198,7 +198,7 @@ def accesses(step: Step) -> tuple[str, ...]:
 
 
 def _recorded(register: str, reads: bool) -> tuple[str, ...]:
-    """The recording's name of a register; core registers that Hyp mode reaches without a system instruction have none."""
+    """The recording's name of a register; core registers reached without a system instruction have none."""
     if register == "lr_usr" or (register[0] == "r" and not register.endswith("_fiq")):
         return ()
     if register == "spsr_hyp":

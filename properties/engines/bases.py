@@ -10,18 +10,18 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from model.design import Design
+from model.design import KERNEL_MODE_OF, Design
 from model.lowvisor.context import Image, Vm
 from model.state import HOST, Physical, State, Vcpu, Where
 from model.system import GuestExecutes, HostRunsVcpu, forced, step
-from model.topology import HYP_VECTORS, KERNEL_MODE_OF
+from model.topology import HYP_VECTORS
 from properties.engines.explorer import Exploration, explore
 from properties.engines.inputs import symbolic
 from properties.engines.symbolic import formula
 from properties.policy import GUEST_STATE, TIMER_OF_GUEST, VFP, legal
 from spec.operations import FloatingPoint, Instruction
 from spec.processor import Processor, Vfp
-from spec.registers import write_all
+from spec.registers import read, write_all
 from spec.words import bits, every
 
 
@@ -119,8 +119,6 @@ def guest_base(design: Design, vfp: bool) -> Base:
 
 
 def _word(record: Any, name: str) -> Any:
-    from spec.registers import read
-
     return read(record, name)
 
 

@@ -259,7 +259,7 @@ def unforeseen(design: Design, properties: tuple[Property, ...], base: Base, ec:
 
 
 def transactions(design: Design, properties: tuple[Property, ...]) -> list[Callable[[], Transaction]]:
-    """Every obligation of a design, each made when it is asked for; those that no property speaks about are left out."""
+    """Every obligation of a design that a property speaks about, each made when it is asked for."""
     kinds = tuple({kind for prop in properties for kind in prop.about})
 
     def about(*actions: type[Action]) -> bool:
