@@ -1,0 +1,30 @@
+"""What a fault is: a named variation of the reference, and what it touches."""
+
+from collections.abc import Callable
+
+from attrs import field, frozen
+
+from model.design import Design
+from spec.citations import Citation
+
+
+@frozen
+class Fault:
+    """One wrong design: an id, the design element it takes away or spoils, and how to plant it."""
+
+    id: str
+    element: str
+    statement: str
+    sources: tuple[Citation, ...]
+    plant: Callable[[Design], Design]
+    touches: frozenset[str] = field(default=frozenset())
+    """Registers and control bits that tell which operations matter: names of `spec.registers`, ids such as `HCR.TWI`."""
+    family: str = field(default="element")
+
+
+@frozen
+class Excuse:
+    """Why a fault that is neither caught nor proved equivalent may stand."""
+
+    reason: str
+    sources: tuple[Citation, ...]
