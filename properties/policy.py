@@ -16,7 +16,7 @@ from model.lowvisor.moves import Install, Write
 from spec.processor import Processor
 from spec.psr import is_legal_guest
 from spec.registers import REGISTERS, read, write_all
-from spec.words import bits, choose, either, every, implies, same
+from spec.words import bits, choose, either, every, implies, put, same
 
 
 class Owner(Enum):
@@ -152,12 +152,9 @@ def with_hidden(design: Design, cpu: Processor, other: Processor) -> Processor:
     given = installed(design)
     names = tuple(name for name in HIDDEN if name not in given)
     changed = write_all(cpu, names, [read(other, name) for name in names])
-    vfp = choose(vfp_given(cpu), cpu.vfp, type(cpu.vfp)(**{**_words(other.vfp), "fpexc": cpu.vfp.fpexc}))
-    return type(changed)(**{**_words(changed), "vfp": vfp})
-
-
-def _words(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in type(record).__annotations__}
+    unseen = put(other.vfp, "fpexc", cpu.vfp.fpexc) if "fpexc" in given else other.vfp
+    vfp = choose(vfp_given(cpu), cpu.vfp, unseen)
+    return put(changed, "vfp", vfp)
 
 
 def equivalent_for_guest(a: Processor, b: Processor) -> bool:

@@ -22,7 +22,6 @@ from model.system import (
     step,
     with_physical,
 )
-from model.topology import distinct
 from properties import policy
 from properties.property import Kind, Property
 from properties.views import view
@@ -53,11 +52,11 @@ from spec.operations import (
     WriteBanked,
     WriteCpsr,
 )
-from spec.processor import Processor
+from spec.processor import Hyp, Processor
 from spec.psr import Mode, is_hyp
-from spec.registers import REGISTERS, read
+from spec.registers import REGISTERS, read, write_all
 from spec.syndrome import ExceptionClass
-from spec.words import bit, bits, choose, clear, every, implies, negate, put, same
+from spec.words import bit, bits, choose, clear, either, every, implies, inv, negate, put, same
 
 
 def _where(state: State, action: Action) -> Where:
@@ -122,9 +121,9 @@ CONFINED = Property(
 
 
 def other_world(cpu: Processor) -> Processor:
-    """A processor that differs from this one in every word: what the second run of a comparison hides."""
-    fresh: Processor = distinct(Processor, 0x7)
-    return fresh
+    """A processor that differs from this one in every bit: what the second run of a comparison hides."""
+    names = tuple(REGISTERS)
+    return write_all(cpu, names, [inv(read(cpu, name), REGISTERS[name].width) for name in names])
 
 
 def independent_of(design: Design, before: State, action: Action, after: State, hidden: Processor) -> bool:
@@ -268,8 +267,20 @@ def syndrome_names(design: Design, before: State, action: Action, after: State) 
     physical = after.processors[action.cpu]
     if physical.thread.code != 7:
         return True
-    image = after.vcpus[physical.thread.vcpu].image
-    return image.hsr == physical.cpu.hyp.hsr
+    return handed_on(physical.cpu.hyp, after.vcpus[physical.thread.vcpu].image)
+
+
+def handed_on(hyp: Hyp, image: Image) -> bool:
+    """Whether the image holds the syndrome of the trap and, for an abort, its addresses where they are valid."""
+    ec = bits(hyp.hsr, 31, 26)
+    data, prefetch = ec == ExceptionClass.DABT, ec == ExceptionClass.IABT
+    known = negate(every(hyp.hsr & 0x3C == 0x0C, bit(hyp.hsr, 7) == 0))
+    return every(
+        image.hsr == hyp.hsr,
+        implies(data, image.hxfar == hyp.hdfar),
+        implies(prefetch, image.hxfar == hyp.hifar),
+        implies(every(either(data, prefetch), known), image.hpfar == hyp.hpfar),
+    )
 
 
 SYNDROME = Property(

@@ -512,7 +512,12 @@ def barrier_scope(cpu: Processor, shareability: U2) -> U2:
 
 @rule(arm("B1.14.10"), arm("A8.8.28"), arm("B3.13.6"))
 def branch_jazelle(cpu: Processor, instruction: Instruction, choices: Choices, target: U32) -> Outcome:
-    """BXJ: HSTR.TJDBX traps it; on the trivial Jazelle implementation it otherwise behaves as BX."""
+    """BXJ: HSTR.TJDBX traps it; on the trivial Jazelle implementation it otherwise behaves as BX.
+
+    Inside an IT block, unless it is the last instruction there, it is UNPREDICTABLE.
+    """
+    if bits(it_state(cpu.cpsr), 2, 0) != 0:
+        return unpredictable(cpu, instruction, choices)
     if every(bit(cpu.hyp.hstr, 17) == 1, negate(is_hyp(cpu.cpsr))):
         cv, cond = condition_fields(cpu, instruction, choices)
         assert isinstance(instruction.operation, Bxj)

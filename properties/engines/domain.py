@@ -108,8 +108,8 @@ class Domain:
         return None
 
 
-def access(row: Row, read: bool, rt: int = 3) -> Instruction:
-    """The access to a row by its first encoding that no other row holds."""
+def access(row: Row, read: bool, rt: int = 6) -> Instruction:
+    """The access to a row by its first encoding that no other row holds; r6 starts with its low bits set."""
     opc1, crn, crm, opc2 = first_encoding(row)
     return Instruction(CoprocessorAccess(row, read, opc1, crn, crm, opc2, rt, 4))
 
@@ -171,7 +171,7 @@ BY_CONTROL: dict[str, tuple[Operation, ...]] = {
     "EC.WFX": (Wfi(),), "EC.HVC": (Hvc(0),), "EC.IABT": (Fetch(MemoryOutcome.STAGE2_FAULT, 0x80000),),
     "EC.DABT": (Load(2, 0x2000, 0, MemoryOutcome.STAGE2_FAULT, 0x90000),), "exclusive": (LoadExclusive(2, 5),),
     "d0": (FloatingPoint(0, 0, 0x7777),), "fpexc": (FloatingPoint(0, 0, 0x7777),), "hcptr": (FloatingPoint(0, 0, 0x7777),),
-    "fpscr": (FloatingPoint(0, 0, 0x7777),), "hsr": (Smc(0),), "hdfar": BY_ABORT, "hifar": BY_ABORT, "hpfar": BY_ABORT,
+    "fpscr": (FloatingPoint(0, 0, 0x7777),), "hsr": (Smc(0),), "spsr_hyp": (WriteCpsr(0xDF),), "hdfar": BY_ABORT, "hifar": (Fetch(MemoryOutcome.STAGE2_FAULT, 0x80000),), "hpfar": BY_ABORT,
 } if (BY_ABORT := (Load(2, 0x2000, 0, MemoryOutcome.STAGE2_FAULT, 0x90000),)) else {}  # fmt: skip
 """The instructions that a control bit, an exception class or a register is about."""
 
@@ -190,9 +190,9 @@ def relevant(touches: Iterable[str]) -> Domain:
                 guest.update({(access(row, read), choices): None for read in (False, True)})
         signals += {"HCR.IMO": ["irq"], "HCR.FMO": ["fiq"], "HCR.AMO": ["abort"], "HOST.IRQ": ["irq"]}.get(name, [])
         register = REGISTERS.get(name)
-        if register is not None and register.component in ("banked", "fiq"):
+        if register is not None and (register.component in ("banked", "fiq") or name in ("sp_usr", "lr_usr")):
             guest[(Instruction(WriteBanked(3, name)), Choices())] = None
-        if register is not None and register.component == "general":
+        elif register is not None and register.component == "general":
             guest[(Instruction(Compute(number_of(name), 0x5A5A5A5A, 0)), Choices())] = None
     if "CONDITION" in names:
         failing = Instruction(Smc(0), condition=0x0)
@@ -207,7 +207,13 @@ def relevant(touches: Iterable[str]) -> Domain:
         signals.append("irq")
     reserved = (0x02,) if "EC.RESERVED" in names else ()
     answers = tuple(MemoryAnswer) if names & {"EC.DABT", "EC.IABT"} else (MemoryAnswer.MAPPED,)
-    return Domain("the instructions that the fault touches, and HVC", tuple(guest), host, tuple(signals), reserved, answers)
+    chosen = tuple(guest)[:MOST_RELEVANT]
+    cut = "" if len(chosen) == len(guest) else f" (the first {MOST_RELEVANT} of {len(guest)})"
+    return Domain(f"the instructions that the fault touches{cut}, and HVC", chosen, host, tuple(signals), reserved, answers)
+
+
+MOST_RELEVANT = 9
+"""How many instructions a relevant domain holds at the most: many rows differ only in their names."""
 
 
 def thumb_block() -> tuple[Executed, ...]:
@@ -228,13 +234,16 @@ def split_mode_operations() -> tuple[Executed, ...]:
 
 def number_of(register: str) -> int:
     """The number of a core register by its name in `General`."""
-    return {"sp_usr": 13, "lr_usr": 14}.get(register) or int(register[1:].partition("_")[0])
+    return int(register[1:].partition("_")[0])
 
 
 def concerns(row: Row, name: str) -> bool:
     """Whether a row of the catalogue is about a register or control bit."""
     if row.state == name or any(trap.id == name for trap in row.traps) or name == f"ROW.{row.name}":
         return True
+    if name in ("hstr", "hdcr", "cnthctl") and row.effect is not Effect.UNDEFINED:
+        listed = any(trap.register == name.upper() for trap in row.traps)
+        return listed if name != "hstr" else row.coprocessor == 15 and 15 in row.crn
     if name == "HCR.TIDCP":
         return row.name in ("L2CTLR", "L2ECTLR")
     if name == "HCR.FB":

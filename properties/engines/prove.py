@@ -1,5 +1,6 @@
 """The engine `prove`: every obligation of a design settled by z3, over all states and operands at once."""
 
+from pathlib import Path
 from typing import Any
 
 import z3
@@ -8,6 +9,7 @@ from attrs import frozen
 from model.design import Design
 from properties.engines.assignments import evaluate
 from properties.engines.bases import NotEstablished
+from properties.engines.cache import Cache, key
 from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
 from properties.engines.symbolic import formula
 from properties.engines.transactions import Transaction, transactions
@@ -38,9 +40,11 @@ class Settled:
     """Obligations whose assumptions contradict each other: red, whatever they say."""
 
 
-def settle(transaction: Transaction) -> Settled:
+def settle(transaction: Transaction, export: Path | None = None) -> Settled:
     """One obligation: explore its run, and ask z3 for a path on which a finding is false."""
     exploration = explore(transaction.run, transaction.assumptions)
+    if export is not None:
+        write_smtlib(transaction, exploration, export)
     failures: list[tuple[str, Failure]] = []
     counts: dict[str, int] = {}
     if exploration.vacuous:
@@ -82,6 +86,25 @@ def refuted(
     return found
 
 
+def write_smtlib(transaction: Transaction, exploration: Any, folder: Path) -> None:
+    """The queries of one obligation as an SMT-LIB file: each `check-sat` answers unsat where everything holds."""
+    solver = z3.Solver()
+    solver.add(*map(formula, transaction.assumptions))
+    queries = []
+    for path in exploration.paths:
+        if isinstance(path.outcome, Raised | OutOfFuel):
+            continue
+        terms = [formula(truth) for _, _, truth in path.outcome if truth is not True]
+        if terms:
+            queries.append(z3.And(*path.condition, z3.Not(z3.And(*terms))))
+    if not queries:
+        return
+    solver.add(z3.Or(*queries))
+    name = "".join(c if c.isalnum() else "-" for c in transaction.name)
+    text = f"; {transaction.name}: unsat where every property holds\n(set-logic QF_BV)\n{solver.to_smt2()}"
+    (folder / f"{name}.smt2").write_text(text)
+
+
 def combine(parts: list[Settled]) -> Settled:
     """Several results as one."""
     counts: dict[str, int] = {}
@@ -97,11 +120,36 @@ def combine(parts: list[Settled]) -> Settled:
     )
 
 
-def prove_share(design: Design, properties: tuple[Property, ...], share: int, shares: int) -> Settled:
-    """Every `shares`-th obligation, from number `share` on: what one worker does."""
+def prove_share(
+    design: Design, properties: tuple[Property, ...], share: int, shares: int, export: Path | None = None
+) -> Settled:
+    """Every `shares`-th obligation, from number `share` on: what one worker does.
+
+    With `export`, each obligation is also written there as SMT-LIB, and none is taken from the cache.
+    """
     try:
-        makers = transactions(design, properties)
+        obligations = transactions(design, properties)[share::shares]
     except NotEstablished as reason:
         failure = Failure("base", str(reason), None, True)
         return Settled(0, 0, tuple((prop.id, failure) for prop in properties) if share == 0 else (), (), ())
-    return combine([settle(make()) for make in makers[share::shares]])
+    cache = Cache()
+    names = tuple(prop.id for prop in properties)
+    parts: list[Settled] = []
+    fresh: dict[str, dict[str, object]] = {}
+    for obligation in obligations:
+        asked = key(design, obligation.parts, obligation.name, names)
+        known = None if export is not None else cache.get(asked)
+        if known is not None:
+            parts.append(recalled(known))
+            continue
+        found = settle(obligation.make(), export)
+        parts.append(found)
+        if not found.failures and not found.vacuous:
+            fresh[asked] = {"paths": found.paths, "asked": dict(found.asked)}
+    cache.put(fresh)
+    return combine(parts)
+
+
+def recalled(known: dict[str, Any]) -> Settled:
+    """A settled obligation as the cache keeps it."""
+    return Settled(1, known["paths"], (), tuple(sorted(known["asked"].items())), ())

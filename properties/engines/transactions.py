@@ -50,6 +50,8 @@ class Transaction:
     run: Callable[[], tuple[Finding, ...]]
     operation: Any = None
     """The symbolic instruction, where the transaction is one."""
+    end: Callable[[], State] | None = None
+    """The state in which the transaction ends, for comparisons of designs."""
 
 
 def asked(
@@ -183,7 +185,12 @@ def interrupt(design: Design, properties: tuple[Property, ...], base: Base, sign
         _, rest = run_forced(design, properties, after, (Where.HIGHVISOR,))
         return tuple(findings + rest)
 
-    return Transaction(f"{base.name}: {signal}", base.assumptions, run)
+    def end() -> State:
+        if not guard(design, state, action):
+            return state
+        return run_forced(design, (), step(design, state, action), (Where.HIGHVISOR,))[0]
+
+    return Transaction(f"{base.name}: {signal}", base.assumptions, run, end=end)
 
 
 def entry(design: Design, properties: tuple[Property, ...], base: Base) -> Transaction:
@@ -218,7 +225,16 @@ def trap_exit(design: Design, properties: tuple[Property, ...], base: Base, call
         _, findings = run_forced(design, properties, after, (Where.HIGHVISOR,))
         return tuple(findings)
 
-    return Transaction(f"{base.name}: exit by {'call' if call else 'trap'}", base.assumptions, run)
+    def end() -> State:
+        after = step(design, state, action)
+        if not call:
+            after = with_syndrome(after, fresh)
+            ec = bits(fresh.hyp.hsr, 31, 26)
+            if (ec == 0x12) | (ec == 0x07):
+                return state
+        return run_forced(design, (), after, (Where.HIGHVISOR,))[0]
+
+    return Transaction(f"{base.name}: exit by {'call' if call else 'trap'}", base.assumptions, run, end=end)
 
 
 def with_syndrome(state: State, fresh: Processor) -> State:
@@ -258,39 +274,60 @@ def unforeseen(design: Design, properties: tuple[Property, ...], base: Base, ec:
     return Transaction(f"guest: reserved class {ec:#x}", base.assumptions, run)
 
 
-def transactions(design: Design, properties: tuple[Property, ...]) -> list[Callable[[], Transaction]]:
-    """Every obligation of a design that a property speaks about, each made when it is asked for."""
+REACHING = ("placement", "call", "entry", "vectors", "virtualization_extensions")
+"""The parts of a design that decide how its guests run; every obligation depends on them."""
+HANDLING = (*REACHING, "vfp", "handlers", "unknown_trap", "emulated", "injection", "skip")
+LEAVING = (*REACHING, "vfp", "trap", "interrupt", "exit", "back")
+
+
+@frozen
+class Obligation:
+    """One transaction before it is made: its name, and the parts of the design that it depends on."""
+
+    name: str
+    parts: tuple[str, ...]
+    make: Callable[[], Transaction]
+
+
+def transactions(design: Design, properties: tuple[Property, ...]) -> list[Obligation]:
+    """Every obligation of a design; those that no property speaks about are left out."""
     kinds = tuple({kind for prop in properties for kind in prop.about})
 
     def about(*actions: type[Action]) -> bool:
         return any(issubclass(action, kinds) for action in actions)
 
     host = host_base(design)
-    found: list[Callable[[], Transaction]] = []
-    if about(HostExecutes):
-        found += [_bind(host_instruction, design, properties, host, shape) for shape in instruction_shapes()]
-    if about(HostExecutes, InterruptTaken):
-        found += [_bind(interrupt, design, properties, host, signal) for signal in ("irq", "fiq", "abort")]
-    if about(HostRunsVcpu, LowvisorSteps):
-        found.append(_bind(entry, design, properties, host))
     guests = [guest_base(design, vfp) for vfp in (False, True)]
+    found: list[Obligation] = []
+
+    def add(name: str, parts: tuple[str, ...], function: Callable[..., Transaction], *operands: Any) -> None:
+        found.append(Obligation(name, parts, lambda: function(design, properties, *operands)))
+
+    if about(HostExecutes):
+        for shape in instruction_shapes():
+            add(f"host: {shape.label}", ("placement",), host_instruction, host, shape)
+    if about(HostExecutes, InterruptTaken):
+        for signal in SIGNALS:
+            add(f"host: {signal}", ("placement",), interrupt, host, signal)
+    if about(HostRunsVcpu, LowvisorSteps):
+        add("entry", (*LEAVING, *HANDLING), entry, host)
     for base in guests:
         if about(LowvisorSteps):
-            found += [_bind(trap_exit, design, properties, base, call) for call in (False, True)]
+            for call in (False, True):
+                add(f"{base.name}: exit {call}", LEAVING, trap_exit, base, call)
         if about(InterruptTaken, LowvisorSteps):
-            found += [_bind(interrupt, design, properties, base, signal) for signal in ("irq", "fiq", "abort")]
+            for signal in SIGNALS:
+                add(f"{base.name}: {signal}", LEAVING, interrupt, base, signal)
     if about(LowvisorSteps):
-        found.append(_bind(first_vfp_use, design, properties, guests[0]))
+        add("first VFP use", LEAVING, first_vfp_use, guests[0])
     if about(GuestTrapsUnforeseen):
-        found += [_bind(unforeseen, design, properties, guests[0], ec) for ec in RESERVED_CLASSES]
+        for ec in RESERVED_CLASSES:
+            add(f"class {ec}", HANDLING, unforeseen, guests[0], ec)
     if about(GuestExecutes, HighvisorHandles):
-        found += [
-            _bind(guest_instruction, design, properties, base, shape)
-            for base in guests
-            for shape in instruction_shapes()
-        ]
+        for base in guests:
+            for shape in instruction_shapes():
+                add(f"{base.name}: {shape.label}", HANDLING, guest_instruction, base, shape)
     return found
 
 
-def _bind(function: Callable[..., Transaction], *arguments: Any) -> Callable[[], Transaction]:
-    return lambda: function(*arguments)
+SIGNALS = ("irq", "fiq", "abort")

@@ -55,6 +55,18 @@ def touched(move: Move) -> frozenset[str]:
     return frozenset()
 
 
+REACHED_BY = {
+    "interrupt": frozenset({"HOST.IRQ"}),
+    "vfp": frozenset({"d0"}),
+    "trap": frozenset({"HCR.TSC"}),
+    "call": frozenset(),
+    "entry": frozenset(),
+    "exit": frozenset(),
+    "back": frozenset(),
+}
+"""What leads to a routine of the lowvisor, besides the hypervisor call."""
+
+
 def control_faults(design: Design) -> Iterator[Fault]:
     """Each control bit that the entry sets, left out of the entry."""
     for step in design.entry:
@@ -122,7 +134,8 @@ def register_faults(design: Design) -> Iterator[Fault]:
                     yield Fault(
                         f"omit/{slug(step.name)}/{register}", f"{register.upper()} in '{step.name}'",
                         f"'{step.name}' leaves out {register.upper()}", step.sources,
-                        partial(with_omission, routine, step.name, register), frozenset({register}), "register",
+                        partial(with_omission, routine, step.name, register), frozenset({register}) | REACHED_BY[routine],
+                        "register",
                     )  # fmt: skip
     for register, sources in switched.items():
         yield Fault(
@@ -152,14 +165,15 @@ def step_faults(design: Design) -> Iterator[Fault]:
         for position, step in enumerate(steps):
             yield Fault(
                 f"without/{slug(step.name)}", step.name, f"the step '{step.name}' is left out", step.sources,
-                partial(without_step, routine, step.name), touched(step.move), "step",
+                partial(without_step, routine, step.name), touched(step.move) | REACHED_BY[routine], "step",
             )  # fmt: skip
             if position + 1 < len(steps):
                 other = steps[position + 1]
                 yield Fault(
                     f"swap/{slug(step.name)}/{slug(other.name)}", f"'{step.name}' before '{other.name}'",
                     f"'{other.name}' comes before '{step.name}'", (*step.sources, *other.sources),
-                    partial(with_swap, routine, step.name), touched(step.move) | touched(other.move), "order",
+                    partial(with_swap, routine, step.name),
+                    touched(step.move) | touched(other.move) | REACHED_BY[routine], "order",
                 )  # fmt: skip
 
 

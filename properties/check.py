@@ -1,0 +1,279 @@
+"""The check of a design: every property by the engine that says most, and a trace for each violation."""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
+from functools import cache
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from model.design import Design
+from model.designs.variations import REPAIRS
+from model.topology import TOPOLOGIES, initial
+from properties.catalogue import PROPERTIES, PROPERTY
+from properties.designs import resolve
+from properties.engines.domain import CALL, Domain, relevant
+from properties.engines.prove import Failure, Settled, combine, prove_share
+from properties.engines.search import search
+from properties.faults.catalogue import FAULT
+from properties.property import Property, Result, Trace, Verdict
+from properties.traces.replay import Stuck, expand
+from properties.why import COSTLY, TOPOLOGY, counterexample
+from spec.operations import Choices, Instruction
+
+SHARES_PER_JOB = 4
+HUNT_SECONDS = 20.0
+
+
+@frozen
+class Request:
+    """What is to be checked, and with what means."""
+
+    design: str
+    fault: str | None
+    properties: tuple[Property, ...]
+    seed: int
+    deadline: float | None
+    jobs: int
+    progress: Callable[[str], None]
+    export: Path | None = None
+
+    def remaining(self) -> float | None:
+        """The seconds left of the budget."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+
+def check(
+    design: str,
+    fault: str | None,
+    ids: tuple[str, ...],
+    engine: str,
+    seed: int,
+    budget: float | None,
+    jobs: int,
+    progress: Callable[[str], None],
+    smt2: str | None = None,
+) -> tuple[Result, ...]:
+    """What the engines say of a design's properties; without ids, of all of them.
+
+    `engine` is `prove`, `explore`, `walk` or `all`. What a budget in seconds does not reach is unknown.
+    """
+    chosen = tuple(PROPERTY[identifier] for identifier in ids) or PROPERTIES
+    deadline = None if budget is None else time.monotonic() + budget
+    request = Request(design, fault, chosen, seed, deadline, jobs, progress, Path(smt2) if smt2 else None)
+    resolve(design, fault)
+    results: list[Result] = []
+    if engine in ("prove", "all"):
+        results += proved(request)
+    if engine in ("explore", "all"):
+        results += explored(request)
+    if engine in ("walk", "all"):
+        results += walked(request)
+    return tuple(results)
+
+
+def share_of(
+    design: str, fault: str | None, ids: tuple[str, ...], share: int, shares: int, export: Path | None
+) -> Settled:
+    """One worker's part of a proof; workers receive names."""
+    properties = tuple(PROPERTY[identifier] for identifier in ids)
+    return prove_share(resolve(design, fault), properties, share, shares, export)
+
+
+def proved(request: Request) -> list[Result]:
+    """The engine `prove`: obligations for z3, tables by enumeration, and a trace for what fails."""
+    design = resolve(request.design, request.fault)
+    tables = tuple(prop for prop in request.properties if prop.enumerate is not None)
+    stepwise = tuple(prop for prop in request.properties if prop.enumerate is None)
+    results = [enumerated(request, design, prop) for prop in tables]
+    if not stepwise:
+        return results
+    begun = time.monotonic()
+    settled, unfinished = settle_all(request, tuple(prop.id for prop in stepwise))
+    seconds = time.monotonic() - begun
+    for prop in stepwise:
+        results += judged(request, design, prop, settled, unfinished, seconds)
+    order = {prop.id: number for number, prop in enumerate(request.properties)}
+    return sorted(results, key=lambda result: order[result.property])
+
+
+def settle_all(request: Request, ids: tuple[str, ...]) -> tuple[Settled, int]:
+    """All obligations by all workers, and how many shares the budget did not reach."""
+    if request.export is not None:
+        request.export.mkdir(parents=True, exist_ok=True)
+    if request.jobs == 1 and request.deadline is None:
+        return share_of(request.design, request.fault, ids, 0, 1, request.export), 0
+    shares = request.jobs * SHARES_PER_JOB
+    pool: Executor = ProcessPoolExecutor(request.jobs)
+    futures: list[Future[Settled]] = [
+        pool.submit(share_of, request.design, request.fault, ids, share, shares, request.export)
+        for share in range(shares)
+    ]
+    done: set[Future[Settled]] = set()
+    try:
+        pending = set(futures)
+        while pending:
+            left = request.remaining()
+            finished, pending = wait(pending, left if left is None or left < 1 else 1.0)
+            done |= finished
+            request.progress(f"proving: {len(done)} of {shares} parts")
+            if left is not None and left <= 0:
+                break
+    finally:
+        stop(pool, complete=len(done) == shares)
+    return combine([future.result() for future in futures if future in done]), shares - len(done)
+
+
+def stop(pool: Executor, complete: bool) -> None:
+    """Let the workers go, at once where their work is not wanted any more."""
+    if not complete and isinstance(pool, ProcessPoolExecutor):
+        for process in list((getattr(pool, "_processes", None) or {}).values()):
+            process.terminate()
+    pool.shutdown(wait=complete, cancel_futures=True)
+
+
+def enumerated(request: Request, design: Design, prop: Property) -> Result:
+    """The verdict on a property of a finite table."""
+    assert prop.enumerate is not None
+    begun = time.monotonic()
+    table = prop.enumerate(design)
+    seconds = time.monotonic() - begun
+    failures = "; ".join(table.failures[:3]) + (f" and {len(table.failures) - 3} more" if len(table.failures) > 3 else "")
+    verdict = Verdict.VIOLATED if table.failures else Verdict.PROVED if table.size else Verdict.UNKNOWN
+    covers = f"by enumeration: all {table.size} of {table.domain}" + (f"; fails for {failures}" if failures else "")
+    return Result(label(request), prop.id, "prove", verdict, covers, seconds, None, lacking_ids(design, prop, bool(failures)))
+
+
+def lacking_ids(design: Design, prop: Property, failed: bool) -> tuple[str, ...]:
+    """The deviations of a design that fails a property of a table."""
+    return lacking(design) if failed else ()
+
+
+def label(request: Request) -> str:
+    """The name of the design that is checked."""
+    return request.design if request.fault is None else f"{request.design} with {request.fault}"
+
+
+def judged(
+    request: Request, design: Design, prop: Property, settled: Settled, unfinished: int, seconds: float
+) -> list[Result]:
+    """The verdict on one property from the settled obligations."""
+    questions = dict(settled.asked).get(prop.id, 0)
+    scope = f"{questions} questions on {settled.paths} paths of {settled.obligations} obligations"
+    result = Result(label(request), prop.id, "prove", Verdict.UNKNOWN, scope, seconds)
+    own = [failure for name, failure in settled.failures if name == prop.id]
+    broken = [failure for name, failure in settled.failures if name == "*"]
+    if own:
+        return violations(request, design, prop, own, result)
+    if broken:
+        return [evolve(result, covers=f"{scope}; a rule failed: {broken[0].step}")]
+    if settled.vacuous:
+        return [evolve(result, covers=f"{scope}; contradictory assumptions in {settled.vacuous[0]}")]
+    if unfinished:
+        return [evolve(result, covers=f"{scope}; the budget ended before {unfinished} more parts")]
+    if not questions:
+        return [evolve(result, covers="no obligation speaks about it")]
+    return [evolve(result, verdict=Verdict.PROVED, covers=f"by z3: {scope}; {ANY}")]
+
+
+ANY = "any host and guest state, every operand and choice"
+
+
+def lacking(design: Design) -> tuple[str, ...]:
+    """The deviations of Linux 3.12 that a design still has: the repairs that are not among its variations."""
+    has = {variation.id for variation in design.variations}
+    return tuple(repair.deviation for repair in REPAIRS if repair.variation.id not in has)
+
+
+def violations(
+    request: Request, design: Design, prop: Property, failures: list[Failure], result: Result
+) -> list[Result]:
+    """One result for each deviation that violates the property, with its own trace; else a hunt from the failed step."""
+    decided = [failure for failure in failures if failure.decided]
+    where = f"{failures[0].transaction}, {failures[0].step}"
+    if not decided:
+        return [evolve(result, covers=f"{result.covers}; undecided at {where}")]
+    found: list[Result] = []
+    for deviation in lacking(design) if request.fault is None else ():
+        violation = deviating(deviation, prop.id)
+        if violation is not None:
+            trace = placed(request, design, violation)
+            covers = f"{FAULT[deviation].statement}; fails at {where}"
+            found.append(evolve(result, verdict=Verdict.VIOLATED, covers=covers, trace=trace, deviations=(deviation,)))
+    if found:
+        return found
+    trace = hunted(request, design, prop, decided)
+    if trace is not None:
+        return [evolve(result, verdict=Verdict.VIOLATED, covers=f"fails at {where}; reachable", trace=trace)]
+    covers = f"induction failed at {where}; no run of the hunt reached it"
+    return [evolve(result, verdict=Verdict.UNKNOWN, covers=covers)]
+
+
+@cache
+def deviating(deviation: str, prop: str) -> Trace | None:
+    """The shortest trace by which one deviation alone violates a property."""
+    for identifier, trace in counterexample(deviation).traces:
+        if identifier == prop:
+            return trace
+    return None
+
+
+def placed(request: Request, design: Design, trace: Trace) -> Trace:
+    """The trace told of the design itself where it violates there too."""
+    here = evolve(trace, design=request.design, fault=request.fault)
+    return here if violates(design, here) else trace
+
+
+def violates(design: Design, trace: Trace) -> bool:
+    """Whether a run, made again on a design, violates the trace's property."""
+    prop = PROPERTY[trace.property]
+    try:
+        run = expand(design, initial(TOPOLOGIES[trace.topology], design), trace.actions)
+    except Stuck:
+        return False
+    return any(
+        isinstance(s.action, prop.about) and not prop.holds(design, s.before, s.action, s.after) for s in run
+    )
+
+
+def hunted(request: Request, design: Design, prop: Property, failures: Iterable[Failure]) -> Trace | None:
+    """A reachable run that violates the property: the planted fault's own operations, then those of the failed steps."""
+    start = initial(TOPOLOGIES[TOPOLOGY], design)
+    domains = [] if request.fault is None else [relevant(FAULT[request.fault].touches)]
+    named = dict.fromkeys(f.instruction for f in failures if isinstance(f.instruction, Instruction))
+    cti = tuple((instruction, choices) for instruction in tuple(named)[:6] for choices in TRIED)
+    domains.append(Domain("the operations of the failed obligations, and HVC", (*cti, CALL), (), ("irq", "fiq", "abort")))
+    deadline = time.monotonic() + min(HUNT_SECONDS, request.remaining() or HUNT_SECONDS)
+    for domain in domains:
+        for depth in (2, 3, 5):
+            found = search(design, start, domain, (prop,), depth if prop.id not in COSTLY else 2, prop.id, deadline).found
+            if prop.id in found:
+                violation = found[prop.id]
+                return Trace(
+                    request.design, request.fault, TOPOLOGY, prop.id, violation.actions, violation.explanation
+                )
+    return None
+
+
+TRIED = (Choices(), Choices(traps_failed_condition=1, user_trap=1, trace_implemented=1))
+
+
+def explored(request: Request) -> list[Result]:
+    """The engine `explore` on its default configuration."""
+    from properties.engines.explore import explore_results
+
+    return explore_results(request)
+
+
+def walked(request: Request) -> list[Result]:
+    """The engine `walk` on its default configuration."""
+    from properties.engines.walk import walk_results
+
+    return walk_results(request)
+
+
+def default_jobs() -> int:
+    """As many workers as there are processors."""
+    return os.cpu_count() or 1

@@ -1,0 +1,117 @@
+"""Why an element of the design is there: the shortest counterexample that appears without it."""
+
+import difflib
+from functools import cache
+
+from attrs import frozen
+
+from model.design import Design
+from model.designs.catalogue import reference
+from model.topology import TOPOLOGIES, initial
+from properties.catalogue import PROPERTIES, PROPERTY
+from properties.engines.domain import relevant
+from properties.engines.search import Search, Violation, search
+from properties.faults.catalogue import EXCUSES, FAULT, FAULTS
+from properties.faults.fault import Fault
+from properties.property import Trace
+
+TOPOLOGY = "two-vms"
+COSTLY = ("world_switch.hyp_fault_contained",)
+"""Properties that run a whole exit for each step they judge: asked only where nothing else finds the fault."""
+DEPTHS = (3, 5)
+
+
+@frozen
+class Found:
+    """What became of one fault: the properties that catch it and the shortest trace, or why nothing does."""
+
+    fault: str
+    trace: Trace | None
+    result: str
+    """`caught`, `equivalent`, `excused` or `open`."""
+    properties: tuple[str, ...]
+    reason: str = ""
+    length: int = 0
+    traces: tuple[tuple[str, Trace], ...] = ()
+    """For each property that catches it, the shortest trace that violates the property."""
+
+
+def counterexample(identifier: str, thorough: bool = True) -> Found:
+    """The shortest counterexample of a fault within the operations that it touches; without one, why there is none.
+
+    Raises KeyError for an unknown fault. `thorough` goes on to every property that the same search violates.
+    """
+    fault = FAULT[identifier]
+    design = fault.plant(reference())
+    for depth in DEPTHS:
+        result = hunt(design, fault, depth, thorough)
+        if result.found:
+            return caught(fault, result)
+    contained = hunt_costly(design, fault)
+    if contained is not None:
+        return contained
+    if identifier in EXCUSES:
+        return Found(identifier, None, "excused", (), EXCUSES[identifier].reason)
+    from properties.engines.equivalence import equivalent
+
+    alike, compared = equivalent(design, reference())
+    if alike:
+        return Found(identifier, None, "equivalent", (), f"proved by z3: {compared}")
+    return Found(identifier, None, "open", (), f"no property is violated, and the designs are not proved alike: {compared}")
+
+
+def hunt(design: Design, fault: Fault, depth: int, thorough: bool) -> Search:
+    """A search for anything that the fault violates."""
+    cheap = tuple(prop for prop in PROPERTIES if prop.id not in COSTLY)
+    start = initial(TOPOLOGIES[TOPOLOGY], design)
+    limit = depth if thorough else depth
+    return search(design, start, relevant(fault.touches), cheap, limit, None if thorough else "first")
+
+
+def hunt_costly(design: Design, fault: Fault) -> Found | None:
+    """A search with the properties that are costly to judge, over one stay in the guest."""
+    if "CONTAINED" not in fault.touches:
+        return None
+    costly = tuple(PROPERTY[identifier] for identifier in COSTLY)
+    start = initial(TOPOLOGIES[TOPOLOGY], design)
+    result = search(design, start, relevant(fault.touches), costly, 2, "first")
+    return caught(fault, result) if result.found else None
+
+
+def caught(fault: Fault, result: Search) -> Found:
+    """A fault that some properties catch, with the shortest of their traces."""
+    best = min(result.found.values(), key=lambda violation: (len(violation.actions), preference(violation)))
+    traces = tuple((v.property, told(fault, v)) for v in result.found.values())
+    return Found(fault.id, told(fault, best), "caught", tuple(result.found), "", len(best.actions), traces)
+
+
+def told(fault: Fault, violation: Violation) -> Trace:
+    """A violation as a trace of the reference with the fault planted."""
+    return Trace("reference", fault.id, TOPOLOGY, violation.property, violation.actions, violation.explanation)
+
+
+def preference(violation: Violation) -> int:
+    """The position of a property in the catalogue: of equally short traces the first property's is shown."""
+    return next(number for number, prop in enumerate(PROPERTIES) if prop.id == violation.property)
+
+
+@cache
+def elements() -> dict[str, tuple[str, ...]]:
+    """Every design element by name, with the faults that take it away or spoil it."""
+    found: dict[str, list[str]] = {}
+    for fault in FAULTS:
+        found.setdefault(fault.element, []).append(fault.id)
+    return {name: tuple(ids) for name, ids in found.items()}
+
+
+def element(name: str) -> tuple[str, ...]:
+    """The faults of a named design element; raises LookupError, with close names, where there is none."""
+    known = elements()
+    if name in known:
+        return known[name]
+    folded = {candidate.lower(): candidate for candidate in known}
+    if name.lower() in folded:
+        return known[folded[name.lower()]]
+    close = difflib.get_close_matches(name, known, 3, 0.5)
+    hint = f"; did you mean {', '.join(close)}?" if close else ""
+    raise LookupError(f"no design element {name}{hint}")
