@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from properties import split_mode, trap_completeness, world_switch
+from properties import specification, split_mode, trap_completeness, world_switch
 from properties.property import Property
 
 PROPERTIES: tuple[Property, ...] = (
     *trap_completeness.PROPERTIES,
     *world_switch.PROPERTIES,
     *split_mode.PROPERTIES,
+    *specification.PROPERTIES,
 )
 
 PROPERTY: Mapping[str, Property] = MappingProxyType({prop.id: prop for prop in PROPERTIES})
