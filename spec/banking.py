@@ -8,7 +8,8 @@ from spec.citations import arm, rule
 from spec.operations import CoreNumber
 from spec.processor import Banked, FiqBank, General, Processor
 from spec.psr import Mode, mode
-from spec.words import U32, choose, either, find, negate, put, select
+from spec.registers import Banking, read_banked, write_banked
+from spec.words import U32, choose, find, put
 
 
 class Banks(Protocol):
@@ -25,6 +26,22 @@ class Banks(Protocol):
 
 
 S = TypeVar("S", bound=Banks)
+
+SHARED = ("r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7")
+HIGH = ("r8_usr", "r9_usr", "r10_usr", "r11_usr", "r12_usr")
+BELOW_HYP = (
+    (Mode.FIQ, (*SHARED, "r8_fiq", "r9_fiq", "r10_fiq", "r11_fiq", "r12_fiq", "sp_fiq", "lr_fiq")),
+    (Mode.SVC, (*SHARED, *HIGH, "sp_svc", "lr_svc")),
+    (Mode.IRQ, (*SHARED, *HIGH, "sp_irq", "lr_irq")),
+    (Mode.ABT, (*SHARED, *HIGH, "sp_abt", "lr_abt")),
+    (Mode.UND, (*SHARED, *HIGH, "sp_und", "lr_und")),
+)
+USER = (*SHARED, *HIGH, "sp_usr", "lr_usr")
+"""r0 to r14 of User and System mode."""
+CORE = Banking(USER, (*BELOW_HYP, (Mode.HYP, (*SHARED, *HIGH, "sp_hyp", "lr_usr"))))
+"""r0 to r14 as each mode sees them."""
+CORE_BELOW_HYP = Banking(USER, (*BELOW_HYP, (Mode.HYP, (*SHARED, *HIGH, None, "lr_usr"))))
+"""The same without Hyp mode's own SP, which is no register of PL1."""
 
 
 @rule(arm("B1.3.2"), arm("B1.3.3"))
@@ -64,23 +81,7 @@ def write_spsr(cpu: Processor, value: U32) -> Processor:
 @rule(arm("B1.3.2"))
 def read_core(cpu: Processor, n: CoreNumber) -> U32:
     """Core register r0 to r14 as the current mode sees it; Hyp mode sees SP_hyp and LR_usr."""
-    current, g, b, f = mode(cpu.cpsr), cpu.general, cpu.banked, cpu.fiq
-    fiq, irq, svc, abt, und = (current == m for m in (Mode.FIQ, Mode.IRQ, Mode.SVC, Mode.ABT, Mode.UND))
-    sp = choose(svc, b.sp_svc, choose(irq, b.sp_irq, choose(abt, b.sp_abt, choose(und, b.sp_und, g.sp_usr))))
-    lr = choose(svc, b.lr_svc, choose(irq, b.lr_irq, choose(abt, b.lr_abt, choose(und, b.lr_und, g.lr_usr))))
-    return select(
-        (
-            g.r0, g.r1, g.r2, g.r3, g.r4, g.r5, g.r6, g.r7,
-            choose(fiq, f.r8_fiq, g.r8_usr),
-            choose(fiq, f.r9_fiq, g.r9_usr),
-            choose(fiq, f.r10_fiq, g.r10_usr),
-            choose(fiq, f.r11_fiq, g.r11_usr),
-            choose(fiq, f.r12_fiq, g.r12_usr),
-            choose(current == Mode.HYP, cpu.hyp.sp_hyp, choose(fiq, f.sp_fiq, sp)),
-            choose(fiq, f.lr_fiq, lr),
-        ),
-        n,
-    )  # fmt: skip
+    return read_banked(cpu, CORE, mode(cpu.cpsr), n)
 
 
 @rule(arm("B1.3.2"))
@@ -94,32 +95,4 @@ def write_core(cpu: Processor, n: CoreNumber, value: U32) -> Processor:
 
 def write_below_hyp(context: S, n: int, value: int) -> S:
     """`write_core` on any record with CPSR and the banks of PL1 and PL0: a processor, or a context saved in memory."""
-    current, g, b, f = mode(context.cpsr), context.general, context.banked, context.fiq
-    fiq, irq, svc, abt, und = (current == m for m in (Mode.FIQ, Mode.IRQ, Mode.SVC, Mode.ABT, Mode.UND))
-    r8, r9, r10, r11, r12, sp, lr = (n == k for k in range(8, 15))
-    shared, own_lr = negate(fiq), negate(either(fiq, irq, svc, abt, und))
-    own_sp = own_lr & (current != Mode.HYP)
-    return attrs.evolve(  # type: ignore[misc]
-        context,
-        general=General(
-            choose(n == 0, value, g.r0), choose(n == 1, value, g.r1), choose(n == 2, value, g.r2),
-            choose(n == 3, value, g.r3), choose(n == 4, value, g.r4), choose(n == 5, value, g.r5),
-            choose(n == 6, value, g.r6), choose(n == 7, value, g.r7),
-            choose(r8 & shared, value, g.r8_usr), choose(r9 & shared, value, g.r9_usr),
-            choose(r10 & shared, value, g.r10_usr), choose(r11 & shared, value, g.r11_usr),
-            choose(r12 & shared, value, g.r12_usr),
-            choose(sp & own_sp, value, g.sp_usr), choose(lr & own_lr, value, g.lr_usr),
-        ),
-        banked=Banked(
-            choose(sp & svc, value, b.sp_svc), choose(lr & svc, value, b.lr_svc), b.spsr_svc,
-            choose(sp & abt, value, b.sp_abt), choose(lr & abt, value, b.lr_abt), b.spsr_abt,
-            choose(sp & und, value, b.sp_und), choose(lr & und, value, b.lr_und), b.spsr_und,
-            choose(sp & irq, value, b.sp_irq), choose(lr & irq, value, b.lr_irq), b.spsr_irq,
-        ),
-        fiq=FiqBank(
-            choose(r8 & fiq, value, f.r8_fiq), choose(r9 & fiq, value, f.r9_fiq),
-            choose(r10 & fiq, value, f.r10_fiq), choose(r11 & fiq, value, f.r11_fiq),
-            choose(r12 & fiq, value, f.r12_fiq),
-            choose(sp & fiq, value, f.sp_fiq), choose(lr & fiq, value, f.lr_fiq), f.spsr_fiq,
-        ),
-    )  # fmt: skip
+    return write_banked(context, CORE_BELOW_HYP, mode(context.cpsr), n, value)

@@ -7,8 +7,6 @@ address of the next instruction to execute. Secure and Monitor mode are not mode
 from enum import IntEnum
 from typing import Annotated
 
-import attrs
-
 from spec.citations import arm, rule
 from spec.processor import Processor
 from spec.psr import (
@@ -42,7 +40,7 @@ from spec.syndrome import (
     iss_data_abort,
     iss_prefetch_abort,
 )
-from spec.words import U1, U16, U32, Width, add, bit, bits, choose, clear, either, every, member, negate, put
+from spec.words import U1, U16, U32, Width, add, bit, bits, choose, clear, either, every, member, negate, put, put_all
 
 U28 = Annotated[int, Width(28)]
 
@@ -116,22 +114,19 @@ MASKED_IN_HYP = (1 << A_BIT) | (1 << I_BIT) | (1 << F_BIT)
 
 def _enter_hyp(cpu: Processor, offset: Vector, return_address: U32, **reported: U32) -> Processor:
     hsctlr = cpu.hyp.hsctlr
-    return attrs.evolve(
-        cpu,
-        cpsr=clear(cpu.cpsr, REPLACED_ON_ENTRY | MASKED_IN_HYP)
+    cpsr = (
+        clear(cpu.cpsr, REPLACED_ON_ENTRY | MASKED_IN_HYP)
         | (Mode.HYP | MASKED_IN_HYP)
         | (bit(hsctlr, TE) << T_BIT)
-        | (bit(hsctlr, EE) << E_BIT),
-        pc=clear(cpu.hyp.hvbar, 0x1F) | offset,
-        hyp=attrs.evolve(
-            cpu.hyp,
-            spsr_hyp=cpu.cpsr,
-            elr_hyp=return_address,
-            hcptr_in_force=cpu.hyp.hcptr,
-            **reported,
-        ),
-        local=put(cpu.local, "waiting", 0),
+        | (bit(hsctlr, EE) << E_BIT)
     )
+    hyp = put_all(
+        cpu.hyp,
+        ("spsr_hyp", "elr_hyp", "hcptr_in_force", *reported),
+        (cpu.cpsr, return_address, cpu.hyp.hcptr, *reported.values()),
+    )
+    pc, local = clear(cpu.hyp.hvbar, 0x1F) | offset, put(cpu.local, "waiting", 0)
+    return put_all(cpu, ("cpsr", "pc", "hyp", "local"), (cpsr, pc, hyp, local))
 
 
 @rule(arm("B1.8.3"), arm("B1.8.5"), arm("A3.8.3"))
@@ -158,18 +153,16 @@ def enter_pl1(cpu: Processor, target: ExceptionMode, offset: Vector, lr: U32) ->
     component, lr_field, spsr_field = BANKED_FIELDS[target]
     masks = MASKED_ON_ENTRY[target]
     sctlr = cpu.cp15.sctlr
-    bank = put(put(getattr(cpu, component), lr_field, lr), spsr_field, cpu.cpsr)
-    entered = attrs.evolve(
-        cpu,
-        cpsr=clear(cpu.cpsr, REPLACED_ON_ENTRY | masks)
+    cpsr = (
+        clear(cpu.cpsr, REPLACED_ON_ENTRY | masks)
         | (target | masks)
         | (bit(sctlr, TE) << T_BIT)
-        | (bit(sctlr, EE) << E_BIT),
-        pc=choose(bit(sctlr, V) == 1, 0xFFFF0000, clear(cpu.cp15.vbar, 0x1F)) | offset,
-        hyp=put(cpu.hyp, "hcptr_in_force", cpu.hyp.hcptr),
-        local=put(cpu.local, "waiting", 0),
+        | (bit(sctlr, EE) << E_BIT)
     )
-    return put(entered, component, bank)
+    pc = choose(bit(sctlr, V) == 1, 0xFFFF0000, clear(cpu.cp15.vbar, 0x1F)) | offset
+    bank = put_all(getattr(cpu, component), (lr_field, spsr_field), (lr, cpu.cpsr))
+    hyp, local = put(cpu.hyp, "hcptr_in_force", cpu.hyp.hcptr), put(cpu.local, "waiting", 0)
+    return put_all(cpu, ("cpsr", "pc", "hyp", "local", component), (cpsr, pc, hyp, local, bank))
 
 
 @rule(arm("B1.8.3"))
@@ -260,7 +253,7 @@ def take_prefetch_abort(
     cause = decode_prefetch_abort(iss)
     status = ifsr(bit(cpu.cp15.ttbcr, EAE), cause.status, cause.external)
     entered = enter_pl1(cpu, ExceptionMode.ABT, Vector.PREFETCH_ABORT, add(cpu.pc, 4, 32))
-    return put(entered, "cp15", attrs.evolve(cpu.cp15, ifsr=status, ifar=fault_address))
+    return put(entered, "cp15", put_all(cpu.cp15, ("ifsr", "ifar"), (status, fault_address)))
 
 
 @rule(arm("B1.9.7"), arm("B1.8.9"))
@@ -293,7 +286,7 @@ def take_data_abort(
 
 def _data_abort_at_pl1(cpu: Processor, status: U32, address: U32) -> Processor:
     entered = enter_pl1(cpu, ExceptionMode.ABT, Vector.DATA_ABORT, add(cpu.pc, 8, 32))
-    return put(entered, "cp15", attrs.evolve(cpu.cp15, dfsr=status, dfar=address))
+    return put(entered, "cp15", put_all(cpu.cp15, ("dfsr", "dfar"), (status, address)))
 
 
 def _routed_to_hyp(cpu: Processor, route: int) -> bool:
@@ -361,7 +354,8 @@ def return_from_hyp(cpu: Processor) -> Processor:
 @rule(arm("B1.8.10"), arm("A3.8.3"))
 def return_from_pl1(cpu: Processor, target: U32, saved: U32) -> Processor:
     """A return to address `target` with CPSR `saved`, both as the form of return supplies them; it synchronises."""
-    return attrs.evolve(cpu, pc=target, cpsr=saved, hyp=put(cpu.hyp, "hcptr_in_force", cpu.hyp.hcptr))
+    hyp = put(cpu.hyp, "hcptr_in_force", cpu.hyp.hcptr)
+    return put_all(cpu, ("cpsr", "pc", "hyp"), (saved, target, hyp))
 
 
 @rule(arm("B1.8.10"), arm("B1.3.1"), arm("B1.8.8"))

@@ -6,7 +6,7 @@
 
 from enum import Enum
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from spec import banking, exceptions, interrupts, syndrome
 from spec.citations import arm, rule
@@ -73,7 +73,7 @@ from spec.traps import (
     smc_traps,
     wait_traps,
 )
-from spec.words import U2, U32, add, bit, bits, choose, clear, either, every, mask, negate, put, sub
+from spec.words import U2, U32, add, bit, bits, choose, clear, either, every, mask, negate, put, put_all, sub
 
 
 class Event(Enum):
@@ -120,7 +120,7 @@ def stepped(before: Processor, after: Processor, instruction: Instruction) -> Pr
     """The processor with PC and IT state moved past the instruction; an ARM instruction is always 4 bytes long."""
     short = every(bit(before.cpsr, 5) == 1, instruction.wide == 0)
     pc = add(before.pc, choose(short, 2, 4), 32)
-    return evolve(after, pc=pc, cpsr=advance_it(after.cpsr))
+    return put_all(after, ("cpsr", "pc"), (advance_it(after.cpsr), pc))
 
 
 @rule(arm("A8.8"), arm("B9.3"))
@@ -157,7 +157,7 @@ def decided(cpu: Processor, instruction: Instruction, choices: Choices, decision
         case Verdict.UNPREDICTABLE:
             return unpredictable(cpu, instruction, choices)
     if isinstance(instruction.operation, FloatingPoint):
-        vfp = evolve(cpu.vfp, d0=instruction.operation.value, fpscr=cpu.vfp.fpscr | 1)
+        vfp = put_all(cpu.vfp, ("d0", "fpscr"), (instruction.operation.value, cpu.vfp.fpscr | 1))
         return completed(cpu, put(cpu, "vfp", vfp), instruction)
     return transfer(cpu, instruction, choices)
 
@@ -486,7 +486,7 @@ def unprivileged(cpu: Processor, instruction: Instruction, choices: Choices) -> 
             after = banking.write_core(cpu, rd, value)
             return completed(cpu, put(after, "cpsr", clear(cpu.cpsr, 0xF0000000) | (flags << 28)), instruction)
         case Branch(target):
-            return Outcome(evolve(cpu, pc=clear(target, 1), cpsr=advance_it(cpu.cpsr)), Event.COMPLETED)
+            return Outcome(put_all(cpu, ("cpsr", "pc"), (advance_it(cpu.cpsr), clear(target, 1))), Event.COMPLETED)
         case Bxj(rm):
             return branch_jazelle(cpu, instruction, choices, banking.read_core(cpu, rm))
         case Clrex():
@@ -525,4 +525,4 @@ def branch_jazelle(cpu: Processor, instruction: Instruction, choices: Choices, t
         return Outcome(exceptions.take_hyp_trap(cpu, hsr, cpu.pc), Event.TRAPPED)
     cpsr = advance_it(cpu.cpsr)
     cpsr = choose(bit(target, 0) == 1, cpsr | 0x20, clear(cpsr, 0x20))
-    return Outcome(evolve(cpu, pc=clear(target, 1), cpsr=cpsr), Event.COMPLETED)
+    return Outcome(put_all(cpu, ("cpsr", "pc"), (cpsr, clear(target, 1))), Event.COMPLETED)

@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 from spec.citations import arm, rule
-from spec.words import U1, U4, U5, U8, U32, bit, bits, choose, either, every, insert, member, negate, select
+from spec.words import U1, U4, U5, U8, U32, bit, bits, choose, clear, either, every, member, negate, select
 
 
 class Mode(IntEnum):
@@ -63,7 +63,7 @@ def it_state(cpsr: U32) -> U8:
 @rule(arm("B1.3.3"))
 def with_it(cpsr: U32, it: U8) -> U32:
     """The program status register with its IT[7:0] state replaced."""
-    return insert(insert(cpsr, 15, 10, bits(it, 7, 2)), 26, 25, bits(it, 1, 0))
+    return clear(cpsr, 0x0600FC00) | (bits(it, 7, 2) << 10) | (bits(it, 1, 0) << 25)
 
 
 @rule(arm("A2.5.2"))

@@ -16,7 +16,7 @@ from spec.processor import Processor
 from spec.psr import is_hyp, is_pl1, is_user
 from spec.registers import read
 from spec.syndrome import ExceptionClass
-from spec.words import U1, U4, U32, bit, bits, choose, either, every, implies, negate
+from spec.words import U1, U4, U32, bit, bits, choose, either, every, implies, negate, select
 
 TGE, TDE = 27, 8
 
@@ -142,12 +142,16 @@ def cp15_decision(cpu: Processor, instruction: Instruction, choices: Choices) ->
     return PERMITTED
 
 
+HSTR_T = tuple(0 if n in (4, 14) else 1 << n for n in range(16))
+"""The bit HSTR.Tn for each n; bits 4 and 14 are reserved."""
+
+
 @rule(arm("B1.14.3"), arm("B1.14.14"))
 def traps_before_decode(cpu: Processor, access: CoprocessorAccess) -> bool:
     """Whether HSTR.Tn or HCR.TIDCP traps a CP15 encoding, whatever register it names; there is no T4 and no T14."""
     hstr = cpu.hyp.hstr
     number = access.crm if access.row.form is Form.DOUBLE else access.crn
-    listed = either(*(every(number == n, bit(hstr, n) == 1) for n in range(16) if n not in (4, 14)))
+    listed = (hstr & select(HSTR_T, number)) > 0
     if access.row.form is Form.DOUBLE:
         return listed
     return either(listed, every(bit(cpu.hyp.hcr, 20) == 1, in_tidcp_space(access.crn, access.crm)))
