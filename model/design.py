@@ -36,6 +36,7 @@ class Vector(Enum):
     IRQ = "leaves the guest with exit code IRQ"
     FIQ = "leaves the guest with exit code FIQ"
     PANIC = "panics the host"
+    HIGHVISOR = "runs the highvisor's handler at once, in Hyp mode"
     BAD_UNDEFINED = "panics the host or leaves the guest with exit code UNDEFINED"
     BAD_CALL = "panics the host or leaves the guest with exit code HVC"
     BAD_PREFETCH = "panics the host or leaves the guest with exit code PREF_ABORT"

@@ -10,6 +10,7 @@ from model.highvisor.exits import Progress, handle_exit
 from model.lowvisor.context import Image
 from model.state import State, Where
 from model.system import (
+    PHYSICAL,
     TAKEN,
     Action,
     GuestExecutes,
@@ -175,11 +176,12 @@ WAITS = Property(
 def interrupts_reach_host(design: Design, before: State, action: Action, after: State) -> bool:
     """The predicate of INTERRUPTS: while a guest runs, an asserted interrupt can be taken, and leaves the guest."""
     if isinstance(action, InterruptTaken):
-        return _where(before, action) is not Where.GUEST or _where(after, action) is Where.LOWVISOR
+        goes = Where.LOWVISOR if action.signal in PHYSICAL else Where.GUEST
+        return _where(before, action) is not Where.GUEST or _where(after, action) is goes
     if _where(after, action) is not Where.GUEST:
         return True
     cpu = _cpu(after, action)
-    return every(*(implies(getattr(cpu.signals, name) == 1, TAKEN[name][0](cpu)) for name in TAKEN))
+    return every(*(implies(getattr(cpu.signals, name) == 1, TAKEN[name][0](cpu)) for name in PHYSICAL))
 
 
 INTERRUPTS = Property(

@@ -16,6 +16,7 @@ from model.highvisor.exits import MemoryAnswer
 from model.state import State, Thread, Where
 from model.system import (
     RESERVED_CLASSES,
+    TAKEN,
     Action,
     GuestExecutes,
     GuestTrapsUnforeseen,
@@ -330,4 +331,4 @@ def transactions(design: Design, properties: tuple[Property, ...]) -> list[Oblig
     return found
 
 
-SIGNALS = ("irq", "fiq", "abort")
+SIGNALS = tuple(TAKEN)

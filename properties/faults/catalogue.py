@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from attrs import evolve
 
-from model.design import Design, Handler, Placement
+from model.design import Design, Handler, Placement, Vector
 from model.designs.catalogue import (
     MONITOR_NOT_CLEARED,
     PAR_NOT_SWITCHED,
@@ -132,6 +132,28 @@ def structural() -> Iterator[Fault]:
         "host-traps-left-on", "no traps in the host", "the exit leaves HCR.IMO set: the host's interrupts go to Hyp mode",
         (paper("3.5"),), host_imo, frozenset({"HOST.IRQ"}), "structure",
     )  # fmt: skip
+
+
+    yield Fault(
+        "handlers-in-hyp-mode", "double trap", "traps of guests are handled in Hyp mode, without a switch to the host",
+        (paper("3.1"),), handlers_in_hyp, frozenset({"HCR.TSC"}), "structure",
+    )  # fmt: skip
+    yield Fault(
+        "cp14-trap-stops-host", "handler CP14_32", "a trapped CP14 access counts as a bug of the host",
+        (linux("arch/arm/kvm/handle_exit.c", "arm_exit_handlers"),), bug_on_cp14, frozenset({"HDCR.TDA"}), "structure",
+    )  # fmt: skip
+
+
+def handlers_in_hyp(design: Design) -> Design:
+    """The design whose Hyp vector runs the highvisor's handlers."""
+    vectors = tuple((o, Vector.HIGHVISOR if v is Vector.TRAP else v) for o, v in design.vectors)
+    return evolve(design, vectors=vectors)
+
+
+def bug_on_cp14(design: Design) -> Design:
+    """The design in which a CP14 trap is a bug."""
+    handlers = tuple((ec, Handler.BUG if ec == 0x05 else h) for ec, h in design.handlers)
+    return evolve(design, handlers=handlers)
 
 
 def host_imo(design: Design) -> Design:
