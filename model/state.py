@@ -105,4 +105,6 @@ def context(state: State, cpu: int) -> Context:
 
 def replaced(items: tuple[T, ...], position: int, item: T) -> tuple[T, ...]:
     """The tuple with one item replaced."""
+    if items[position] is item:
+        return items
     return (*items[:position], item, *items[position + 1 :])

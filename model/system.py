@@ -21,7 +21,7 @@ from spec.processor import Processor
 from spec.psr import is_hyp, is_user
 from spec.registers import write
 from spec.syndrome import ExceptionClass
-from spec.words import bits, clear, either, every, negate, put, sub
+from spec.words import bits, clear, either, every, negate, put, put_all, sub
 
 INTERRUPTS = "arch/arm/kvm/interrupts.S"
 
@@ -293,20 +293,14 @@ def lowvisor_steps(design: Design, state: State, action: Action) -> State:
     if moves.must_fault(steps[thread.index], here):
         return with_physical(state, action, hyp_faults(design, physical))
     after = moves.apply(steps[thread.index], here)
-    moved = evolve(
+    moved = put_all(
         physical,
-        cpu=after.cpu,
-        stack=after.stack,
-        host_vfp=after.host_vfp,
-        old_hcptr=after.old_hcptr,
-        thread=put(thread, "index", thread.index + 1),
+        ("cpu", "stack", "host_vfp", "old_hcptr", "thread"),
+        (after.cpu, after.stack, after.host_vfp, after.old_hcptr, put(thread, "index", thread.index + 1)),
     )
     vcpu = put(state.vcpus[thread.vcpu], "image", after.image)
-    return evolve(
-        state,
-        processors=replaced(state.processors, action.cpu, moved),
-        vcpus=replaced(state.vcpus, thread.vcpu, vcpu),
-    )
+    processors, vcpus = replaced(state.processors, action.cpu, moved), replaced(state.vcpus, thread.vcpu, vcpu)
+    return put_all(state, ("processors", "vcpus"), (processors, vcpus))
 
 
 @rule(arm("B3.15.2"), arm("B1.3.1"), paper("3.1"))

@@ -205,6 +205,11 @@ def _replacer(cls: type, names: tuple[str, ...]) -> Callable[..., Any]:
     return replace
 
 
+@cache
+def _single_replacer(cls: type, name: str) -> Callable[..., Any]:
+    return _replacer(cls, (name,))
+
+
 def put_all(record: T, names: tuple[str, ...], values: Sequence[Any]) -> T:
     """The record with several fields replaced, by name in the order of the values; compiled once for each set."""
     cls: Any = type(record)
@@ -214,4 +219,4 @@ def put_all(record: T, names: tuple[str, ...], values: Sequence[Any]) -> T:
 def put(record: T, name: str, value: Any) -> T:
     """The record with one field replaced: `attrs.evolve` for one field, compiled once for each class and field."""
     cls: Any = type(record)
-    return _replacer(cls, (name,))(record, value)  # type: ignore[no-any-return]
+    return _single_replacer(cls, name)(record, value)  # type: ignore[no-any-return]

@@ -6,12 +6,12 @@ recording of the real code can be compared with them.
 
 from enum import Enum
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from model.lowvisor.context import Context, Image
 from spec.citations import Citation, arm, linux, rule
 from spec.registers import REGISTERS, read, write, write_all
-from spec.words import U32, bit, bits, choose, clear, either, every, mask, put
+from spec.words import U32, bit, bits, choose, clear, either, every, mask, put, put_all
 
 INTERRUPTS_HEAD = "arch/arm/kvm/interrupts_head.S"
 
@@ -212,6 +212,14 @@ def _recorded(register: str, reads: bool) -> tuple[str, ...]:
 BANKS = ("usr", "svc", "abt", "und", "irq", "fiq")
 
 
+VFP = frozenset(name for name, register in REGISTERS.items() if register.component == "vfp")
+OF_HYP_MODE = frozenset(name for name, register in REGISTERS.items() if register.component == "hyp") | {
+    "cntvoff",
+    "cnthctl",
+}
+"""The registers that only Hyp mode may access."""
+
+
 @rule(arm("B1.14.12"), arm("B3.15.5"))
 def touches_vfp(step: Step) -> bool:
     """Whether the step executes a VFP instruction, which HCPTR can make UNDEFINED in Hyp mode too."""
@@ -219,9 +227,9 @@ def touches_vfp(step: Step) -> bool:
         case SaveVfp() | LoadVfp():
             return True
         case Push(registers) | Pop(registers) | Save(registers) | Load(registers):
-            return any(REGISTERS[name].component == "vfp" for name in registers)
+            return not VFP.isdisjoint(registers)
         case Alter(register) | Write(register, _):
-            return REGISTERS[register].component == "vfp"
+            return register in VFP
     return False
 
 
@@ -248,7 +256,7 @@ def needs_hyp_mode(step: Step) -> bool:
             names = (register,)
         case Inspect(register):
             names = (register,)
-    return any(REGISTERS[name].component == "hyp" or name in ("cntvoff", "cnthctl") for name in names)
+    return not OF_HYP_MODE.isdisjoint(names)
 
 
 @rule(arm("B1.14.12"))
@@ -384,4 +392,4 @@ def _pop(registers: tuple[str, ...], omitted: frozenset[str], context: Context) 
             position += 1
         values.append(read(context.cpu, name) if name in omitted else value)
     rest = context.stack[: len(context.stack) - size] if size <= len(context.stack) else ()
-    return evolve(context, cpu=write_all(context.cpu, registers, values), stack=rest)
+    return put_all(context, ("cpu", "stack"), (write_all(context.cpu, registers, values), rest))
