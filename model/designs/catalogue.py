@@ -31,7 +31,10 @@ def reference_without(variation: str) -> Design:
 
 
 def without_registers(design: Design, *names: str) -> Design:
-    """The design whose world switch moves fewer registers."""
+    """The design whose world switch moves fewer registers; raises LookupError for one that it does not move."""
+    for name in names:
+        if not any(name in getattr(s.move, "registers", ()) for s in (*design.entry, *design.exit)):
+            raise LookupError(f"no block of the world switch moves the register {name}")
 
     def narrowed(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         result = []

@@ -1,0 +1,147 @@
+"""`kvmarm check` and `kvmarm matrix`: many questions, a table of the answers, and a file of them."""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from properties.command.output import check_writable, clear_progress, emit, progress, table, width, write_file
+from properties.command.selection import selected
+from properties.command.status import BadInput, Status, of_outcome, of_verdicts
+from properties.command.verdicts import remember
+from properties.property import Result, Trace, Verdict
+
+BY_DEFAULT = "prove"
+"""The engine that is asked for where the user names none."""
+LONGEST_TRACE = 100
+
+
+def check(
+    ids: tuple[str, ...],
+    engine: str | None,
+    design: str,
+    fault: str | None,
+    seed: int,
+    budget: float | None,
+    jobs: int,
+    report: Path | None,
+    smt2: Path | None,
+) -> Status:
+    """Check properties of a design, show what was found out, and write it where that was asked for."""
+    from properties.catalogue import PROPERTY
+    from properties.designs import resolve
+
+    chosen = selected(ids, PROPERTY, "property", "properties")
+    resolve(design, fault)
+    if report is not None:
+        check_writable(report)
+    if smt2 is not None and smt2.exists() and not smt2.is_dir():
+        raise BadInput(f"{smt2}: Not a directory")
+    from properties.check import check as checked
+
+    obligations = None if smt2 is None else str(smt2)
+    results = checked(design, fault, chosen, engine or BY_DEFAULT, seed, budget, jobs, progress(), obligations)
+    clear_progress()
+    remember(results, fault)
+    if report is not None:
+        write_results(report, design, fault, results)
+    emit(verdicts(results, engine == "all"))
+    for result in results:
+        if result.verdict is Verdict.VIOLATED and result.trace is not None:
+            emit(f"\n{shown(result.trace)}")
+    emit(f"\n{summary(design, fault, results)}")
+    return of_verdicts(result.verdict.value for result in results)
+
+
+def verdicts(results: Iterable[Result], engines: bool) -> str:
+    """The table of a check: property, verdict, what it covers, seconds; with the engine's name where several answer."""
+    rows = (
+        (
+            result.property,
+            result.verdict.value,
+            f"{result.engine}: {result.covers}" if engines else result.covers,
+            f"{result.seconds:.1f}",
+        )
+        for result in results
+    )
+    return table(("PROPERTY", "VERDICT", "COVERS", "SECONDS"), rows, wrapped=(2,))
+
+
+def summary(design: str, fault: str | None, results: tuple[Result, ...]) -> str:
+    """How many verdicts of each kind there are, in one line."""
+    counts = ((verdict, sum(result.verdict is verdict for result in results)) for verdict in Verdict)
+    said = ", ".join(f"{count} {verdict.value}" for verdict, count in counts if count)
+    planted = f" with the fault {fault}" if fault else ""
+    return f"{design}{planted}: {said or 'nothing decided'}"
+
+
+def shown(trace: Trace) -> str:
+    """A counterexample as text."""
+    from properties.designs import setting
+    from properties.traces import Stuck, text
+
+    try:
+        return text(trace, *setting(trace), width=min(width(), LONGEST_TRACE))
+    except Stuck as reason:
+        return f"{trace.property}: the run that was found cannot be taken again: {reason}\n"
+
+
+def write_results(report: Path, design: str, fault: str | None, results: tuple[Result, ...]) -> None:
+    """Write the results as JSON, each trace into a file of its own beside it."""
+    from properties.traces import dumps
+
+    entries = []
+    for number, result in enumerate(results):
+        kind = ".".join((result.property, result.engine, *result.deviations))
+        same = sum(other.property == result.property for other in results[:number])
+        name = f"{report.stem}.{kind}{f'.{same}' if same else ''}.trace.json"
+        path = None if result.trace is None else report.with_name(re.sub(r"[^A-Za-z0-9_.-]+", "-", name))
+        if path is not None and result.trace is not None:
+            write_file(path, dumps(result.trace))
+        entries.append(
+            {
+                "property": result.property,
+                "engine": result.engine,
+                "verdict": result.verdict.value,
+                "covers": result.covers,
+                "seconds": round(result.seconds, 3),
+                "trace": None if path is None else str(path),
+                "deviations": list(result.deviations),
+            }
+        )
+    written: dict[str, Any] = {"design": design, "fault": fault, "results": entries}
+    write_file(report, f"{json.dumps(written, indent=1)}\n")
+
+
+def matrix(ids: tuple[str, ...], jobs: int, report: Path | None) -> Status:
+    """Settle every fault, show which properties catch it, and write that where it was asked for."""
+    from properties.faults.catalogue import FAULT
+
+    chosen = selected(ids, FAULT, "fault", "faults")
+    if report is not None:
+        check_writable(report)
+    from properties.matrix import matrix as settled
+
+    order = {identifier: position for position, identifier in enumerate(chosen)}
+    found = sorted(settled(chosen, jobs, progress()), key=lambda one: order[one.fault])
+    clear_progress()
+    if report is not None:
+        entries = [
+            {
+                "fault": one.fault,
+                "element": FAULT[one.fault].element,
+                "outcome": one.result,
+                "properties": list(one.properties),
+                "length": None if one.trace is None else one.length,
+                "reason": one.reason,
+            }
+            for one in found
+        ]
+        write_file(report, f"{json.dumps({'faults': entries}, indent=1)}\n")
+    rows = ((one.fault, one.result, ", ".join(one.properties) or one.reason) for one in found)
+    emit(table(("FAULT", "OUTCOME", "CAUGHT BY, OR WHY NOT"), rows, wrapped=(0, 2)))
+    outcomes = [one.result for one in found]
+    counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(outcomes))
+    emit(f"\n{len(found)} fault{'s' * (len(found) != 1)}: {counts}")
+    return Status.UNDECIDED if Status.UNDECIDED in map(of_outcome, outcomes) else Status.HOLDS
