@@ -96,13 +96,18 @@ def write_smtlib(transaction: Transaction, exploration: Any, folder: Path) -> No
             continue
         terms = [formula(truth) for _, _, truth in path.outcome if truth is not True]
         if terms:
-            queries.append(z3.And(*path.condition, z3.Not(z3.And(*terms))))
+            queries.append(joined(z3.And, [*path.condition, z3.Not(joined(z3.And, terms))]))
     if not queries:
         return
-    solver.add(z3.Or(*queries))
+    solver.add(joined(z3.Or, queries))
     name = "".join(c if c.isalnum() else "-" for c in transaction.name)
     text = f"; {transaction.name}: unsat where every property holds\n(set-logic QF_BV)\n{solver.to_smt2()}"
     (folder / f"{name}.smt2").write_text(text)
+
+
+def joined(connective: Any, terms: list[Any]) -> Any:
+    """A conjunction or disjunction, which SMT-LIB does not have of a single term."""
+    return terms[0] if len(terms) == 1 else connective(*terms)
 
 
 def combine(parts: list[Settled]) -> Settled:
