@@ -177,7 +177,7 @@ def test_a_property_shows_the_faults_that_only_it_catches():
 
 
 def test_an_element_shows_its_faults_and_who_catches_them():
-    fault = SimpleNamespace(id="no-tsc", element="HCR.TSC", statement="HCR.TSC is clear.", source="ARM B1.14.8")
+    fault = SimpleNamespace(id="no-tsc", element="HCR.TSC", statement="HCR.TSC is clear.", sources=("ARM B1.14.8",))
     page = findings.elements_page((fault,), Measured(caught={"no-tsc": (PROPERTY.id,)}, outcomes={"no-tsc": "caught"}))
     assert "| `no-tsc` | HCR.TSC is clear. | [`room.thing`](properties.md#room.thing) | ARM B1.14.8 |" in page
 

@@ -9,7 +9,6 @@ from typing import Any
 from properties.command.output import check_writable, clear_progress, emit, progress, table, width, write_file
 from properties.command.selection import selected
 from properties.command.status import BadInput, Status, of_outcome, of_verdicts
-from properties.command.verdicts import remember
 from properties.property import Result, Trace, Verdict
 
 BY_DEFAULT = "prove"
@@ -39,6 +38,7 @@ def check(
     if smt2 is not None and smt2.exists() and not smt2.is_dir():
         raise BadInput(f"{smt2}: Not a directory")
     from properties.check import check as checked
+    from properties.command.verdicts import remember
 
     obligations = None if smt2 is None else str(smt2)
     results = checked(design, fault, chosen, engine or BY_DEFAULT, seed, budget, jobs, progress(), obligations)
@@ -60,7 +60,7 @@ def verdicts(results: Iterable[Result], engines: bool) -> str:
         (
             result.property,
             result.verdict.value,
-            f"{result.engine}: {result.covers}" if engines else result.covers,
+            ": ".join((*((result.engine,) if engines else ()), *result.deviations, result.covers)),
             f"{result.seconds:.1f}",
         )
         for result in results
@@ -93,9 +93,8 @@ def write_results(report: Path, design: str, fault: str | None, results: tuple[R
 
     entries = []
     for number, result in enumerate(results):
-        kind = ".".join((result.property, result.engine, *result.deviations))
-        same = sum(other.property == result.property for other in results[:number])
-        name = f"{report.stem}.{kind}{f'.{same}' if same else ''}.trace.json"
+        alike = sum(kind_of(other) == kind_of(result) for other in results[:number])
+        name = f"{report.stem}.{kind_of(result)}{f'.{alike}' if alike else ''}.trace.json"
         path = None if result.trace is None else report.with_name(re.sub(r"[^A-Za-z0-9_.-]+", "-", name))
         if path is not None and result.trace is not None:
             write_file(path, dumps(result.trace))
@@ -112,6 +111,11 @@ def write_results(report: Path, design: str, fault: str | None, results: tuple[R
         )
     written: dict[str, Any] = {"design": design, "fault": fault, "results": entries}
     write_file(report, f"{json.dumps(written, indent=1)}\n")
+
+
+def kind_of(result: Result) -> str:
+    """What tells a result from others, as part of a file's name."""
+    return ".".join((result.property, result.engine, *result.deviations))
 
 
 def matrix(ids: tuple[str, ...], jobs: int, report: Path | None) -> Status:

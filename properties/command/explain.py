@@ -30,7 +30,6 @@ from model.lowvisor.moves import (
 from properties.catalogue import PROPERTY
 from properties.command.output import emit, width
 from properties.command.status import Status
-from properties.command.verdicts import last
 from properties.designs import unknown
 from properties.docs import source
 from properties.docs.prose import describe, register_name
@@ -174,6 +173,8 @@ def faults_touching(concerns: Callable[[Any], bool]) -> str:
 
 def explain_property(name: str) -> Iterator[str]:
     """The property of that id, or of that name within its module."""
+    from properties.command.verdicts import last
+
     for identifier, prop in PROPERTY.items():
         if name in (identifier, identifier.rpartition(".")[2]):
             sections = (

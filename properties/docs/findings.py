@@ -87,7 +87,7 @@ def elements_page(faults: Iterable[Any], measured: Measured) -> str:
     for element, group in groupby(ordered, key=lambda entry: str(entry.element)):
         parts.append(md.heading(2, f"`{element}`", f"element-{element}"))
         rows = (
-            (md.code(fault.id), md.cell(fault.statement), _caught(fault.id, measured), md.cell(_source(fault.source)))
+            (md.code(fault.id), md.cell(fault.statement), _caught(fault.id, measured), md.cell(_source(fault.sources)))
             for fault in group
         )
         parts.append(md.table(("Fault", "What is wrong", "Caught by", "Source"), rows))
