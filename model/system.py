@@ -9,19 +9,19 @@ the exit that finds a permission fault's address by ATS1CPR always succeeds (its
 
 from attrs import evolve, field, frozen
 
-from model.design import Design, ExitCode, Placement, Vector
+from model.design import KERNEL_MODE_OF, Design, ExitCode, Placement, Vector
 from model.highvisor.exits import MemoryAnswer, Progress, Result, handle_exit
 from model.lowvisor import moves
 from model.state import Physical, Standing, State, Thread, Where, context, replaced
 from spec import exceptions, interrupts
-from spec.citations import arm, linux, paper, rule
+from spec.citations import arm, gic, linux, paper, rule
 from spec.execute import Event, Outcome, execute
-from spec.operations import Choices, Instruction, MemoryOutcome, is_encodable
+from spec.operations import Choices, Hvc, Instruction, MemoryOutcome, is_encodable
 from spec.processor import Processor
-from spec.psr import is_hyp, is_user
-from spec.registers import write
+from spec.psr import T_BIT, is_hyp, is_user, mode
+from spec.registers import REGISTERS, write
 from spec.syndrome import ExceptionClass
-from spec.words import bits, clear, either, every, negate, put, put_all, sub
+from spec.words import U32, bit, bits, clear, either, every, negate, put, put_all, sub
 
 INTERRUPTS = "arch/arm/kvm/interrupts.S"
 
@@ -64,6 +64,14 @@ class GuestTrapsUnforeseen(Action):
 
 
 @frozen
+class InterfaceChanges(Action):
+    """The GIC changes one of its virtual interface registers while a guest runs: the guest uses GICV, or hardware works."""
+
+    register: str
+    value: U32
+
+
+@frozen
 class SignalChanges(Action):
     """An interrupt or abort input of the processor changes: `irq`, `fiq`, `abort`, `virtual_irq` or `virtual_fiq`."""
 
@@ -73,7 +81,10 @@ class SignalChanges(Action):
 
 @frozen
 class InterruptTaken(Action):
-    """The processor takes an asserted interrupt or abort that nothing masks: `irq`, `fiq` or `abort`."""
+    """The processor takes an asserted interrupt or abort that nothing masks, by the name of its signal.
+
+    A virtual one is taken by the guest that runs, in its own vectors.
+    """
 
     signal: str
 
@@ -105,7 +116,12 @@ TAKEN = {
     "irq": (interrupts.irq_taken, exceptions.take_irq),
     "fiq": (interrupts.fiq_taken, exceptions.take_fiq),
     "abort": (interrupts.abort_taken, lambda cpu: exceptions.take_abort(cpu, 0)),
+    "virtual_irq": (interrupts.virtual_irq_taken, exceptions.take_virtual_irq),
+    "virtual_fiq": (interrupts.virtual_fiq_taken, exceptions.take_virtual_fiq),
 }
+"""For each signal, whether the processor takes it now, and how."""
+PHYSICAL = ("irq", "fiq", "abort")
+"""The signals that are not the GIC's virtual interrupts."""
 
 
 def guard(design: Design, state: State, action: Action) -> bool:
@@ -116,13 +132,18 @@ def guard(design: Design, state: State, action: Action) -> bool:
         case HostRunsVcpu(cpu, vcpu):
             busy = (Where.GUEST, Where.LOWVISOR, Where.HIGHVISOR, Where.HUNG, Where.SECURE)
             free = all(p.thread.vcpu != vcpu or p.thread.where not in busy for p in state.processors)
-            return where is Where.HOST and free and state.vcpus[vcpu].standing is not Standing.IN_USER_SPACE
+            ready = where is Where.HOST and free and state.vcpus[vcpu].standing is not Standing.IN_USER_SPACE
+            return ready and in_run_loop(design, physical.cpu)
         case GuestExecutes(_, instruction):
             return where is Where.GUEST and possible(physical, instruction)
         case HostExecutes(_, instruction):
-            return where is Where.HOST and possible(physical, instruction)
+            called = isinstance(instruction.operation, Hvc)
+            return where is Where.HOST and not called and possible(physical, instruction)
         case GuestTrapsUnforeseen(_, ec):
             return where is Where.GUEST and ec in RESERVED_CLASSES
+        case InterfaceChanges(_, register):
+            in_use = state.vms[state.vcpus[physical.thread.vcpu].vm].vgic == 1
+            return where is Where.GUEST and REGISTERS[register].component == "gich" and in_use
         case SignalChanges(_, signal, level):
             return where in (Where.HOST, Where.GUEST) and getattr(physical.cpu.signals, signal) != level
         case InterruptTaken(_, signal):
@@ -134,6 +155,12 @@ def guard(design: Design, state: State, action: Action) -> bool:
         case HighvisorHandles():
             return where is Where.HIGHVISOR
     return False
+
+
+@rule(linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_ioctl_run"), arm("B9.3.3"))
+def in_run_loop(design: Design, cpu: Processor) -> bool:
+    """Whether the host is where its run loop can be: in the kernel's own mode and in ARM state."""
+    return every(mode(cpu.cpsr) == KERNEL_MODE_OF[design.placement], bit(cpu.cpsr, T_BIT) == 0)
 
 
 def vulnerable(design: Design, state: State, cpu: int) -> bool:
@@ -165,6 +192,9 @@ def step(design: Design, state: State, action: Action) -> State:
             return with_physical(state, action, at_vector(design, left, taken))
         case HostExecutes(_, instruction, choices):
             return with_physical(state, action, host_executes(physical, instruction, choices))
+        case InterfaceChanges(_, register, value):
+            changed = interface_changed(physical.cpu, register, value)
+            return with_physical(state, action, put(physical, "cpu", changed))
         case SignalChanges(_, signal, level):
             cpu = put(physical.cpu, "signals", put(physical.cpu.signals, signal, level))
             return with_physical(state, action, put(physical, "cpu", cpu))
@@ -182,6 +212,14 @@ def step(design: Design, state: State, action: Action) -> State:
 def with_physical(state: State, action: Action, physical: Physical) -> State:
     """The state with the acting processor replaced."""
     return put(state, "processors", replaced(state.processors, action.cpu, physical))
+
+
+@rule(gic("5.3.1"))
+def interface_changed(cpu: Processor, register: str, value: U32) -> Processor:
+    """The processor after the GIC has changed a virtual interface register; of GICH_HCR it changes EOICount alone."""
+    if register == "gich_hcr":
+        value = (cpu.gich.gich_hcr & 0x07FFFFFF) | (value & 0xF8000000)
+    return write(cpu, register, value)
 
 
 @rule(linux("arch/arm/kvm/init.S", "kvm_call_hyp"), paper("3.1"))
@@ -240,6 +278,8 @@ def at_vector(design: Design, physical: Physical, cpu: Processor) -> Physical:
             return put(physical, "thread", put(thread, "where", Where.HUNG))
         case Vector.PANIC:
             return put(physical, "thread", put(thread, "where", Where.PANICKED))
+        case Vector.HIGHVISOR:
+            return put(physical, "thread", evolve(thread, where=Where.HIGHVISOR, code=ExitCode.HVC))
         case Vector.TRAP:
             return put(physical, "thread", dispatched(design, cpu, thread))
         case Vector.IRQ:

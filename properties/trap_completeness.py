@@ -25,11 +25,11 @@ from model.system import (
 )
 from properties import policy
 from properties.property import Kind, Property
-from properties.views import view
+from properties.views import registers_of, view
 from spec import exceptions, syndrome
 from spec.coprocessor.decode import ROW
 from spec.coprocessor.row import Effect, Form
-from spec.execute import Event, execute
+from spec.execute import Event, execute, stepped
 from spec.operations import (
     Barrier,
     Bkpt,
@@ -54,10 +54,10 @@ from spec.operations import (
     WriteCpsr,
 )
 from spec.processor import Hyp, Processor
-from spec.psr import Mode, is_hyp
+from spec.psr import T_BIT, Mode, advance_it, condition_holds, current_condition, is_hyp
 from spec.registers import REGISTERS, read, write_all
 from spec.syndrome import ExceptionClass
-from spec.words import bit, bits, choose, clear, either, every, implies, inv, negate, put, same
+from spec.words import add, bit, bits, choose, clear, either, every, implies, inv, negate, put, same
 
 
 def _where(state: State, action: Action) -> Where:
@@ -338,6 +338,64 @@ PROGRESS = Property(
 )
 
 
+def skipped_like_executed(design: Design, before: State, action: Action, after: State) -> bool:
+    """The predicate of SKIPPED: PC and IT state are those behind the instruction."""
+    assert isinstance(action, HighvisorHandles)
+    physical = before.processors[action.cpu]
+    if progress_of(design, before, action) is not Progress.SKIPPED or physical.trapped_from is None:
+        return True
+    given, image = physical.trapped_from, after.vcpus[physical.thread.vcpu].image
+    narrow = every(bit(given.cpsr, T_BIT) == 1, bit(physical.cpu.hyp.hsr, 25) == 0)
+    return every(image.pc == add(given.pc, choose(narrow, 2, 4), 32), image.cpsr == advance_it(given.cpsr))
+
+
+SKIPPED = Property(
+    id="trap_completeness.skipped_like_executed",
+    statement="An emulated instruction leaves the guest where the executed one would: behind it, with the IT state advanced.",
+    claims=("C31",),
+    question="Can emulation lose or repeat an instruction?",
+    kind=Kind.STEP,
+    about=(HighvisorHandles,),
+    holds=skipped_like_executed,
+    interesting=lambda d, b, a, s: progress_of(d, b, a) is Progress.SKIPPED,  # type: ignore[arg-type]
+    explain=lambda d, b, a, s: skip_explanation(b, a, s),
+)
+
+
+def skip_explanation(before: State, action: Action, after: State) -> str:
+    """Where the guest goes on, beside where it trapped."""
+    physical = before.processors[action.cpu]
+    given, image = physical.trapped_from, after.vcpus[physical.thread.vcpu].image
+    assert given is not None
+    return f"trapped at PC {given.pc:#x} with CPSR {given.cpsr:#x}, goes on at {image.pc:#x} with {image.cpsr:#x}"
+
+
+def failed_is_nothing(design: Design, before: State, action: Action, after: State) -> bool:
+    """The predicate of CONDITION: a trapped instruction whose condition fails changes PC and IT state alone."""
+    assert isinstance(action, GuestExecutes)
+    cpu = _cpu(before, action)
+    passes = condition_holds(current_condition(action.instruction.condition, cpu.cpsr), cpu.cpsr)
+    if _where(after, action) is not Where.LOWVISOR or passes:
+        return True
+    if after.processors[action.cpu].thread.routine == "vfp":
+        return True
+    expected = registers_of(stepped(cpu, cpu, action.instruction))
+    return same(view(design, after, action.cpu).registers, expected)
+
+
+CONDITION = Property(
+    id="trap_completeness.failed_condition_is_nothing",
+    statement="A trapped instruction whose condition fails has no effect but to be stepped over.",
+    claims=("C31",),
+    question="Why does the highvisor check conditions again?",
+    kind=Kind.STEP,
+    about=(GuestExecutes,),
+    holds=failed_is_nothing,
+    interesting=lambda d, b, a, s: _where(s, a) is Where.LOWVISOR and a.instruction.condition != 0xE,  # type: ignore[attr-defined]
+    explain=lambda d, b, a, s: "the highvisor emulated an instruction that the guest did not execute",
+)
+
+
 WITHHELD_ROWS = ("CNTP_TVAL", "CNTP_CTL", "CNTP_CVAL", "PMSWINC", "PMOVSSET")
 """Registers that exist but that KVM/ARM does not offer to guests: an access is UNDEFINED in the guest."""
 OFFERED_CLASSES = (ExceptionClass.WFX, ExceptionClass.CP_0_13, ExceptionClass.DABT, ExceptionClass.IABT)
@@ -506,6 +564,8 @@ PROPERTIES = (
     HANDLED,
     PROGRESS,
     INJECTED,
+    SKIPPED,
+    CONDITION,
     NEEDLESS,
     HOST_UNTRAPPED,
     UNFORESEEN,

@@ -222,7 +222,7 @@ def vgic_preserved(design: Design, before: State, action: Action, after: State) 
     image = after.vcpus[physical.thread.vcpu].image
     if after.vms[after.vcpus[physical.thread.vcpu].vm].vgic == 0:
         return True
-    if enters_guest(design, before, action, after):
+    if enters_guest(design, before, action, after) and before.processors[action.cpu].thread.routine == "entry":
         return every(*(same(read(image, n), read(physical.cpu, n)) for n in ("gich_hcr", *INTERFACE)))
     if returns_to_host(design, before, action, after):
         left = physical.trapped_from

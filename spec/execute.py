@@ -104,13 +104,16 @@ class Outcome:
 
 @rule(arm("A8.3"), arm("B1.14.1"))
 def execute(cpu: Processor, instruction: Instruction, choices: Choices) -> Outcome:
-    """The outcome of one instruction; one that fails its condition is stepped over, or traps as the choice says."""
+    """The outcome of one instruction; one that fails its condition is stepped over, or traps as the choice says.
+
+    Only traps whose syndrome can report the condition may be taken then: after an SMC nobody could tell.
+    """
     condition = current_condition(instruction.condition, cpu.cpsr)
     if condition_holds(condition, cpu.cpsr):
         return perform(cpu, instruction, choices)
     if choices.traps_failed_condition == 1:
         attempted = perform(cpu, instruction, choices)
-        if attempted.event is Event.TRAPPED:
+        if attempted.event is Event.TRAPPED and bits(attempted.cpu.hyp.hsr, 31, 30) == 0:
             return attempted
     return Outcome(stepped(cpu, cpu, instruction), Event.SKIPPED)
 

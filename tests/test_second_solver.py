@@ -12,7 +12,7 @@ from properties.faults.catalogue import FAULT
 
 bitwuzla = pytest.importorskip("bitwuzla")
 
-SAMPLE = ("entry", "guest: exit False", "guest: exit True", "guest: irq", "guest: Hvc", "guest: Compute", "first VFP use")
+SAMPLE = ("entry", "guest: exit by trap", "guest: exit by call", "guest: irq", "guest: Hvc", "guest: Compute", "first VFP use")
 
 
 def answers(design, names, folder: Path) -> dict[str, str]:  # type: ignore[no-untyped-def]
@@ -36,7 +36,7 @@ def test_the_second_solver_finds_no_counterexample_on_the_reference(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("fault", "name"),
-    [("omit/enter-load-guest-svc-bank/sp_svc", "entry"), ("D5", "guest: exit False"), ("D6", "guest: Smc")],
+    [("omit/enter-load-guest-svc-bank/sp_svc", "entry"), ("D5", "guest: exit by trap"), ("D6", "guest: Smc")],
 )
 def test_the_second_solver_finds_the_counterexample_of_a_planted_fault(fault: str, name: str, tmp_path: Path) -> None:
     assert "sat" in answers(FAULT[fault].plant(reference()), (name,), tmp_path).values()

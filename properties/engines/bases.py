@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from model.design import KERNEL_MODE_OF, Design
 from model.lowvisor.context import Image, Vm
 from model.state import HOST, Physical, State, Vcpu, Where
-from model.system import GuestExecutes, HostRunsVcpu, forced, step
+from model.system import GuestExecutes, HostRunsVcpu, forced, interface_changed, step
 from model.topology import HYP_VECTORS
 from properties.engines.explorer import Exploration, explore
 from properties.engines.inputs import symbolic
@@ -21,8 +21,8 @@ from properties.engines.symbolic import formula
 from properties.policy import GUEST_STATE, TIMER_OF_GUEST, VFP, legal
 from spec.operations import FloatingPoint, Instruction
 from spec.processor import Processor, Vfp
-from spec.registers import read, write_all
-from spec.words import bits, every
+from spec.registers import REGISTERS, read, write_all
+from spec.words import bits, choose, put
 
 
 @frozen
@@ -32,6 +32,10 @@ class Base:
     name: str
     state: State
     assumptions: tuple[Any, ...]
+
+
+INTERFACE = tuple(name for name, register in REGISTERS.items() if register.component == "gich")
+"""What the GIC changes by itself while a guest runs."""
 
 
 class NotEstablished(Exception):
@@ -113,13 +117,14 @@ def guest_base(design: Design, vfp: bool) -> Base:
     physical = state.processors[0]
     fresh: Processor = symbolic(Processor, "guest")
     names = (*GUEST_STATE, *TIMER_OF_GUEST, *(VFP if vfp else ()), "exclusive")
-    cpu = write_all(physical.cpu, names, [_word(fresh, name) for name in names])
+    cpu = write_all(physical.cpu, names, [read(fresh, name) for name in names])
+    used = cpu
+    for name in INTERFACE:
+        used = interface_changed(used, name, read(fresh, name))
+    cpu = put(cpu, "gich", choose(state.vms[0].vgic == 1, used.gich, cpu.gich))
     state = evolve(state, processors=(evolve(physical, cpu=cpu),))
     return Base("guest with VFP" if vfp else "guest", state, (*assumptions, formula(legal(cpu))))
 
-
-def _word(record: Any, name: str) -> Any:
-    return read(record, name)
 
 
 def used_vfp(design: Design, state: State, assumptions: tuple[Any, ...]) -> tuple[State, tuple[Any, ...]]:
@@ -136,4 +141,3 @@ def used_vfp(design: Design, state: State, assumptions: tuple[Any, ...]) -> tupl
     return single(run, assumptions)
 
 
-_ = every

@@ -22,10 +22,14 @@ USUAL: tuple[Property, ...] = tuple(prop for prop in PROPERTIES if prop.id not i
 """Every property that an engine of concrete steps judges by where nobody asks for others."""
 
 
-@cache
-def concerned(properties: tuple[Property, ...], kind: type[Action]) -> tuple[Property, ...]:
-    """Those of the properties that speak about a kind of action."""
-    return tuple(p for p in properties if p.kind is not Kind.FINITE and issubclass(kind, p.about))
+def concerned(properties: tuple[Property, ...]) -> Callable[[type[Action]], tuple[Property, ...]]:
+    """For each kind of action, those of the properties that speak about it."""
+
+    @cache
+    def speaking(kind: type[Action]) -> tuple[Property, ...]:
+        return tuple(p for p in properties if p.kind is not Kind.FINITE and issubclass(kind, p.about))
+
+    return speaking
 
 
 def ways(design: Design, state: State, cpu: int) -> list[Action]:
@@ -69,6 +73,10 @@ class Course:
     chosen: int = 0
     violated: dict[str, Run] = field(factory=dict)
     raised: Raised | None = None
+    concerned: Callable[[type[Action]], tuple[Property, ...]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.concerned = concerned(self.properties)
 
     def possible(self, action: Action) -> bool:
         """Whether the action is possible now."""
@@ -83,13 +91,13 @@ class Course:
         before = self.state
         after = step(self.design, before, action)
         self.taken.append(action)
-        for prop in concerned(self.properties, type(action)):
+        for prop in self.concerned(type(action)):
             if prop.id not in self.violated and not prop.holds(self.design, before, action, after):
                 self.violated[prop.id] = tuple(self.taken)
         self.state = after
 
     def follow(self, action: Action, pick: Callable[[list[Action]], Action]) -> None:
-        """A chosen action and the forced steps behind it; `pick` decides where something else may happen in their place.
+        """A chosen action and the forced steps behind it; `pick` decides where something else may happen instead.
 
         An exception of a rule or predicate ends up in `raised`.
         """

@@ -16,12 +16,13 @@ from model.system import (
     HostExecutes,
     HostRunsVcpu,
     HypFaults,
+    InterfaceChanges,
     InterruptTaken,
     SignalChanges,
     forced,
     guard,
 )
-from spec.coprocessor.decode import ROWS, decode
+from spec.coprocessor.decode import ROW, ROWS, decode
 from spec.coprocessor.row import Effect, Form, Row
 from spec.operations import (
     Barrier,
@@ -76,6 +77,8 @@ class Domain:
     signals: tuple[str, ...] = ()
     reserved: tuple[int, ...] = ()
     answers: tuple[MemoryAnswer, ...] = (MemoryAnswer.MAPPED,)
+    interface: tuple[str, ...] = ()
+    """The virtual interface's registers that change while a guest runs."""
 
     def actions(self, design: Design, state: State) -> list[Action]:
         """The actions that somebody may choose now, in a fixed order; processors in the middle of forced steps have none."""
@@ -88,6 +91,7 @@ class Domain:
             elif where is Where.GUEST:
                 found += [GuestExecutes(number, *executed) for executed in self.guest]
                 found += [GuestTrapsUnforeseen(number, ec) for ec in self.reserved]
+                found += [InterfaceChanges(number, register, 0x2000002B) for register in self.interface]
             elif where is Where.HIGHVISOR and len(self.answers) > 1:
                 found += [HighvisorHandles(number, answer) for answer in self.answers]
             elif where is Where.LOWVISOR:
@@ -195,7 +199,7 @@ def relevant(touches: Iterable[str]) -> Domain:
         elif register is not None and register.component == "general":
             guest[(Instruction(Compute(number_of(name), 0x5A5A5A5A, 0)), Choices())] = None
     if "CONDITION" in names:
-        failing = Instruction(Smc(0), condition=0x0)
+        failing = evolve(access(ROW["ACTLR"], True), condition=0x0)
         guest[(failing, Choices(traps_failed_condition=1))] = None
     if names & {"pmuserenr"}:
         guest[(user_mode(), Choices())] = None
@@ -209,7 +213,9 @@ def relevant(touches: Iterable[str]) -> Domain:
     answers = tuple(MemoryAnswer) if names & {"EC.DABT", "EC.IABT"} else (MemoryAnswer.MAPPED,)
     chosen = tuple(guest)[:MOST_RELEVANT]
     cut = "" if len(chosen) == len(guest) else f" (the first {MOST_RELEVANT} of {len(guest)})"
-    return Domain(f"the instructions that the fault touches{cut}, and HVC", chosen, host, tuple(signals), reserved, answers)
+    interface = tuple(sorted(name for name in names if name in REGISTERS and REGISTERS[name].component == "gich"))
+    told = f"the instructions that the fault touches{cut}, and HVC"
+    return Domain(told, chosen, host, tuple(signals), reserved, answers, interface)
 
 
 MOST_RELEVANT = 9
@@ -220,7 +226,7 @@ def thumb_block() -> tuple[Executed, ...]:
     """A return to Thumb state inside an IT block, and a trapped instruction there."""
     inside = 0x10000000 | 0x13 | 0x20 | (0xE4 >> 2 << 10)
     back = Instruction(ExceptionReturn(ReturnForm.RFE, 0x80002000, inside))
-    return (back, Choices()), (access(next(r for r in ROWS if r.name == "ACTLR"), True), Choices())
+    return (back, Choices()), (access(ROW["ACTLR"], True), Choices())
 
 
 def split_mode_operations() -> tuple[Executed, ...]:
@@ -247,7 +253,7 @@ def concerns(row: Row, name: str) -> bool:
     if name == "HCR.TIDCP":
         return row.name in ("L2CTLR", "L2ECTLR")
     if name == "HCR.FB":
-        return row.effect is Effect.TLB
+        return row.effect is Effect.TLB and not row.name.endswith("IS")
     if name == "pmuserenr":
         return row.name == "PMCCNTR"
     if name.startswith("HSTR.T") and name[6:].isdigit():
@@ -256,5 +262,3 @@ def concerns(row: Row, name: str) -> bool:
         return row.coprocessor == 15 and field == (number,) and row.effect is not Effect.UNDEFINED
     return False
 
-
-_ = evolve

@@ -16,6 +16,7 @@ from properties.engines.transactions import instruction_shapes, interrupt, trap_
 from properties.policy import GUEST_STATE, OWNED, Owner
 from properties.views import view
 from properties.world_switch import CONFIGURATION
+from spec.execute import execute
 from spec.operations import Choices
 from spec.registers import REGISTERS, read
 from spec.words import every, same
@@ -127,15 +128,18 @@ def same_guests(design: Design, other: Design) -> bool | None:
             action = GuestExecutes(0, instruction, choices)
 
             def run(action: GuestExecutes = action, mine: Base = mine, theirs: Base = theirs) -> Any:
+                instruction, choices = action.instruction, action.choices
                 if not guard(design, mine.state, action):
                     return True
                 a, b = step(design, mine.state, action), step(other, theirs.state, action)
                 if a.processors[0].thread.where is not b.processors[0].thread.where:
                     return False
                 seen = same(view(design, a, 0), view(other, b, 0))
+                reach = [execute(base.state.processors[0].cpu, instruction, choices).scope for base in (mine, theirs)]
+                local = same(a.processors[0].cpu.local, b.processors[0].cpu.local)
                 kept = [n for n in OWNED[Owner.HOST] if n not in GUEST_STATE and n != "pmuserenr"]
                 hosts = (same(read(a.processors[0].cpu, n), read(b.processors[0].cpu, n)) for n in kept)
-                return every(seen, *hosts)
+                return every(seen, *hosts, local, same(*reach))
 
             extra = (*constraints(instruction), *constraints(choices))
             answer = holds_on_every_path(run, (*mine.assumptions, *map(formula, extra)))

@@ -14,6 +14,7 @@ from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
 from properties.engines.symbolic import formula
 from properties.engines.transactions import Transaction, transactions
 from properties.property import Property
+from properties.traces.codec import write_whole
 
 
 @frozen
@@ -97,12 +98,11 @@ def write_smtlib(transaction: Transaction, exploration: Any, folder: Path) -> No
         terms = [formula(truth) for _, _, truth in path.outcome if truth is not True]
         if terms:
             queries.append(joined(z3.And, [*path.condition, z3.Not(joined(z3.And, terms))]))
-    if not queries:
-        return
-    solver.add(joined(z3.Or, queries))
+    solver.add(joined(z3.Or, queries) if queries else z3.BoolVal(False))
     name = "".join(c if c.isalnum() else "-" for c in transaction.name)
-    text = f"; {transaction.name}: unsat where every property holds\n(set-logic QF_BV)\n{solver.to_smt2()}"
-    (folder / f"{name}.smt2").write_text(text)
+    folded = "" if queries else "; every finding became true while the paths were explored\n"
+    text = f"; {transaction.name}: unsat where every property holds\n{folded}(set-logic QF_BV)\n{solver.to_smt2()}"
+    write_whole(folder / f"{name}.smt2", text)
 
 
 def joined(connective: Any, terms: list[Any]) -> Any:

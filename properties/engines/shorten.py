@@ -50,7 +50,7 @@ def carried_out(design: Design, start: State, actions: Run, prop: Property) -> R
 
 
 def shorten(design: Design, start: State, actions: Run, prop: Property, deadline: float | None = None) -> Run:
-    """The actions without those that the violation of the property can do without: 1-minimal, deleting any one loses it.
+    """The actions without those that the violation of the property can do without: deleting any other one loses it.
 
     Whole chunks go first, then single actions; what a deletion makes impossible is skipped. Ends early, with what has
     been reached, at a deadline of `time.monotonic`. The actions come back as they are where they violate nothing.
@@ -58,19 +58,18 @@ def shorten(design: Design, start: State, actions: Run, prop: Property, deadline
     best = reduced(design, start, actions, prop)
     if best is None:
         return actions
-    size = max(1, len(best) // 2)
-    position = 0
-    while deadline is None or time.monotonic() < deadline:
-        if position >= len(best):
-            if size == 1:
-                break
-            size, position = size // 2, 0
-            continue
-        smaller = reduced(design, start, best[:position] + best[position + size :], prop)
-        if smaller is not None and len(smaller) < len(best):
-            best, position = smaller, 0
-        else:
-            position += size
+    size, thorough = max(1, len(best) // 2), False
+    while not thorough:
+        position, thorough = 0, size == 1
+        while position < len(best):
+            if deadline is not None and time.monotonic() > deadline:
+                return best
+            smaller = reduced(design, start, best[:position] + best[position + size :], prop)
+            if smaller is not None and len(smaller) < len(best):
+                best, thorough = smaller, False
+            else:
+                position += size
+        size = max(1, size // 2)
     return best
 
 

@@ -315,7 +315,7 @@ def transactions(design: Design, properties: tuple[Property, ...]) -> list[Oblig
     for base in guests:
         if about(LowvisorSteps):
             for call in (False, True):
-                add(f"{base.name}: exit {call}", LEAVING, trap_exit, base, call)
+                add(f"{base.name}: exit by {'call' if call else 'trap'}", LEAVING, trap_exit, base, call)
         if about(InterruptTaken, LowvisorSteps):
             for signal in SIGNALS:
                 add(f"{base.name}: {signal}", LEAVING, interrupt, base, signal)

@@ -23,6 +23,8 @@ from spec.citations import arm, linux, paper
 
 
 def _replaced(design: Design, lacking: str) -> Design:
+    if evolve(design, name="reference") != reference():
+        raise LookupError(f"{lacking} can be taken away from the reference alone")
     return evolve(reference_without(lacking), name=design.name)
 
 
