@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from properties import specification, split_mode, trap_completeness, world_switch
+from properties import classification, specification, split_mode, table1, trap_completeness, world_switch
 from properties.property import Property
 
 PROPERTIES: tuple[Property, ...] = (
@@ -11,6 +11,8 @@ PROPERTIES: tuple[Property, ...] = (
     *world_switch.PROPERTIES,
     *split_mode.PROPERTIES,
     *specification.PROPERTIES,
+    *classification.PROPERTIES,
+    *table1.PROPERTIES,
 )
 
 PROPERTY: Mapping[str, Property] = MappingProxyType({prop.id: prop for prop in PROPERTIES})

@@ -116,7 +116,8 @@ def fit(before: Any, after: Any) -> bool:
     if after is before:
         return True
     found: Any = True
-    for name, kind in declared(type(after)).items():
+    cls: Any = type(after)
+    for name, kind in declared(cls).items():
         old, new = getattr(before, name), getattr(after, name)
         if new is old:
             continue
