@@ -168,7 +168,7 @@ def judged(
     if own:
         return violations(request, design, prop, own, result)
     if broken:
-        return [evolve(result, covers=f"{scope}; a rule failed: {broken[0].step}")]
+        return [evolve(result, covers=f"{scope}; a rule failed in {broken[0].transaction}: {broken[0].step}")]
     if settled.vacuous:
         return [evolve(result, covers=f"{scope}; contradictory assumptions in {settled.vacuous[0]}")]
     if unfinished:
@@ -182,9 +182,10 @@ ANY = "any host and guest state, every operand and choice"
 
 
 def lacking(design: Design) -> tuple[str, ...]:
-    """The deviations of Linux 3.12 that a design still has: the repairs that are not among its variations."""
-    has = {variation.id for variation in design.variations}
-    return tuple(repair.deviation for repair in REPAIRS if repair.variation.id not in has)
+    """The known deviations of a design: repairs that are not among its variations, and variations that are faults."""
+    has = tuple(variation.id for variation in design.variations)
+    missing = tuple(repair.deviation for repair in REPAIRS if repair.variation.id not in has)
+    return missing + tuple(identifier for identifier in has if identifier in FAULT)
 
 
 def violations(
@@ -204,7 +205,8 @@ def violations(
             found.append(evolve(result, verdict=Verdict.VIOLATED, covers=covers, trace=trace, deviations=(deviation,)))
     if found:
         return found
-    trace = hunted(request, design, prop, decided)
+    reachable = [failure for failure in decided if failure.transaction != "base"]
+    trace = hunted(request, design, prop, reachable) if reachable else None
     if trace is not None:
         return [evolve(result, verdict=Verdict.VIOLATED, covers=f"fails at {where}; reachable", trace=trace)]
     covers = f"induction failed at {where}; no run of the hunt reached it"

@@ -95,13 +95,24 @@ def preference(violation: Violation) -> int:
     return next(number for number, prop in enumerate(PROPERTIES) if prop.id == violation.property)
 
 
+QUESTIONS = {
+    "split-mode": ("kernel-in-hyp-mode", "no-lowvisor"),
+    "trapping in kernel mode": ("extra/HCR.TGE",),
+    "lazy VFP": ("without/HCPTR.TCP10",),
+    "the world switch": ("unswitched/sctlr",),
+    "shadow ID registers": ("without/enter-vpidr",),
+    "stage 2 off in the host": ("without/exit-hcr",),
+}
+"""The slides' questions, and a reader's, by the words they are asked in."""
+
+
 @cache
 def elements() -> dict[str, tuple[str, ...]]:
     """Every design element by name, with the faults that take it away or spoil it."""
     found: dict[str, list[str]] = {}
     for fault in FAULTS:
         found.setdefault(fault.element, []).append(fault.id)
-    return {name: tuple(ids) for name, ids in found.items()}
+    return {**QUESTIONS, **{name: tuple(ids) for name, ids in found.items()}}
 
 
 def element(name: str) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ def host_state_restored(design: Design, before: State, action: Action, after: St
         return True
     physical = after.processors[action.cpu]
     called = physical.called_from
-    assert called is not None
+    if called is None:
+        return False
     names = tuple(n for n in (*SWITCHED_HOST, *OWNED[Owner.HOST]) if n not in ("pc", *VFP))
     rest = (same(read(called, n), read(physical.cpu, n)) for n in names)
     return every(
@@ -57,7 +58,8 @@ def host_state_restored(design: Design, before: State, action: Action, after: St
 
 def _explain_host(design: Design, before: State, action: Action, after: State) -> str:
     physical = after.processors[action.cpu]
-    assert physical.called_from is not None
+    if physical.called_from is None:
+        return "the host got back from the lowvisor without having called it"
     names = [n for n in (*SWITCHED_HOST, *OWNED[Owner.HOST]) if n not in ("pc", *VFP)]
     return f"the host called with, and got back: {difference(physical.called_from, physical.cpu, names)}"
 
@@ -103,7 +105,8 @@ def _explain_configuration(design: Design, before: State, action: Action, after:
     if enters_guest(design, before, action, after):
         hyp = physical.cpu.hyp
         return f"the guest runs with HCR={hyp.hcr:#x} and VTTBR={hyp.vttbr:#x}: stage 2 is not its own"
-    assert physical.called_from is not None
+    if physical.called_from is None:
+        return "the host got back from the lowvisor without having called it"
     found = difference(physical.called_from, physical.cpu, CONFIGURATION)
     return f"the host runs with a guest's configuration: {found or 'the virtual timer or GICH is still enabled'}"
 
@@ -135,7 +138,8 @@ def guest_preserved(design: Design, before: State, action: Action, after: State)
         )
     if returns_to_host(design, before, action, after):
         left = physical.trapped_from
-        assert left is not None
+        if left is None:
+            return False
         words = (same(read(left, n), read(image, n)) for n in GUEST_STATE if n not in (*TIMER, "pc", "cpsr"))
         trapped = every(*words, pc_saved(physical, image.pc), same(image.cpsr, spsr_of(physical)))
         return every(trapped, either(vm_timer(after, physical) == 0, timer_saved(left, after, physical)))
@@ -197,7 +201,8 @@ def _explain_guest(design: Design, before: State, action: Action, after: State) 
     if enters_guest(design, before, action, after):
         source = physical.trapped_from if before.processors[action.cpu].thread.routine == "vfp" else image
         return f"the guest should have, and has: {difference(source, physical.cpu, GUEST_STATE)}"
-    assert physical.trapped_from is not None
+    if physical.trapped_from is None:
+        return "the lowvisor left a guest that did not run"
     names = tuple(name for name in GUEST_STATE if name not in ("pc", "cpsr"))
     found = difference(physical.trapped_from, image, names) or difference(physical.trapped_from, image, ("pc", "cpsr"))
     return f"the guest left with, and its image got: {found}"
@@ -226,7 +231,8 @@ def vgic_preserved(design: Design, before: State, action: Action, after: State) 
         return every(*(same(read(image, n), read(physical.cpu, n)) for n in ("gich_hcr", *INTERFACE)))
     if returns_to_host(design, before, action, after):
         left = physical.trapped_from
-        assert left is not None
+        if left is None:
+            return False
         return every(*(same(read(left, n), read(image, n)) for n in ("gich_hcr", *INTERFACE, *STATUS)))
     return True
 
@@ -255,7 +261,8 @@ def vfp_isolated(design: Design, before: State, action: Action, after: State) ->
         return either(vfp_given(physical.cpu) ^ True, same(physical.cpu.vfp, image.vfp))
     if returns_to_host(design, before, action, after):
         called, left = physical.called_from, physical.trapped_from
-        assert called is not None and left is not None
+        if called is None or left is None:
+            return False
         saved = either(vfp_given(left) ^ True, same(left.vfp, image.vfp))
         return every(saved, same(called.vfp, physical.cpu.vfp))
     return True

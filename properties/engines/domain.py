@@ -87,19 +87,26 @@ class Domain:
             where = physical.thread.where
             if where is Where.HOST:
                 found += [HostRunsVcpu(number, vcpu) for vcpu in range(len(state.vcpus))]
-                found += [HostExecutes(number, *executed) for executed in self.host]
-            elif where is Where.GUEST:
-                found += [GuestExecutes(number, *executed) for executed in self.guest]
-                found += [GuestTrapsUnforeseen(number, ec) for ec in self.reserved]
-                found += [InterfaceChanges(number, register, 0x2000002B) for register in self.interface]
             elif where is Where.HIGHVISOR and len(self.answers) > 1:
                 found += [HighvisorHandles(number, answer) for answer in self.answers]
             elif where is Where.LOWVISOR:
                 found.append(HypFaults(number))
-            if where in (Where.HOST, Where.GUEST):
-                for signal in self.signals:
-                    found += [SignalChanges(number, signal, 1), InterruptTaken(number, signal)]
+            found += self.private(number, where)
         return [action for action in found if guard(design, state, action)]
+
+    def private(self, cpu: int, where: Where) -> list[Action]:
+        """What a processor at rest may do on its own, possible or not: all but running a vCPU."""
+        found: list[Action] = []
+        if where is Where.HOST:
+            found += [HostExecutes(cpu, *executed) for executed in self.host]
+        elif where is Where.GUEST:
+            found += [GuestExecutes(cpu, *executed) for executed in self.guest]
+            found += [GuestTrapsUnforeseen(cpu, ec) for ec in self.reserved]
+            found += [InterfaceChanges(cpu, register, 0x2000002B) for register in self.interface]
+        if where in (Where.HOST, Where.GUEST):
+            for signal in self.signals:
+                found += [SignalChanges(cpu, signal, 1), InterruptTaken(cpu, signal)]
+        return found
 
     def must(self, state: State) -> Action | None:
         """The forced action of a processor that has no choice, if there is one."""

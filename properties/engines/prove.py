@@ -7,6 +7,7 @@ import z3
 from attrs import frozen
 
 from model.design import Design
+from model.system import GuestExecutes, HighvisorHandles, LowvisorSteps
 from properties.engines.assignments import evaluate
 from properties.engines.bases import NotEstablished
 from properties.engines.cache import Cache, key
@@ -132,11 +133,7 @@ def prove_share(
 
     With `export`, each obligation is also written there as SMT-LIB, and none is taken from the cache.
     """
-    try:
-        obligations = transactions(design, properties)[share::shares]
-    except NotEstablished as reason:
-        failure = Failure("base", str(reason), None, True)
-        return Settled(0, 0, tuple((prop.id, failure) for prop in properties) if share == 0 else (), (), ())
+    obligations = transactions(design, properties)[share::shares]
     cache = Cache()
     names = tuple(prop.id for prop in properties)
     parts: list[Settled] = []
@@ -147,12 +144,22 @@ def prove_share(
         if known is not None:
             parts.append(recalled(known))
             continue
-        found = settle(obligation.make(), export)
+        try:
+            found = settle(obligation.make(), export)
+        except NotEstablished as reason:
+            found = unreached(properties, str(reason))
         parts.append(found)
         if not found.failures and not found.vacuous:
             fresh[asked] = {"paths": found.paths, "asked": dict(found.asked)}
     cache.put(fresh)
     return combine(parts)
+
+
+def unreached(properties: tuple[Property, ...], reason: str) -> Settled:
+    """The failure of every property that speaks about guests, in a design whose entry does not reach one."""
+    guests = (GuestExecutes, HighvisorHandles, LowvisorSteps)
+    concerned = (p for p in properties if any(issubclass(kind, p.about) for kind in guests))
+    return Settled(1, 0, tuple((p.id, Failure("base", reason, None, True)) for p in concerned), (), ())
 
 
 def recalled(known: dict[str, Any]) -> Settled:

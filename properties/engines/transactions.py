@@ -29,7 +29,7 @@ from model.system import (
     guard,
     step,
 )
-from properties.engines.bases import Base, guest_base, host_base
+from properties.engines.bases import Base, NotEstablished, guest_base, host_base
 from properties.engines.inputs import constraints, shapes, symbolic
 from properties.property import Property
 from properties.trap_completeness import INDEPENDENT, independent_of
@@ -290,6 +290,15 @@ class Obligation:
     make: Callable[[], Transaction]
 
 
+def unreachable(reason: NotEstablished) -> Callable[[], Transaction]:
+    """The obligation of a design whose guests cannot be reached: it cannot be made."""
+
+    def make() -> Transaction:
+        raise reason
+
+    return make
+
+
 def transactions(design: Design, properties: tuple[Property, ...]) -> list[Obligation]:
     """Every obligation of a design; those that no property speaks about are left out."""
     kinds = tuple({kind for prop in properties for kind in prop.about})
@@ -298,7 +307,7 @@ def transactions(design: Design, properties: tuple[Property, ...]) -> list[Oblig
         return any(issubclass(action, kinds) for action in actions)
 
     host = host_base(design)
-    guests = [guest_base(design, vfp) for vfp in (False, True)]
+    guests: list[Base] = []
     found: list[Obligation] = []
 
     def add(name: str, parts: tuple[str, ...], function: Callable[..., Transaction], *operands: Any) -> None:
@@ -312,6 +321,11 @@ def transactions(design: Design, properties: tuple[Property, ...]) -> list[Oblig
             add(f"host: {signal}", ("placement",), interrupt, host, signal)
     if about(HostRunsVcpu, LowvisorSteps):
         add("entry", (*LEAVING, *HANDLING), entry, host)
+    try:
+        guests = [guest_base(design, vfp) for vfp in (False, True)]
+    except NotEstablished as reason:
+        found.append(Obligation(f"base: {reason}", (*HANDLING, *LEAVING), unreachable(reason)))
+        return found
     for base in guests:
         if about(LowvisorSteps):
             for call in (False, True):
