@@ -33,7 +33,7 @@ RESERVED = 0x00F00000
 @rule(arm("B1.3.1"))
 def mode(cpsr: U32) -> U5:
     """The mode field M[4:0] of a program status register."""
-    return bits(cpsr, 4, 0)
+    return cpsr & 0x1F
 
 
 @rule(arm("B1.3.1"))
@@ -57,13 +57,13 @@ def is_pl1(cpsr: U32) -> bool:
 @rule(arm("B1.3.3"))
 def it_state(cpsr: U32) -> U8:
     """The IT[7:0] state, which CPSR holds in two pieces."""
-    return (bits(cpsr, 15, 10) << 2) | bits(cpsr, 26, 25)
+    return ((cpsr >> 8) & 0xFC) | ((cpsr >> 25) & 3)
 
 
 @rule(arm("B1.3.3"))
 def with_it(cpsr: U32, it: U8) -> U32:
     """The program status register with its IT[7:0] state replaced."""
-    return clear(cpsr, 0x0600FC00) | (bits(it, 7, 2) << 10) | (bits(it, 1, 0) << 25)
+    return clear(cpsr, 0x0600FC00) | ((it & 0xFC) << 8) | ((it & 3) << 25)
 
 
 @rule(arm("A2.5.2"))
@@ -78,12 +78,10 @@ def advance_it(cpsr: U32) -> U32:
 def condition_holds(condition: U4, cpsr: U32) -> bool:
     """Whether the condition code passes against the N, Z, C and V flags; 0b1110 and 0b1111 always pass."""
     n, z, c, v = bit(cpsr, 31) == 1, bit(cpsr, 30) == 1, bit(cpsr, 29) == 1, bit(cpsr, 28) == 1
-    signed_at_least = negate(n ^ v)
-    base = select(
-        (z, c, n, v, every(c, negate(z)), signed_at_least, every(signed_at_least, negate(z)), True),
-        bits(condition, 3, 1),
-    )
-    return choose(bits(condition, 3, 1) == 7, True, base ^ (bit(condition, 0) == 1))
+    signed_at_least, different = negate(n ^ v), negate(z)
+    kind = condition >> 1
+    base = select((z, c, n, v, c & different, signed_at_least, signed_at_least & different, True), kind)
+    return choose(kind == 7, True, base ^ (bit(condition, 0) == 1))
 
 
 @rule(arm("A2.5.2"), arm("A8.3.1"))
