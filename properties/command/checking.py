@@ -126,6 +126,7 @@ def matrix(ids: tuple[str, ...], jobs: int, report: Path | None) -> Status:
     if report is not None:
         check_writable(report)
     from properties.matrix import matrix as settled
+    from properties.traces import encode_trace
 
     order = {identifier: position for position, identifier in enumerate(chosen)}
     found = sorted(settled(chosen, jobs, progress()), key=lambda one: order[one.fault])
@@ -139,6 +140,7 @@ def matrix(ids: tuple[str, ...], jobs: int, report: Path | None) -> Status:
                 "properties": list(one.properties),
                 "length": None if one.trace is None else one.length,
                 "reason": one.reason,
+                "trace": None if one.trace is None else encode_trace(one.trace),
             }
             for one in found
         ]
