@@ -30,6 +30,7 @@ from properties.engines.frames import Constant, Record, Shape, Words, among, one
 from properties.engines.inputs import banked_names, constraints, fits, like, shape
 from properties.engines.symbolic import formula
 from spec.operations import Choices, Instruction
+from spec.registers import REGISTERS
 from spec.words import Width
 
 MOST_CANDIDATES = 600
@@ -138,6 +139,7 @@ def stated_parameter(name: str) -> Shape | None:
         "model.highvisor.exits.handle_exit.code": lambda: among(ExitCode),
         "model.system.host_calls.vcpu": lambda: Constant(0),
         "model.system.interrupted.signal": lambda: among(system.TAKEN),
+        "model.system.interface_changed.register": lambda: among(n for n, r in REGISTERS.items() if r.component == "gich"),
     }
     return stated[name]() if name in stated else None
 
