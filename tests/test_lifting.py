@@ -95,6 +95,12 @@ def instructions() -> Shape:
 
 
 @cache
+def interface_registers() -> Shape:
+    """The virtual interface's registers."""
+    return among(name for name, register in REGISTERS.items() if register.component == "gich")
+
+
+@cache
 def actions() -> Shape:
     """Every kind of action of the first processor."""
     operands = {
@@ -105,6 +111,8 @@ def actions() -> Shape:
         "ec": among(system.RESERVED_CLASSES[:2]),
         "signal": among(system.TAKEN),
         "level": Words(Width(1)),
+        "register": interface_registers(),
+        "value": Words(Width(32)),
         "answer": shape(system.MemoryAnswer),
     }
     kinds = [kind for kind in vars(system).values() if isinstance(kind, type) and issubclass(kind, system.Action)]
@@ -139,7 +147,7 @@ def stated_parameter(name: str) -> Shape | None:
         "model.highvisor.exits.handle_exit.code": lambda: among(ExitCode),
         "model.system.host_calls.vcpu": lambda: Constant(0),
         "model.system.interrupted.signal": lambda: among(system.TAKEN),
-        "model.system.interface_changed.register": lambda: among(n for n, r in REGISTERS.items() if r.component == "gich"),
+        "model.system.interface_changed.register": interface_registers,
     }
     return stated[name]() if name in stated else None
 
