@@ -12,14 +12,13 @@ import attrs
 from model.design import Design
 from model.state import Physical, State, Where
 from model.system import Action, GuestExecutes, HighvisorHandles, InterruptTaken
-from properties.policy import legal
 from properties.property import Enumeration, Kind, Property
 from spec.coprocessor.decode import ROWS, decode, holds
 from spec.coprocessor.row import Form, Row
-from spec.processor import Processor
-from spec.psr import is_hyp, is_legal_guest
+from spec.processor import SystemControl
+from spec.psr import GUEST_MODES, T_BIT, is_hyp, it_state, mode
 from spec.registers import REGISTERS, declared, read
-from spec.words import Width, bits, every, implies
+from spec.words import Width, bit, bits, either, every, member
 
 Encoding = tuple[int, int, int, int]
 """The fields opc1, CRn, CRm and opc2; those that a form lacks are 0."""
@@ -73,11 +72,29 @@ TOTAL = Property(
 )
 
 
-def context_legal(cpu: Processor) -> bool:
-    """Whether the context that a guest runs with, or that the exception out of it has saved, is legal."""
-    if is_hyp(cpu.cpsr):
-        return every(is_legal_guest(cpu.hyp.spsr_hyp), bits(cpu.cp15.vbar, 4, 0) == 0)
-    return legal(cpu)
+FIXED = 0x01F0001F
+"""The CPSR bits of mode, J and reserved: legal bits that a step leaves alone are legal behind it."""
+
+
+def still_legal(old: Any, new: Any) -> bool:
+    """Whether a context is legal, given that the one before it was; each is a processor or an image."""
+    return status_legal(old.cpsr, new.cpsr, old.cp15, new.cp15)
+
+
+def status_legal(old: int, new: int, before: SystemControl, after: SystemControl) -> bool:
+    """Whether a CPSR and a VBAR are legal, given that the ones before them were: what did not change need not be asked.
+
+    It is `policy.legal` wherever `policy.legal` holds of the old ones.
+    """
+    vectors = True if after.vbar is before.vbar else bits(after.vbar, 4, 0) == 0
+    if new is old:
+        return vectors
+    kept = new & FIXED == old & FIXED
+    return every(
+        vectors,
+        either(kept, every(member(mode(new), GUEST_MODES), new & FIXED & 0xFFFFFFE0 == 0)),
+        either(bit(new, T_BIT) == 1, it_state(new) == 0),
+    )
 
 
 def legal_kept(design: Design, before: State, action: Action, after: State) -> bool:
@@ -85,10 +102,12 @@ def legal_kept(design: Design, before: State, action: Action, after: State) -> b
     old, new = before.processors[action.cpu], after.processors[action.cpu]
     if isinstance(action, HighvisorHandles):
         vcpu = old.thread.vcpu
-        return implies(legal(before.vcpus[vcpu].image), legal(after.vcpus[vcpu].image))
+        return still_legal(before.vcpus[vcpu].image, after.vcpus[vcpu].image)
     if old.thread.where is not Where.GUEST:
         return True
-    return implies(legal(old.cpu), context_legal(new.cpu))
+    if is_hyp(new.cpu.cpsr):
+        return status_legal(old.cpu.cpsr, new.cpu.hyp.spsr_hyp, old.cpu.cp15, new.cpu.cp15)
+    return still_legal(old.cpu, new.cpu)
 
 
 def _explain_illegal(design: Design, before: State, action: Action, after: State) -> str:

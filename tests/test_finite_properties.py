@@ -3,6 +3,7 @@
 from functools import cache
 
 import pytest
+import z3
 from attrs import evolve
 
 import spec.execute
@@ -11,21 +12,25 @@ from model.designs.catalogue import DESIGNS, reference_without
 from properties.catalogue import PROPERTIES
 from properties.claims import CLAIMS, checked_by
 from properties.classification import CLASSIFIED, Class, Classified, classify, unclassified
+from properties.engines.explorer import new_solver
+from properties.engines.inputs import symbolic
 from properties.engines.prove import settle
+from properties.engines.symbolic import formula
 from properties.engines.transactions import transactions
 from properties.evidence import Evidence, gather
 from properties.faults.catalogue import FAULT
 from properties.property import Enumeration, Kind, Property
 from properties.sensitive import NOT_VIRTUALIZABLE, silently_sensitive
-from properties.specification import LEGAL_STATE, TOTAL, WORDS_FIT, misclassified
+from properties.specification import LEGAL_STATE, TOTAL, WORDS_FIT, misclassified, status_legal
 from properties.table1 import DERIVED, Row, table
 from spec.banking import read_core
 from spec.coprocessor.decode import ROW, ROWS, decode
 from spec.execute import Event, Outcome
 from spec.operations import Choices, Instruction
-from spec.processor import Processor
+from spec.processor import Processor, SystemControl
+from spec.psr import is_legal_guest
 from spec.registers import REGISTERS, Register
-from spec.words import choose, clear
+from spec.words import U32, choose, clear
 
 REFERENCE = DESIGNS["reference"]()
 FINITE = [prop for prop in PROPERTIES if prop.kind is Kind.FINITE]
@@ -109,6 +114,15 @@ def test_a_branch_that_keeps_the_it_state_in_arm_state_is_refuted(monkeypatch: p
 
     monkeypatch.setattr(spec.execute, "branch_jazelle", careless)
     assert refuted(LEGAL_STATE, "guest: Bxj") == {LEGAL_STATE.id}
+
+
+def test_what_is_asked_of_a_changed_status_is_that_it_is_legal() -> None:
+    old, new = symbolic(U32, "old"), symbolic(U32, "new")
+    cp15 = symbolic(SystemControl, "cp15")
+    solver = new_solver()
+    solver.add(formula(is_legal_guest(old)))
+    solver.add(formula(is_legal_guest(new)) != formula(status_legal(old, new, cp15, cp15)))
+    assert solver.check() == z3.unsat
 
 
 def test_a_program_counter_wraps_around_within_its_width() -> None:
