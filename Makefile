@@ -19,7 +19,8 @@ test: $(VENV)/installed-test
 	$(BIN)/pytest
 
 matrix: $(VENV)/installed
-	$(BIN)/kvmarm matrix
+	@mkdir -p $(BUILD)
+	$(BIN)/kvmarm matrix --json $(BUILD)/matrix.json
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks

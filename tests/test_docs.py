@@ -6,7 +6,7 @@ import posixpath
 import re
 import runpy
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType
 
 import pytest
 
@@ -15,12 +15,31 @@ from model.designs.catalogue import DESIGNS, reference
 from model.designs.linux_3_12 import LINUX_3_12
 from model.designs.variations import REPAIRS
 from model.lowvisor import moves
-from properties.docs import findings, hypervisor, machine, modules, navigation, prose, site, source
+from model.system import GuestExecutes, HostRunsVcpu
+from properties.catalogue import PROPERTIES
+from properties.claims import CLAIMS, checked_by
+from properties.docs import (
+    deviations,
+    elements,
+    findings,
+    hypervisor,
+    machine,
+    modules,
+    navigation,
+    prose,
+    site,
+    source,
+)
 from properties.docs import markdown as md
 from properties.docs.__main__ import main
-from properties.docs.measured import Finding, Measured, NotReadable, read
-from properties.property import Kind, Property
+from properties.docs.links import page_of
+from properties.docs.measured import UNMEASURED, Fate, Finding, Measured, NotReadable, read
+from properties.faults.catalogue import DEFERRED, EXCUSES, FAULT, FAULTS
+from properties.property import Kind, Property, Trace
+from properties.table1 import table
+from properties.traces import encode_trace
 from spec.coprocessor.decode import ROW, ROWS
+from spec.operations import Instruction, Smc
 from spec.registers import REGISTERS
 
 ROOT = Path(__file__).parent.parent
@@ -158,12 +177,12 @@ def test_the_bibliography_sorts_sections_by_number():
 
 
 def test_every_property_is_on_the_page():
-    assert all(f"`{entry.id}`" in PAGES["properties.md"] for entry in findings.all_properties())
+    assert all(f"{{ #{entry.id} }}" in PAGES["properties.md"] for entry in PROPERTIES)
 
 
 def test_a_property_without_measurement_says_so():
     page = findings.properties_page((PROPERTY,), Measured())
-    assert f"| Verdict | {findings.UNMEASURED} |" in page
+    assert f"| Verdict | {UNMEASURED} |" in page
 
 
 def test_a_property_shows_its_verdict_and_what_it_covers():
@@ -171,25 +190,137 @@ def test_a_property_shows_its_verdict_and_what_it_covers():
     assert "| Verdict | *proved* by prove: every state |" in findings.properties_page((PROPERTY,), found)
 
 
+def fated(**catchers):
+    return Measured(fates={name: Fate("caught" if by else "equivalent", by) for name, by in catchers.items()})
+
+
 def test_a_property_shows_the_faults_that_only_it_catches():
-    found = Measured(caught={"lonely": (PROPERTY.id,), "shared": (PROPERTY.id, "room.other")})
+    found = fated(lonely=(PROPERTY.id,), shared=(PROPERTY.id, "room.other"))
     assert "| Faults only it catches | `lonely` |" in findings.properties_page((PROPERTY,), found)
 
 
-def test_an_element_shows_its_faults_and_who_catches_them():
-    fault = SimpleNamespace(id="no-tsc", element="HCR.TSC", statement="HCR.TSC is clear.", sources=("ARM B1.14.8",))
-    page = findings.elements_page((fault,), Measured(caught={"no-tsc": (PROPERTY.id,)}, outcomes={"no-tsc": "caught"}))
-    assert "| `no-tsc` | HCR.TSC is clear. | [`room.thing`](properties.md#room.thing) | ARM B1.14.8 |" in page
+def test_a_property_has_a_score_of_the_faults_it_catches():
+    found = fated(lonely=(PROPERTY.id,), shared=(PROPERTY.id, "room.other"), other=("room.other",), alike=())
+    page = findings.properties_page((PROPERTY,), found)
+    assert "| Faults it catches | 2 of 4 that were planted |" in page
+
+
+def test_many_faults_that_only_one_property_catches_are_folded():
+    found = fated(**{f"fault{number}": (PROPERTY.id,) for number in range(findings.FEW + 1)})
+    page = findings.properties_page((PROPERTY,), found)
+    assert '??? quote "The 9 faults that only it catches"' in page
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_every_claim_shows_the_properties_that_check_it(claim):
+    (line,) = [line for line in PAGES["claims.md"].splitlines() if f"</span>{claim} |" in line]
+    assert all(f"[`{identifier}`]" in line for identifier in checked_by(claim))
+    assert CLAIMS[claim].pending is None or CLAIMS[claim].pending.value in line
+
+
+def test_every_fault_is_on_the_page_of_its_family_once():
+    anchors = [f'<span id="{md.anchor(fault.id)}"></span>' for fault in FAULTS]
+    assert len(set(anchors)) == len(anchors)
+    for fault, place in zip(FAULTS, anchors, strict=True):
+        assert PAGES[f"elements/{page_of(fault)}.md"].count(place) == 1
+
+
+def test_a_fault_without_measurement_says_so():
+    assert f"Outcome: {UNMEASURED}." in elements.family("trap-bits", [FAULT["without/HCR.TSC"]], Measured())
+
+
+def test_a_caught_fault_names_the_properties_that_catch_it():
+    fate = Fate("caught", ("trap_completeness.confined",), 2)
+    assert elements.outcome(fate, "../") == (
+        "*caught* by [`trap_completeness.confined`](../properties.md#trap_completeness.confined)."
+    )
+
+
+def test_a_fault_that_nothing_catches_shows_why():
+    assert elements.outcome(Fate("equivalent", reason="proved by z3: all states"), "") == (
+        "*equivalent*: proved by z3: all states."
+    )
+
+
+def run_of(fault, *actions):
+    trace = Trace("reference", fault, "two-vms", "trap_completeness.confined", actions)
+    return Fate("caught", (trace.property,), len(actions), "", encode_trace(trace))
+
+
+def test_the_shortest_run_of_a_fault_is_folded_below_it():
+    fate = run_of("without/HCR.TSC", HostRunsVcpu(0, 0), GuestExecutes(0, Instruction(Smc(0))))
+    page = elements.family("trap-bits", [FAULT["without/HCR.TSC"]], Measured(fates={"without/HCR.TSC": fate}))
+    assert '??? quote "The shortest run: 2 chosen actions"' in page
+    assert "the guest reached the secure firmware" in page
+
+
+@pytest.mark.parametrize("fault", ["without/HCR.TSC", "no-such-fault"])
+def test_a_run_that_the_code_cannot_take_any_more_is_said_to_be_such(fault):
+    fate = run_of(fault, GuestExecutes(0, Instruction(Smc(0))))
+    assert elements.told(fate).startswith("Measured with other code")
+
+
+def test_open_faults_are_listed_in_the_overview():
+    name = FAULTS[0].id
+    page = elements.pages(FAULTS, Measured(fates={name: Fate("open", reason="nothing found")}))["elements/index.md"]
+    assert f"`{name}`" in page.partition("{ #open }")[2]
+
+
+@pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.deviation)
+def test_every_deviation_of_linux_3_12_shows_its_repair_and_sources(repair):
+    section = PAGES["found-in-linux.md"].partition(f"{{ #deviation-{md.anchor(repair.deviation)} }}")[2]
+    section = section.partition("\n## ")[0]
+    assert md.cell(repair.variation.statement) in section
+    assert all(md.text(str(citation)) in section for citation in repair.variation.sources)
+
+
+def test_every_deviation_was_known_in_exactly_one_way():
+    named = [repair.deviation for repair in REPAIRS if not deviations.LISTED.fullmatch(repair.deviation)]
+    assert sorted(named) == sorted((*deviations.KNOWN_BUGS, *deviations.FOUND_HERE))
+
+
+def test_a_deviation_shows_what_goes_wrong_in_its_run():
+    fate = Fate("caught", (PROPERTY.id,), 3, "", MappingProxyType({"explanation": "R8_FIQ is lost"}))
+    assert "| In the run | R8_FIQ is lost |" in deviations.page(Measured(fates={"D5": fate}))
+
+
+def test_table_1_shows_the_papers_numbers_beside_the_models():
+    for row in table(reference()):
+        assert f"| {row.state} | {'it traps' if row.paper is None else row.paper} |" in PAGES["table-1.md"]
+
+
+def test_every_register_is_in_the_table_of_its_class():
+    page = PAGES["classification.md"]
+    assert all(f"| [`{prose.register_name(name)}`](registers.md) |" in page for name in REGISTERS)
+
+
+def test_the_silent_operations_are_listed():
+    assert all(f"| {name} |" in PAGES["silent-operations.md"] for name in ("MRS CPSR", "CPS, MSR CPSR"))
+
+
+@pytest.mark.parametrize("name", [*DEFERRED, *EXCUSES])
+def test_what_waits_for_a_part_of_the_model_is_told(name):
+    assert f"`{name}`" in PAGES["not-modelled.md"]
 
 
 def test_results_are_read_from_the_files_of_check_and_matrix(tmp_path):
     check, matrix = tmp_path / "check.json", tmp_path / "matrix.json"
     entry = {"property": "a.b", "engine": "prove", "verdict": "proved", "covers": "all"}
-    check.write_text(json.dumps({"design": "reference", "results": [entry]}))
-    matrix.write_text(json.dumps({"faults": [{"fault": "f", "outcome": "caught", "properties": ["a.b"]}]}))
+    check.write_text(json.dumps({"design": "linux-3.12", "results": [entry]}))
+    fault = {"fault": "f", "outcome": "caught", "properties": ["a.b"], "length": 2, "reason": "", "trace": None}
+    matrix.write_text(json.dumps({"faults": [fault]}))
     found = read(check, matrix)
     assert found.verdicts == {"a.b": (Finding("prove", "proved", "all"),)}
-    assert found.only_caught_by("a.b") == ("f",)
+    assert found.design == "linux-3.12"
+    assert found.fates == {"f": Fate("caught", ("a.b",), 2)}
+
+
+def test_an_unusable_matrix_is_refused(tmp_path):
+    path = tmp_path / "matrix.json"
+    fault = {"fault": "f", "outcome": "caught", "properties": "a.b", "length": 2, "reason": "", "trace": None}
+    path.write_text(json.dumps({"faults": [fault]}))
+    with pytest.raises(NotReadable):
+        read(None, path)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"results": 3}', '{"results": [{"property": "a.b"}]}'])

@@ -1,54 +1,61 @@
-"""The properties with their verdicts, and the design elements with what breaks where they are missing."""
+"""The properties and the paper's claims, with what was found out about them."""
 
-from collections.abc import Iterable, Mapping
-from importlib import import_module
+from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any
 
+from properties.claims import CLAIMS, Claim, checked_by
 from properties.docs import markdown as md
-from properties.docs.measured import Measured
+from properties.docs.links import fault_link, property_link
+from properties.docs.measured import UNMEASURED, Measured
+from properties.faults.catalogue import FAULTS
 from properties.property import Property
-from spec.citations import Citation
 
-UNMEASURED = "not measured in this build"
-
-
-def catalogued(module: str, name: str) -> tuple[Any, ...]:
-    """The entries of a catalogue, in its order; none where the package has no such module."""
-    try:
-        entries = getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
-            return ()
-        raise
-    return tuple(entries.values() if isinstance(entries, Mapping) else entries)
-
-
-def all_properties() -> tuple[Property, ...]:
-    """Every property of the catalogue."""
-    return catalogued("properties.catalogue", "PROPERTIES")
-
-
-def all_faults() -> tuple[Any, ...]:
-    """Every fault of the catalogue."""
-    return catalogued("properties.faults.catalogue", "FAULTS")
+FEW = 8
+"""The most faults that a cell of a table names."""
 
 
 def properties_page(properties: Iterable[Property], measured: Measured) -> str:
     """Every property: what it states, which claim it checks, what was found out, and what only it catches."""
+    listed = tuple(properties)
     parts = [
         "# Properties",
         "What must always hold. A verdict says which engine gave it and exactly what it covers: *proved* by z3 or by "
         "complete enumeration, *explored* in every state of a stated configuration, *tested* by random walks, "
         "*violated* with a trace, or *unknown*, which never counts as holding.",
+        _scope(measured),
+        md.table(("Property", "Verdict", "Faults caught", "By it alone"), (_summary(p, measured) for p in listed)),
     ]
-    for module, group in groupby(properties, key=lambda entry: entry.id.rpartition(".")[0]):
+    for module, group in groupby(listed, key=lambda entry: entry.id.rpartition(".")[0]):
         parts.append(md.heading(2, f"`{module}`", f"module-{module}"))
         parts.extend(_property(entry, measured) for entry in group)
     return md.page(*parts)
 
 
+def _scope(measured: Measured) -> str:
+    said = []
+    if measured.verdicts is not None:
+        said.append(f"The verdicts are on the design {md.code(measured.design)}.")
+    if measured.fates is not None:
+        said.append(
+            f"{len(measured.fates)} of the {len(FAULTS)} {md.link('faults', 'elements/index.md')} were planted, and "
+            f"{measured.caught()} are caught. The search for a fault ends at the depth where something is found, and "
+            "asks `world_switch.hyp_fault_contained` only where nothing else is: a property may catch more than is "
+            "counted here."
+        )
+    return " ".join(said)
+
+
+def _summary(prop: Property, measured: Measured) -> tuple[str, ...]:
+    words = dict.fromkeys(f"*{found.verdict}*" for found in (measured.verdicts or {}).get(prop.id, ()))
+    scores = ("", "")
+    if measured.fates is not None:
+        scores = str(len(measured.caught_by(prop.id))), str(len(measured.only_caught_by(prop.id)))
+    return (md.link(md.code(prop.id), "", prop.id), ", ".join(words) or UNMEASURED, *scores)
+
+
 def _property(entry: Property, measured: Measured) -> str:
+    alone = measured.only_caught_by(entry.id)
+    many = len(alone) > FEW
     return md.page(
         md.heading(3, md.code(entry.id), entry.id),
         md.text(entry.statement),
@@ -56,52 +63,60 @@ def _property(entry: Property, measured: Measured) -> str:
             ("", ""),
             (
                 ("It speaks about", md.cell(entry.kind.value)),
-                ("Claims of the paper", md.cell(", ".join(entry.claims)) or "none"),
+                ("Claims of the paper", ", ".join(md.link(c, "claims.md", c) for c in entry.claims) or "none"),
                 ("It answers", md.cell(entry.question)),
-                ("Verdict", _verdict(entry.id, measured)),
-                ("Faults only it catches", _only(entry.id, measured)),
+                ("Verdict", verdict(entry.id, measured)),
+                ("Faults it catches", _score(entry.id, measured)),
+                ("Faults only it catches", f"{len(alone)}, listed below" if many else _only(entry.id, measured)),
             ),
         ),
+        md.folded(f"The {len(alone)} faults that only it catches", ", ".join(map(fault_link, alone))) if many else "",
     )
 
 
-def _verdict(identifier: str, measured: Measured) -> str:
+def verdict(identifier: str, measured: Measured) -> str:
+    """The verdicts on a property with what they cover, as a cell of a table."""
     found = (measured.verdicts or {}).get(identifier, ())
     return "<br>".join(md.cell(f"*{f.verdict}* by {f.engine}: {f.covers}") for f in found) or UNMEASURED
 
 
+def _score(identifier: str, measured: Measured) -> str:
+    if measured.fates is None:
+        return UNMEASURED
+    return f"{len(measured.caught_by(identifier))} of {len(measured.fates)} that were planted"
+
+
 def _only(identifier: str, measured: Measured) -> str:
-    if measured.caught is None:
+    if measured.fates is None:
         return UNMEASURED
-    return md.codes(measured.only_caught_by(identifier)) or "none"
+    return ", ".join(map(fault_link, measured.only_caught_by(identifier))) or "none"
 
 
-def elements_page(faults: Iterable[Any], measured: Measured) -> str:
-    """Every design element with the faults that remove or damage it, and the properties that notice."""
-    parts = [
-        "# Design elements and why",
-        "Each element of the design is there because something breaks without it. A fault removes or damages one; "
-        "`kvmarm why ELEMENT` shows the shortest run in which that is seen.",
-    ]
-    ordered = sorted(faults, key=lambda entry: str(entry.element))
-    for element, group in groupby(ordered, key=lambda entry: str(entry.element)):
-        parts.append(md.heading(2, f"`{element}`", f"element-{element}"))
-        rows = (
-            (md.code(fault.id), md.cell(fault.statement), _caught(fault.id, measured), md.cell(_source(fault.sources)))
-            for fault in group
-        )
-        parts.append(md.table(("Fault", "What is wrong", "Caught by", "Source"), rows))
-    return md.page(*parts)
+def claims_page(measured: Measured) -> str:
+    """Every claim of the paper: where it is made, the properties that check it, and what the rest of it waits for."""
+    open_claims = [claim for claim in CLAIMS.values() if claim.pending is not None]
+    return md.page(
+        "# Claims of the paper",
+        "What the paper says of KVM/ARM, in our words, and what became of each claim here. "
+        f"{len(CLAIMS) - len(open_claims)} of {len(CLAIMS)} are checked as far as they go; "
+        f"{len(open_claims)} wait, wholly or in part, for a part of the system that the model does not have yet.",
+        md.table(
+            ("Claim", "It says", "Section", "Checked by", "Waits for"), (_claim(c, measured) for c in CLAIMS.values())
+        ),
+    )
 
 
-def _caught(fault: str, measured: Measured) -> str:
-    if measured.caught is None or fault not in measured.caught:
-        return UNMEASURED
-    catchers = measured.caught[fault]
-    return ", ".join(md.link(md.code(name), "properties.md", name) for name in catchers) or measured.outcomes[fault]
+def _claim(claim: Claim, measured: Measured) -> tuple[str, ...]:
+    return (
+        f'<span id="{md.anchor(claim.id)}"></span>{claim.id}',
+        md.cell(claim.text),
+        md.cell(claim.section),
+        "<br>".join(_checked(claim.id, measured)),
+        md.cell(claim.pending.value) if claim.pending else "",
+    )
 
 
-def _source(source: object) -> str:
-    if isinstance(source, Citation | str):
-        return str(source)
-    return "; ".join(str(entry) for entry in source) if isinstance(source, Iterable) else str(source)
+def _checked(claim: str, measured: Measured) -> Iterator[str]:
+    for identifier in checked_by(claim):
+        words = dict.fromkeys(found.verdict for found in (measured.verdicts or {}).get(identifier, ()))
+        yield property_link(identifier) + (f": *{', '.join(words)}*" if words else "")

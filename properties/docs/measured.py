@@ -8,6 +8,9 @@ from typing import Any
 
 from attrs import field, frozen
 
+UNMEASURED = "not measured in this build"
+"""What a page says where no results file says more."""
+
 
 class NotReadable(Exception):
     """A results file that cannot be used; the message says why in one line."""
@@ -23,49 +26,90 @@ class Finding:
 
 
 @frozen
+class Fate:
+    """What became of one fault: the properties that catch it and the shortest run that shows it, or why none does."""
+
+    outcome: str
+    """caught, equivalent, excused or open."""
+    properties: tuple[str, ...] = ()
+    length: int | None = None
+    """How many actions of the run somebody chose."""
+    reason: str = ""
+    trace: Mapping[str, Any] | None = field(default=None, eq=False)
+    """The run as `properties.traces` encodes it."""
+
+
+@frozen
 class Measured:
-    """Verdicts by property, and by fault the properties that caught it; None where nothing was measured."""
+    """Verdicts by property, and what became of each fault; None where nothing was measured."""
 
     verdicts: Mapping[str, tuple[Finding, ...]] | None = None
-    caught: Mapping[str, tuple[str, ...]] | None = None
-    outcomes: Mapping[str, str] = field(factory=lambda: MappingProxyType({}))
-    """What became of each fault: caught, equivalent, excused or missed."""
+    fates: Mapping[str, Fate] | None = None
+    design: str = "reference"
+    """The design that was checked."""
+
+    def fate(self, fault: str) -> Fate | None:
+        """What became of a fault, where the matrix went over it."""
+        return (self.fates or {}).get(fault)
+
+    def caught_by(self, identifier: str) -> tuple[str, ...]:
+        """The faults that a property catches, alone or with others."""
+        return tuple(fault for fault, fate in (self.fates or {}).items() if identifier in fate.properties)
 
     def only_caught_by(self, identifier: str) -> tuple[str, ...]:
         """The faults that this property alone catches."""
-        return tuple(fault for fault, catchers in (self.caught or {}).items() if catchers == (identifier,))
+        return tuple(fault for fault, fate in (self.fates or {}).items() if fate.properties == (identifier,))
+
+    def caught(self) -> int:
+        """How many faults any property catches."""
+        return sum(bool(fate.properties) for fate in (self.fates or {}).values())
 
 
 def read(check: Path | None, matrix: Path | None) -> Measured:
-    """The findings of `kvmarm check --json` and of `kvmarm matrix --json`; raises NotReadable.
-
-    The matrix's file holds `{"faults": [{"fault", "outcome", "properties"}]}`.
-    """
+    """The findings of `kvmarm check --json` and of `kvmarm matrix --json`; raises NotReadable."""
     verdicts: dict[str, tuple[Finding, ...]] | None = None
-    caught: dict[str, tuple[str, ...]] | None = None
-    outcomes: dict[str, str] = {}
+    fates: dict[str, Fate] | None = None
+    design = "reference"
     if check is not None:
         verdicts = {}
-        for entry in _entries(check, "results", ("property", "engine", "verdict", "covers")):
+        content = _content(check)
+        design = str(content.get("design", design))
+        for entry in _entries(check, content, "results", ("property", "engine", "verdict", "covers")):
             finding = Finding(str(entry["engine"]), str(entry["verdict"]), str(entry["covers"]))
             name = str(entry["property"])
             verdicts[name] = (*verdicts.get(name, ()), finding)
     if matrix is not None:
-        caught = {}
-        for entry in _entries(matrix, "faults", ("fault", "outcome", "properties")):
-            caught[str(entry["fault"])] = tuple(str(name) for name in entry["properties"])
-            outcomes[str(entry["fault"])] = str(entry["outcome"])
-    return Measured(verdicts, caught, outcomes)
+        needed = ("fault", "outcome", "properties", "length", "reason", "trace")
+        entries = _entries(matrix, _content(matrix), "faults", needed)
+        fates = {str(entry["fault"]): _fate(matrix, entry) for entry in entries}
+    return Measured(_frozen(verdicts), _frozen(fates), design)
 
 
-def _entries(path: Path, key: str, needed: tuple[str, ...]) -> list[Mapping[str, Any]]:
+def _frozen(found: dict[str, Any] | None) -> Mapping[str, Any] | None:
+    return None if found is None else MappingProxyType(found)
+
+
+def _fate(path: Path, entry: Mapping[str, Any]) -> Fate:
+    names, length, trace = entry["properties"], entry["length"], entry["trace"]
+    if not isinstance(names, list) or not isinstance(length, int | None) or not isinstance(trace, dict | None):
+        raise NotReadable(f"{path}: the entry of the fault {entry['fault']} is not as the matrix writes it")
+    return Fate(str(entry["outcome"]), tuple(map(str, names)), length, str(entry["reason"]), trace)
+
+
+def _content(path: Path) -> Mapping[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise NotReadable(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise NotReadable(f"{path}: not JSON ({error})") from error
-    entries = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(content, dict):
+        raise NotReadable(f"{path}: not an object")
+    return content
+
+
+def _entries(path: Path, content: Mapping[str, Any], key: str, needed: tuple[str, ...]) -> list[Mapping[str, Any]]:
+    entries = content.get(key)
     if not isinstance(entries, list):
         raise NotReadable(f"{path}: no list {key!r}")
     for entry in entries:

@@ -103,18 +103,3 @@ def overview(title: str, package: str) -> str:
 def documented(package: str) -> tuple[ModuleType, ...]:
     """The modules of a package that say anything."""
     return tuple(module for module in source.modules(package) if source.doc(module))
-
-
-def not_modelled() -> str:
-    """What the modules say that they leave out."""
-    rows = (
-        (md.link(md.code(module.__name__), path(module.__name__)), md.cell(words))
-        for package in source.PACKAGES
-        for module in source.modules(package)
-        for words in source.not_modelled(module)
-    )
-    return md.page(
-        "# What is not modelled",
-        "Each module says in its own docstring what it leaves out, and what that weakens. These are all of them.",
-        md.table(("Module", "Not modelled"), rows),
-    )

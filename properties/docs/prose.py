@@ -6,24 +6,15 @@ from types import MappingProxyType
 
 from model.lowvisor import moves
 from model.lowvisor.moves import Move
+from spec.controls import CONTROLS
 from spec.coprocessor import controls
 from spec.coprocessor.row import Trap
 from spec.words import mask
 
-UNCATALOGUED: Mapping[str, Mapping[int, str]] = MappingProxyType(
-    {
-        "hcr": {
-            0: "VM", 1: "SWIO", 2: "PTW", 3: "FMO", 4: "IMO", 5: "AMO", 6: "VF", 7: "VI", 8: "VA", 9: "FB",
-            10: "BSU[0]", 11: "BSU[1]", 12: "DC", 13: "TWI", 14: "TWE", 19: "TSC", 20: "TIDCP", 27: "TGE",
-        },
-        "hstr": {n: f"T{n}" for n in range(16) if n not in (4, 14)},
-        "hcptr": {10: "TCP10", 11: "TCP11", 15: "TASE"},
-        "hdcr": {8: "TDE"},
-        "fpexc": {30: "EN", 31: "EX"},
-        "cntv_ctl": {0: "ENABLE", 1: "IMASK", 2: "ISTATUS"},
-    }
-)  # fmt: skip
-"""Names of control bits that belong to no row of the coprocessor catalogue."""
+OTHERS: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {"fpexc": {"EN": 30, "EX": 31}, "cntv_ctl": {"ENABLE": 0, "IMASK": 1, "ISTATUS": 2}}
+)
+"""Bits by name of registers that control nothing below Hyp mode."""
 
 
 @cache
@@ -34,7 +25,8 @@ def bit_names(register: str) -> Mapping[int, str]:
         for value in vars(controls).values()
         if isinstance(value, Trap) and value.register.lower() == register
     }
-    return MappingProxyType({**UNCATALOGUED.get(register, {}), **catalogued})
+    named = {number: name for name, number in {**CONTROLS, **OTHERS}.get(register, {}).items()}
+    return MappingProxyType({**named, **catalogued})
 
 
 def named_bits(register: str, value: int) -> str:

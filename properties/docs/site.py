@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from properties.docs import findings, hypervisor, machine, modules, source
+from properties.catalogue import PROPERTIES
+from properties.docs import derived, deviations, elements, findings, hypervisor, limits, machine, modules, source
 from properties.docs import markdown as md
 from properties.docs.bibliography import bibliography
 from properties.docs.measured import Measured
+from properties.faults.catalogue import FAULTS
 from spec import traps
 
 SAMPLE = traps.smc_traps
@@ -21,9 +23,14 @@ def pages(measured: Measured) -> Mapping[str, str]:
         "world-switch.md": hypervisor.world_switch(),
         "highvisor.md": hypervisor.highvisor(),
         "designs.md": hypervisor.designs(),
-        "properties.md": findings.properties_page(findings.all_properties(), measured),
-        "elements.md": findings.elements_page(findings.all_faults(), measured),
-        "not-modelled.md": modules.not_modelled(),
+        "properties.md": findings.properties_page(PROPERTIES, measured),
+        "claims.md": findings.claims_page(measured),
+        "found-in-linux.md": deviations.page(measured),
+        "table-1.md": derived.table_1(),
+        "classification.md": derived.registers(),
+        "silent-operations.md": derived.silent_operations(),
+        **elements.pages(FAULTS, measured),
+        "not-modelled.md": limits.not_modelled(),
         "bibliography.md": bibliography(),
         "spec/index.md": modules.overview("The machine", "spec"),
         "model/index.md": modules.overview("The hypervisor", "model"),
