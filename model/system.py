@@ -65,7 +65,7 @@ class GuestTrapsUnforeseen(Action):
 
 @frozen
 class InterfaceChanges(Action):
-    """The GIC changes one of its virtual interface registers while a guest runs: the guest uses GICV, or hardware works."""
+    """The GIC changes a virtual interface register while a guest runs: the guest uses GICV, or hardware works."""
 
     register: str
     value: U32

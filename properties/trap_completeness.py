@@ -351,7 +351,7 @@ def skipped_like_executed(design: Design, before: State, action: Action, after: 
 
 SKIPPED = Property(
     id="trap_completeness.skipped_like_executed",
-    statement="An emulated instruction leaves the guest where the executed one would: behind it, with the IT state advanced.",
+    statement="An emulated instruction leaves the guest where the executed one would: behind it, IT state advanced.",
     claims=("C31",),
     question="Can emulation lose or repeat an instruction?",
     kind=Kind.STEP,

@@ -1,4 +1,4 @@
-"""Proof and search answer the same question alike: what one refutes the other finds, and neither finds more on the reference."""
+"""Proof and search answer alike: what one refutes the other finds, and neither finds anything in the reference."""
 
 import pytest
 

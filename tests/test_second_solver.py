@@ -12,7 +12,15 @@ from properties.faults.catalogue import FAULT
 
 bitwuzla = pytest.importorskip("bitwuzla")
 
-SAMPLE = ("entry", "guest: exit by trap", "guest: exit by call", "guest: irq", "guest: Hvc", "guest: Compute", "first VFP use")
+SAMPLE = (
+    "entry",
+    "guest: exit by trap",
+    "guest: exit by call",
+    "guest: irq",
+    "guest: Hvc",
+    "guest: Compute",
+    "first VFP use",
+)
 
 
 def answers(design, names, folder: Path) -> dict[str, str]:  # type: ignore[no-untyped-def]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from typing import Any
 
 from attrs import define, field, frozen
 
@@ -22,11 +23,11 @@ USUAL: tuple[Property, ...] = tuple(prop for prop in PROPERTIES if prop.id not i
 """Every property that an engine of concrete steps judges by where nobody asks for others."""
 
 
-def concerned(properties: tuple[Property, ...]) -> Callable[[type[Action]], tuple[Property, ...]]:
+def concerned(properties: tuple[Property, ...]) -> Callable[[Any], tuple[Property, ...]]:
     """For each kind of action, those of the properties that speak about it."""
 
     @cache
-    def speaking(kind: type[Action]) -> tuple[Property, ...]:
+    def speaking(kind: Any) -> tuple[Property, ...]:
         return tuple(p for p in properties if p.kind is not Kind.FINITE and issubclass(kind, p.about))
 
     return speaking

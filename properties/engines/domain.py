@@ -1,4 +1,4 @@
-"""Stated domains of operations for the engines that run concrete steps: all of them, or those that matter to a fault."""
+"""Stated domains of operations for the engines of concrete steps: all of them, or those that matter to a fault."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -81,7 +81,7 @@ class Domain:
     """The virtual interface's registers that change while a guest runs."""
 
     def actions(self, design: Design, state: State) -> list[Action]:
-        """The actions that somebody may choose now, in a fixed order; processors in the middle of forced steps have none."""
+        """The actions that somebody may choose now, in a fixed order; processors amid forced steps have none."""
         found: list[Action] = []
         for number, physical in enumerate(state.processors):
             where = physical.thread.where
@@ -153,7 +153,7 @@ PLAIN: tuple[Operation, ...] = (
     Load(2, 0x2000, 0, MemoryOutcome.STAGE1_FAULT), Load(2, 0x2000, 0, MemoryOutcome.STAGE2_FAULT, 0x90000),
     Store(2, 0x2000, MemoryOutcome.STAGE2_FAULT, 0x90000), Fetch(MemoryOutcome.STAGE2_FAULT, 0x80000),
 )  # fmt: skip
-"""One instruction of every class that is no coprocessor register access, and of some classes the interesting operands."""
+"""One instruction of every class but coprocessor accesses, and of some classes the interesting operands."""
 
 BANKED_REGISTERS = tuple(
     name for name, r in REGISTERS.items() if r.component in ("banked", "fiq") or name in ("sp_usr", "r8_usr")
@@ -175,15 +175,17 @@ def everything() -> Domain:
 
 
 CALL: Executed = (Instruction(Hvc(0)), Choices())
+VFP = FloatingPoint(0, 0, 0x7777)
+ABORTING_LOAD = Load(2, 0x2000, 0, MemoryOutcome.STAGE2_FAULT, 0x90000)
+ABORTING_FETCH = Fetch(MemoryOutcome.STAGE2_FAULT, 0x80000)
 BY_CONTROL: dict[str, tuple[Operation, ...]] = {
     "HCR.TWI": (Wfi(),), "HCR.TWE": (Wfe(),), "HCR.TSC": (Smc(0),), "HCR.BSU": (Barrier(0),),
-    "HCR.VM": (Load(2, 0x2000, 0, MemoryOutcome.STAGE2_FAULT, 0x90000),), "HCR.TGE": (Svc(1), Udf(), WriteCpsr(0x10)),
-    "HCPTR.TCP10": (FloatingPoint(0, 0, 0x7777),), "HCPTR.TCP11": (FloatingPoint(0, 0, 0x7777),),
-    "EC.WFX": (Wfi(),), "EC.HVC": (Hvc(0),), "EC.IABT": (Fetch(MemoryOutcome.STAGE2_FAULT, 0x80000),),
-    "EC.DABT": (Load(2, 0x2000, 0, MemoryOutcome.STAGE2_FAULT, 0x90000),), "exclusive": (LoadExclusive(2, 5),),
-    "d0": (FloatingPoint(0, 0, 0x7777),), "fpexc": (FloatingPoint(0, 0, 0x7777),), "hcptr": (FloatingPoint(0, 0, 0x7777),),
-    "fpscr": (FloatingPoint(0, 0, 0x7777),), "hsr": (Smc(0),), "spsr_hyp": (WriteCpsr(0xDF),), "hdfar": BY_ABORT, "hifar": (Fetch(MemoryOutcome.STAGE2_FAULT, 0x80000),), "hpfar": BY_ABORT,
-} if (BY_ABORT := (Load(2, 0x2000, 0, MemoryOutcome.STAGE2_FAULT, 0x90000),)) else {}  # fmt: skip
+    "HCR.VM": (ABORTING_LOAD,), "HCR.TGE": (Svc(1), Udf(), WriteCpsr(0x10)),
+    "HCPTR.TCP10": (VFP,), "HCPTR.TCP11": (VFP,), "d0": (VFP,), "fpexc": (VFP,), "hcptr": (VFP,), "fpscr": (VFP,),
+    "EC.WFX": (Wfi(),), "EC.HVC": (Hvc(0),), "EC.IABT": (ABORTING_FETCH,), "EC.DABT": (ABORTING_LOAD,),
+    "exclusive": (LoadExclusive(2, 5),), "hsr": (Smc(0),), "spsr_hyp": (WriteCpsr(0xDF),),
+    "hdfar": (ABORTING_LOAD,), "hifar": (ABORTING_FETCH,), "hpfar": (ABORTING_LOAD,),
+}  # fmt: skip
 """The instructions that a control bit, an exception class or a register is about."""
 
 
@@ -211,8 +213,7 @@ def relevant(touches: Iterable[str]) -> Domain:
     if names & {"pmuserenr"}:
         guest[(user_mode(), Choices())] = None
     if "IT" in names:
-        for operation in thumb_block():
-            guest[operation] = None
+        guest |= dict.fromkeys(thumb_block())
     host = split_mode_operations() if "SPLIT" in names else ()
     if "d0" in names or "fpexc" in names:
         signals.append("irq")

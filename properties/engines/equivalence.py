@@ -1,4 +1,4 @@
-"""Whether two designs behave alike: the same state at every return from Hyp mode, whatever the host and the guest are."""
+"""Whether two designs behave alike: the same state at every return from Hyp mode, for any host and any guest."""
 
 from collections.abc import Callable
 from typing import Any
@@ -58,7 +58,7 @@ def exits_alike(design: Design, other: Design, compared: str) -> tuple[bool | No
     for vfp in (False, True):
         bases = guest_base(design, vfp), guest_base(other, vfp)
         for make in EXITS:
-            if settled_runs(lambda d, b, make=make: make(d, b), (design, other), bases) is not True:  # type: ignore[misc]
+            if settled_runs(lambda d, b, make=make: make(d, b), (design, other), bases) is not True:
                 return False, "an exit differs"
     return True, compared
 

@@ -130,7 +130,8 @@ def operands(kind: type[Action], state: State) -> dict[str, Sequence[Any] | Shap
         "instruction": instructions(kind is HostExecutes),
         "register": tuple(name for name, register in REGISTERS.items() if register.component == "gich"),
     }  # fmt: skip
-    hints = {name: hint for name, hint in field_hints(kind).items() if name != "cpu"}
+    cls: Any = kind
+    hints = {name: hint for name, hint in field_hints(cls).items() if name != "cpu"}
     return {name: stated[name] if name in stated else shape(hint) for name, hint in hints.items()}
 
 
@@ -259,12 +260,12 @@ def as_rule(tally: Tally, made: Rule) -> Any:
             tally.follow(self.course, action, pick)
 
     inputs = {name: strategy_of(operand) for name, operand in (made.shapes or {}).items()}
-    return rule(data=choices, **inputs)(precondition(possible)(act))
+    return rule(data=choices, **inputs)(precondition(possible)(act))  # type: ignore[call-overload]
 
 
 @cache
 def strategy_of(operand: Shape) -> Strategy:
-    """The strategy of a shape, made once and with a short name: Hypothesis prints the strategies of every rule often."""
+    """The strategy of a shape, made once, with a short name: Hypothesis prints the strategies of every rule often."""
     made = operand.strategy()
 
     @strategies.composite
