@@ -38,9 +38,9 @@ def _scope(measured: Measured) -> str:
     if measured.fates is not None:
         said.append(
             f"{len(measured.fates)} of the {len(FAULTS)} {md.link('faults', 'elements/index.md')} were planted, and "
-            f"{measured.caught()} are caught. The search for a fault ends at the depth where something is found, and "
-            "asks `world_switch.hyp_fault_contained` only where nothing else is: a property may catch more than is "
-            "counted here."
+            f"{measured.caught()} are caught. A search that finds something goes no deeper, and "
+            "`world_switch.hyp_fault_contained` is asked only where nothing else is found: a property may catch more "
+            "than is counted here."
         )
     return " ".join(said)
 

@@ -103,3 +103,16 @@ def overview(title: str, package: str) -> str:
 def documented(package: str) -> tuple[ModuleType, ...]:
     """The modules of a package that say anything."""
     return tuple(module for module in source.modules(package) if source.doc(module))
+
+
+def every_module() -> str:
+    """The tables of all source files of the three packages, with what each is for."""
+    return md.page(
+        *(
+            md.table(
+                (f"`{package}`", "What it says"),
+                ((md.code(file), md.cell(source.first_sentence(words))) for file, words in source.files(package)),
+            )
+            for package in ("spec", "model", "properties")
+        )
+    )

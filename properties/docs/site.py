@@ -35,6 +35,7 @@ def pages(measured: Measured) -> Mapping[str, str]:
         "spec/index.md": modules.overview("The machine", "spec"),
         "model/index.md": modules.overview("The hypervisor", "model"),
         "fragments/rule.md": fragment(),
+        "fragments/modules.md": modules.every_module(),
     }
     for package in ("spec", "model"):
         for module in modules.documented(package):

@@ -6,6 +6,7 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from enum import Enum
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -33,6 +34,15 @@ def modules(package: str) -> tuple[ModuleType, ...]:
     root = import_module(package)
     found = (import_module(info.name) for info in pkgutil.walk_packages(root.__path__, f"{package}."))
     return (root, *sorted(found, key=lambda module: module.__name__))
+
+
+def files(package: str) -> Iterator[tuple[str, str]]:
+    """Every source file of a package that says what it is for, with its docstring."""
+    for folder in import_module(package).__path__:
+        for file in sorted(Path(folder).rglob("*.py")):
+            words = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+            if words:
+                yield file.relative_to(Path(folder).parent).as_posix(), words
 
 
 def doc(thing: Any) -> str:
