@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 
 from model.design import Design
 from model.designs.variations import REPAIRS
+from model.system import PHYSICAL
 from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.designs import resolve
@@ -140,15 +141,12 @@ def enumerated(request: Request, design: Design, prop: Property) -> Result:
     begun = time.monotonic()
     table = prop.enumerate(design)
     seconds = time.monotonic() - begun
-    failures = "; ".join(table.failures[:3]) + (f" and {len(table.failures) - 3} more" if len(table.failures) > 3 else "")
+    more = f" and {len(table.failures) - 3} more" if len(table.failures) > 3 else ""
+    failures = "; ".join(table.failures[:3]) + more
     verdict = Verdict.VIOLATED if table.failures else Verdict.PROVED if table.size else Verdict.UNKNOWN
     covers = f"by enumeration: all {table.size} of {table.domain}" + (f"; fails for {failures}" if failures else "")
-    return Result(label(request), prop.id, "prove", verdict, covers, seconds, None, lacking_ids(design, prop, bool(failures)))
-
-
-def lacking_ids(design: Design, prop: Property, failed: bool) -> tuple[str, ...]:
-    """The deviations of a design that fails a property of a table."""
-    return lacking(design) if failed else ()
+    deviations = lacking(design) if failures else ()
+    return Result(label(request), prop.id, "prove", verdict, covers, seconds, None, deviations)
 
 
 def label(request: Request) -> str:
@@ -191,7 +189,7 @@ def lacking(design: Design) -> tuple[str, ...]:
 def violations(
     request: Request, design: Design, prop: Property, failures: list[Failure], result: Result
 ) -> list[Result]:
-    """One result for each deviation that violates the property, with its own trace; else a hunt from the failed step."""
+    """One result for each deviation that violates the property, with its trace; else a hunt from the failed step."""
     decided = [failure for failure in failures if failure.decided]
     where = f"{failures[0].transaction}, {failures[0].step}"
     if not decided:
@@ -241,16 +239,17 @@ def violates(design: Design, trace: Trace) -> bool:
 
 
 def hunted(request: Request, design: Design, prop: Property, failures: Iterable[Failure]) -> Trace | None:
-    """A reachable run that violates the property: the planted fault's own operations, then those of the failed steps."""
+    """A reachable run that violates the property, by the planted fault's operations or those of the failed steps."""
     start = initial(TOPOLOGIES[TOPOLOGY], design)
     domains = [] if request.fault is None else [relevant(FAULT[request.fault].touches)]
     named = dict.fromkeys(f.instruction for f in failures if isinstance(f.instruction, Instruction))
     cti = tuple((instruction, choices) for instruction in tuple(named)[:6] for choices in TRIED)
-    domains.append(Domain("the operations of the failed obligations, and HVC", (*cti, CALL), (), ("irq", "fiq", "abort")))
+    domains.append(Domain("the operations of the failed obligations, and HVC", (*cti, CALL), (), PHYSICAL))
     deadline = time.monotonic() + min(HUNT_SECONDS, request.remaining() or HUNT_SECONDS)
     for domain in domains:
         for depth in (2, 3, 5):
-            found = search(design, start, domain, (prop,), depth if prop.id not in COSTLY else 2, prop.id, deadline).found
+            limit = 2 if prop.id in COSTLY else depth
+            found = search(design, start, domain, (prop,), limit, prop.id, deadline).found
             if prop.id in found:
                 violation = found[prop.id]
                 return Trace(

@@ -27,8 +27,8 @@ from properties import policy
 from properties.property import Kind, Property
 from properties.views import registers_of, view
 from spec import exceptions, syndrome
-from spec.coprocessor.decode import ROW
-from spec.coprocessor.row import Effect, Form
+from spec.coprocessor.decode import ROW, ROWS
+from spec.coprocessor.row import Effect, Form, Row
 from spec.execute import Event, execute, stepped
 from spec.operations import (
     Barrier,
@@ -396,12 +396,17 @@ CONDITION = Property(
 )
 
 
+MONITORS = tuple(
+    row.name for row in ROWS if any(t.name == "TPM" for t in row.traps) and row.name not in ("PMSWINC", "PMOVSSET")
+)
+"""The performance monitors' registers that a guest's kernel finds, as zeros."""
 WITHHELD_ROWS = ("CNTP_TVAL", "CNTP_CTL", "CNTP_CVAL", "PMSWINC", "PMOVSSET")
 """Registers that exist but that KVM/ARM does not offer to guests: an access is UNDEFINED in the guest."""
 OFFERED_CLASSES = (ExceptionClass.WFX, ExceptionClass.CP_0_13, ExceptionClass.DABT, ExceptionClass.IABT)
 """Classes whose operations a guest may use, so that UNDEF is never the answer."""
-OFFERED = ("ACTLR", "L2CTLR", "L2ECTLR")
-"""Rows that KVM/ARM emulates in both directions: UNDEF is never the answer at PL1."""
+OFFERED_READS = ("ACTLR", "L2CTLR", "L2ECTLR", "CBAR", *MONITORS)
+OFFERED_WRITES = ("ACTLR", "L2CTLR", "L2ECTLR", "DCISW", "DCCSW", "DCCISW", *MONITORS)
+"""Rows that KVM/ARM emulates for a guest's kernel, by direction: UNDEF is never the answer to them."""
 
 
 def expected_undef(cpu: Processor) -> Processor:
@@ -432,14 +437,19 @@ def offered_nothing(image: Image) -> bool:
     ec = bits(image.hsr, 31, 26)
     word = syndrome.decode_register_transfer(bits(image.hsr, 24, 0))
     accesses = [
-        every(
-            ec == ExceptionClass.CP15_32,
-            same((word.opc1, word.crn, word.crm, word.opc2), (r.opc1[0], r.crn[0], r.crm[0], r.opc2[0])),
-        )
-        for r in (ROW[name] for name in OFFERED)
+        every(word.read == (1 if names is OFFERED_READS else 0), named_by(word, ROW[name]))
+        for names in (OFFERED_READS, OFFERED_WRITES)
+        for name in names
     ]
+    transfer = every(ec == ExceptionClass.CP15_32, either(*accesses))
     kernel = (image.cpsr & 0x1F) != Mode.USR
-    return every(*(ec != offered for offered in OFFERED_CLASSES), *(negate(every(a, kernel)) for a in accesses))
+    return every(*(ec != offered for offered in OFFERED_CLASSES), negate(every(transfer, kernel)))
+
+
+def named_by(word: syndrome.RegisterTransfer, row: Row) -> bool:
+    """Whether a decoded syndrome names the one encoding of a row."""
+    fields = (row.opc1[0], row.crn[0], row.crm[0], row.opc2[0])
+    return same((word.opc1, word.crn, word.crm, word.opc2), fields)
 
 
 def _entered(state: Any, mode: str) -> tuple[int, ...]:

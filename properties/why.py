@@ -19,6 +19,8 @@ TOPOLOGY = "two-vms"
 COSTLY = ("world_switch.hyp_fault_contained",)
 """Properties that run a whole exit for each step they judge: asked only where nothing else finds the fault."""
 DEPTHS = (3, 5)
+"""How many chosen actions a search allows: the second number where the first finds nothing."""
+MOST_STATES = 250
 
 
 @frozen
@@ -50,6 +52,9 @@ def counterexample(identifier: str, thorough: bool = True) -> Found:
     contained = hunt_costly(design, fault)
     if contained is not None:
         return contained
+    listed = enumerated(design, fault)
+    if listed is not None:
+        return listed
     if identifier in EXCUSES:
         return Found(identifier, None, "excused", (), EXCUSES[identifier].reason)
     from properties.engines.equivalence import equivalent
@@ -57,15 +62,16 @@ def counterexample(identifier: str, thorough: bool = True) -> Found:
     alike, compared = equivalent(design, reference())
     if alike:
         return Found(identifier, None, "equivalent", (), f"proved by z3: {compared}")
-    return Found(identifier, None, "open", (), f"no property is violated, and the designs are not proved alike: {compared}")
+    reason = f"no property is violated, and the designs are not proved alike: {compared}"
+    return Found(identifier, None, "open", (), reason)
 
 
 def hunt(design: Design, fault: Fault, depth: int, thorough: bool) -> Search:
     """A search for anything that the fault violates."""
     cheap = tuple(prop for prop in PROPERTIES if prop.id not in COSTLY)
     start = initial(TOPOLOGIES[TOPOLOGY], design)
-    limit = depth if thorough else depth
-    return search(design, start, relevant(fault.touches), cheap, limit, None if thorough else "first")
+    until = None if thorough else "first"
+    return search(design, start, relevant(fault.touches), cheap, depth, until, most_states=MOST_STATES)
 
 
 def hunt_costly(design: Design, fault: Fault) -> Found | None:
@@ -76,6 +82,18 @@ def hunt_costly(design: Design, fault: Fault) -> Found | None:
     start = initial(TOPOLOGIES[TOPOLOGY], design)
     result = search(design, start, relevant(fault.touches), costly, 2, "first")
     return caught(fault, result) if result.found else None
+
+
+def enumerated(design: Design, fault: Fault) -> Found | None:
+    """The finite tables that a fault makes fail, for the faults that show nowhere else."""
+    if "FINITE" not in fault.touches:
+        return None
+    failing = [(prop.id, prop.enumerate(design).failures) for prop in PROPERTIES if prop.enumerate is not None]
+    found = [(name, failures) for name, failures in failing if failures]
+    if not found:
+        return None
+    reason = f"by enumeration; fails for {'; '.join(found[0][1][:3])}"
+    return Found(fault.id, None, "caught", tuple(name for name, _ in found), reason)
 
 
 def caught(fault: Fault, result: Search) -> Found:

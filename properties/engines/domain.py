@@ -215,6 +215,8 @@ def relevant(touches: Iterable[str]) -> Domain:
     if "IT" in names:
         guest |= dict.fromkeys(thumb_block())
     host = split_mode_operations() if "SPLIT" in names else ()
+    if "exclusive" in names:
+        host += ((Instruction(LoadExclusive(2, 5)), Choices()),)
     if "d0" in names or "fpexc" in names:
         signals.append("irq")
     reserved = (0x02,) if "EC.RESERVED" in names else ()

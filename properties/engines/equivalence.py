@@ -23,13 +23,14 @@ from spec.words import every, same
 
 SCRATCH = ("r1", "r2", "r3", "elr_hyp", "spsr_hyp", "htpidr", "hsr")
 """What the caller of the lowvisor expects nothing of, and Hyp mode's own transient registers."""
-OBSERVED = tuple(n for n in REGISTERS if n not in SCRATCH and n not in ("hcptr_in_force", "exclusive"))
+OBSERVED = tuple(n for n in REGISTERS if n not in SCRATCH and n != "hcptr_in_force")
 
 
 def equivalent(design: Design, other: Design) -> tuple[bool | None, str]:
     """Whether two designs behave alike, or None where the solver did not say; with what was compared.
 
-    Where the entries leave different configurations behind, every instruction is compared under both.
+    Where the entries leave different configurations behind, or the tables of handlers differ, every instruction of a
+    guest is compared under both, its handling included.
     """
     try:
         return _equivalent(design, other)
@@ -38,29 +39,55 @@ def equivalent(design: Design, other: Design) -> tuple[bool | None, str]:
 
 
 def _equivalent(design: Design, other: Design) -> tuple[bool | None, str]:
-    host = host_base(design)
-    mine, assumptions = entered(design, host)
-    theirs, _ = entered(other, host)
-    alike = settled(alike_states(mine, theirs, with_configuration=True), assumptions)
-    compared = "the states behind entry, exits by interrupt, trap and call, and the first use of VFP"
-    if not alike:
-        if not settled(alike_states(mine, theirs, with_configuration=False), assumptions):
-            return False, "the entries differ"
+    compared: list[str] = []
+    entries = entries_alike(design, other, compared)
+    if entries is None:
+        return False, "the entries differ"
+    if not entries or not unchanged(design, other, HANDLING_PARTS):
         answer = same_guests(design, other)
         if answer is not True:
             return answer, "a guest's instruction differs"
-        compared += ", and every instruction under both configurations"
-    return exits_alike(design, other, compared)
+        compared.append("every instruction of a guest with its handling")
+    if not entries or not unchanged(design, other, LEAVING_PARTS):
+        if not exits_alike(design, other):
+            return False, "an exit differs"
+        compared.append("the states behind exits by interrupt, trap and call")
+    return True, ", ".join(compared) or "the same tables"
 
 
-def exits_alike(design: Design, other: Design, compared: str) -> tuple[bool | None, str]:
-    """Whether both designs' exits lead to the same state from the same guest."""
+def entries_alike(design: Design, other: Design, compared: list[str]) -> bool | None:
+    """Whether the entries leave the same state, or one that differs in the configuration alone; None where in more."""
+    if unchanged(design, other, ENTERING_PARTS):
+        return True
+    host = host_base(design)
+    mine, assumptions = entered(design, host)
+    theirs, _ = entered(other, host)
+    compared.append("the states behind entry")
+    if settled(alike_states(mine, theirs, with_configuration=True), assumptions):
+        return True
+    return False if settled(alike_states(mine, theirs, with_configuration=False), assumptions) else None
+
+
+ENTERING_PARTS = ("call", "entry", "placement")
+LEAVING_PARTS = ("trap", "interrupt", "exit", "back", "vfp")
+HANDLING_PARTS = ("vectors", "handlers", "unknown_trap", "emulated", "injection", "skip", "placement")
+
+
+def unchanged(design: Design, other: Design, parts: tuple[str, ...]) -> bool:
+    """Whether two designs have the same tables in some of their parts."""
+    return all(getattr(design, part) == getattr(other, part) for part in parts)
+
+
+def exits_alike(design: Design, other: Design) -> bool:
+    """Whether both designs' exits, and first uses of VFP, lead to the same states from the same guest."""
     for vfp in (False, True):
         bases = guest_base(design, vfp), guest_base(other, vfp)
+        if vfp and not settled(alike_states(bases[0].state, bases[1].state, True), bases[0].assumptions):
+            return False
         for make in EXITS:
-            if settled_runs(lambda d, b, make=make: make(d, b), (design, other), bases) is not True:
-                return False, "an exit differs"
-    return True, compared
+            if settled_runs(lambda d, b, make=make: make(d, b), (design, other), bases) is not True:  # type: ignore[misc]
+                return False
+    return True
 
 
 def _trap(call: bool) -> Callable[[Design, Base], Any]:

@@ -100,11 +100,11 @@ def historical() -> Iterator[Fault]:
     )  # fmt: skip
     yield Fault(
         "smc-not-skipped-livelock", "stepping over SMC", "an emulated SMC leaves the PC at the SMC",
-        (linux("arch/arm64/kvm/handle_exit.c", "handle_smc", "4.16"),), partial(smc_handled, Handler.SMC_CALL_UNSKIPPED),
-        frozenset({"HCR.TSC"}), "history",
+        (linux("arch/arm64/kvm/handle_exit.c", "handle_smc", "4.16"),),
+        partial(smc_handled, Handler.SMC_CALL_UNSKIPPED), frozenset({"HCR.TSC"}), "history",
     )  # fmt: skip
     yield Fault(
-        "condition-not-checked", "condition check", "a trapped instruction whose condition fails is emulated all the same",
+        "condition-not-checked", "condition check", "a trapped instruction is emulated although its condition fails",
         (linux("arch/arm/kvm/emulate.c", "kvm_condition_valid"),), unconditional, frozenset({"CONDITION"}), "history",
     )  # fmt: skip
     yield Fault(
@@ -131,11 +131,16 @@ def structural() -> Iterator[Fault]:
         "structure",
     )  # fmt: skip
     yield Fault(
-        "host-traps-left-on", "no traps in the host", "the exit leaves HCR.IMO set: the host's interrupts go to Hyp mode",
+        "host-traps-left-on", "no traps in the host", "the exit leaves HCR.IMO set: the host's IRQs go to Hyp mode",
         (paper("3.5"),), host_imo, frozenset({"HOST.IRQ"}), "structure",
     )  # fmt: skip
 
 
+    yield Fault(
+        "no-virtualization-extensions", "Virtualization Extensions",
+        "the processor has no Hyp mode and guest kernels run at PL0", (paper("2"),),
+        lambda design: evolve(design, virtualization_extensions=False), frozenset({"FINITE"}), "structure",
+    )  # fmt: skip
     yield Fault(
         "handlers-in-hyp-mode", "double trap", "traps of guests are handled in Hyp mode, without a switch to the host",
         (paper("3.1"),), handlers_in_hyp, frozenset({"HCR.TSC"}), "structure",

@@ -18,7 +18,7 @@ class Fault:
     sources: tuple[Citation, ...]
     plant: Callable[[Design], Design]
     touches: frozenset[str] = field(default=frozenset())
-    """Registers and control bits that tell which operations matter: names of `spec.registers`, ids such as `HCR.TWI`."""
+    """What tells which operations matter: names of `spec.registers`, and ids of control bits such as `HCR.TWI`."""
     family: str = field(default="element")
 
 

@@ -6,11 +6,12 @@ from functools import partial
 
 from attrs import evolve
 
-from model.design import ROUTINES, Design, Handler, with_step
+from model.design import ROUTINES, Design, with_step
 from model.designs.catalogue import without_registers
 from model.designs.variations import replace_move
 from model.lowvisor.moves import (
     Alter,
+    Clrex,
     Copy,
     Install,
     Load,
@@ -52,6 +53,8 @@ def touched(move: Move) -> frozenset[str]:
             return frozenset({register, source})
         case SaveVfp() | LoadVfp():
             return frozenset({"d0", "fpscr", "fpexc"})
+        case Clrex():
+            return frozenset({"exclusive"})
     return frozenset()
 
 
@@ -134,8 +137,8 @@ def register_faults(design: Design) -> Iterator[Fault]:
                     yield Fault(
                         f"omit/{slug(step.name)}/{register}", f"{register.upper()} in '{step.name}'",
                         f"'{step.name}' leaves out {register.upper()}", step.sources,
-                        partial(with_omission, routine, step.name, register), frozenset({register}) | REACHED_BY[routine],
-                        "register",
+                        partial(with_omission, routine, step.name, register),
+                        frozenset({register}) | REACHED_BY[routine], "register",
                     )  # fmt: skip
     for register, sources in switched.items():
         yield Fault(
@@ -195,7 +198,7 @@ HANDLED_CLASSES = {0x01: "WFX", 0x03: "CP15_32", 0x12: "HVC", 0x20: "IABT", 0x24
 
 
 def handler_faults(design: Design) -> Iterator[Fault]:
-    """Each handler whose class a guest raises and that does more than inject UNDEF, and each emulated register, left out."""
+    """Each handler that a guest reaches and that does more than inject UNDEF, and each emulated register, left out."""
     for ec, name in HANDLED_CLASSES.items():
         yield Fault(
             f"without/handler-{name.lower()}", f"handler {name}",
@@ -229,5 +232,3 @@ def generated(design: Design) -> tuple[Fault, ...]:
         *handler_faults(design),
     )
 
-
-_ = Handler
