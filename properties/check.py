@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
 from functools import cache
 from pathlib import Path
@@ -16,8 +16,10 @@ from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.designs import resolve
 from properties.engines.domain import CALL, Domain, relevant
+from properties.engines.explore import DEFAULT, explore
 from properties.engines.prove import Failure, Settled, combine, prove_share
-from properties.engines.search import search
+from properties.engines.search import Run, search
+from properties.engines.walk import walk
 from properties.faults.catalogue import FAULT
 from properties.property import Property, Result, Trace, Verdict
 from properties.traces.replay import Stuck, expand
@@ -198,9 +200,9 @@ def violations(
     for deviation in lacking(design) if request.fault is None else ():
         violation = deviating(deviation, prop.id)
         if violation is not None:
-            trace = placed(request, design, violation)
+            here = placed(request, design, violation)
             covers = f"{FAULT[deviation].statement}; fails at {where}"
-            found.append(evolve(result, verdict=Verdict.VIOLATED, covers=covers, trace=trace, deviations=(deviation,)))
+            found.append(evolve(result, verdict=Verdict.VIOLATED, covers=covers, trace=here, deviations=(deviation,)))
     if found:
         return found
     reachable = [failure for failure in decided if failure.transaction != "base"]
@@ -262,17 +264,58 @@ TRIED = (Choices(), Choices(traps_failed_condition=1, user_trap=1, trace_impleme
 
 
 def explored(request: Request) -> list[Result]:
-    """The engine `explore` on its default configuration."""
-    from properties.engines.explore import explore_results
-
-    return explore_results(request)
+    """The engine `explore`: every run of its default domain on small configurations, one after the other."""
+    design = resolve(request.design, request.fault)
+    stepwise = cheap(request.properties)
+    results = []
+    for name in EXPLORED_TOPOLOGIES:
+        request.progress(f"exploring {name}")
+        late = request.deadline or time.monotonic() + EXPLORE_SECONDS
+        seen = explore(design, stepwise, TOPOLOGIES[name], deadline=late)
+        scope = f"{seen.states} states, {seen.transitions} transitions of {name}: {DEFAULT.name}"
+        good = Verdict.EXPLORED if seen.complete else Verdict.TESTED
+        covers = f"all {scope}" if seen.complete else f"the first {scope}"
+        results += told(request, "explore", name, stepwise, seen.violations, good, covers, seen.seconds)
+    return results
 
 
 def walked(request: Request) -> list[Result]:
-    """The engine `walk` on its default configuration."""
-    from properties.engines.walk import walk_results
+    """The engine `walk`: random runs of hostile guests and hosts by Hypothesis."""
+    design = resolve(request.design, request.fault)
+    stepwise = cheap(request.properties)
+    request.progress("walking")
+    seen = walk(design, stepwise, TOPOLOGIES[TOPOLOGY], request.seed, WALK_ACTIONS, request.deadline)
+    covers = f"{seen.chosen} chosen actions, {seen.steps} steps of {TOPOLOGY}, seed {seen.seed}"
+    if seen.raised is not None:
+        failed = f"a rule raised {seen.raised}"
+        return [Result(label(request), p.id, "walk", Verdict.UNKNOWN, failed, seen.seconds) for p in stepwise]
+    good = Verdict.TESTED if seen.chosen else Verdict.UNKNOWN
+    return told(request, "walk", TOPOLOGY, stepwise, seen.violations, good, covers, seen.seconds)
 
-    return walk_results(request)
+
+def cheap(properties: tuple[Property, ...]) -> tuple[Property, ...]:
+    """The properties that engines of concrete steps can judge at every step."""
+    return tuple(prop for prop in properties if prop.enumerate is None and prop.id not in COSTLY)
+
+
+def told(
+    request: Request, engine: str, topology: str, properties: tuple[Property, ...],
+    violated: Mapping[str, Run], good: Verdict, covers: str, seconds: float,
+) -> list[Result]:  # fmt: skip
+    """What an engine of concrete steps says of each property."""
+    results = []
+    for prop in properties:
+        result = Result(label(request), prop.id, engine, good, covers, seconds)
+        if prop.id in violated:
+            trace = Trace(request.design, request.fault, topology, prop.id, violated[prop.id])
+            result = evolve(result, verdict=Verdict.VIOLATED, trace=trace)
+        results.append(result)
+    return results
+
+
+EXPLORED_TOPOLOGIES = ("one", "two-vms")
+EXPLORE_SECONDS = 60.0
+WALK_ACTIONS = 2000
 
 
 def default_jobs() -> int:

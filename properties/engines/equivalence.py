@@ -85,7 +85,7 @@ def exits_alike(design: Design, other: Design) -> bool:
         if vfp and not settled(alike_states(bases[0].state, bases[1].state, True), bases[0].assumptions):
             return False
         for make in EXITS:
-            if settled_runs(lambda d, b, make=make: make(d, b), (design, other), bases) is not True:  # type: ignore[misc]
+            if settled_runs(lambda d, b, make=make: make(d, b), (design, other), bases) is not True:
                 return False
     return True
 

@@ -39,10 +39,11 @@ class Search:
     def judge(self, before: State, action: Action, after: State, chosen: Run) -> None:
         """Note the properties that one step violates and that no shorter run has violated."""
         for prop in self.properties:
-            if prop.id not in self.found and isinstance(action, prop.about):
-                if not prop.holds(self.design, before, action, after):
-                    explanation = prop.explain(self.design, before, action, after)
-                    self.found[prop.id] = Violation(prop.id, chosen, explanation)
+            if prop.id in self.found or not isinstance(action, prop.about):
+                continue
+            if not prop.holds(self.design, before, action, after):
+                explanation = prop.explain(self.design, before, action, after)
+                self.found[prop.id] = Violation(prop.id, chosen, explanation)
 
     def settled(self, state: State, chosen: Run) -> list[tuple[State, Run]]:
         """The states at rest behind a state: its forced steps made, and each fault that may strike one of them."""
