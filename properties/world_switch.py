@@ -83,8 +83,9 @@ def configuration_restored(design: Design, before: State, action: Action, after:
     if returns_to_host(design, before, action, after):
         return host_configured(physical)
     if enters_guest(design, before, action, after):
-        hcr = physical.cpu.hyp.hcr
-        return every(bit(hcr, 0) == 1, bits(physical.cpu.hyp.vttbr, 55, 48) != 0)
+        hyp = physical.cpu.hyp
+        own = hyp.htpidr == after.vcpus[physical.thread.vcpu].image.address
+        return every(bit(hyp.hcr, 0) == 1, bits(hyp.vttbr, 55, 48) != 0, own)
     return True
 
 

@@ -260,6 +260,8 @@ def concerns(row: Row, name: str) -> bool:
     if name in ("hstr", "hdcr", "cnthctl") and row.effect is not Effect.UNDEFINED:
         listed = any(trap.register == name.upper() for trap in row.traps)
         return listed if name != "hstr" else row.coprocessor == 15 and 15 in row.crn
+    if name == "EC.CP15_32":
+        return row.name == "ACTLR"
     if name == "HCR.TIDCP":
         return row.name in ("L2CTLR", "L2ECTLR")
     if name == "HCR.FB":

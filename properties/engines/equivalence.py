@@ -49,7 +49,7 @@ def _equivalent(design: Design, other: Design) -> tuple[bool | None, str]:
             return answer, "a guest's instruction differs"
         compared.append("every instruction of a guest with its handling")
     if not entries or not unchanged(design, other, LEAVING_PARTS):
-        if not exits_alike(design, other):
+        if not exits_alike(design, other, with_configuration=entries):
             return False, "an exit differs"
         compared.append("the states behind exits by interrupt, trap and call")
     return True, ", ".join(compared) or "the same tables"
@@ -78,11 +78,13 @@ def unchanged(design: Design, other: Design, parts: tuple[str, ...]) -> bool:
     return all(getattr(design, part) == getattr(other, part) for part in parts)
 
 
-def exits_alike(design: Design, other: Design) -> bool:
+def exits_alike(design: Design, other: Design, with_configuration: bool) -> bool:
     """Whether both designs' exits, and first uses of VFP, lead to the same states from the same guest."""
     for vfp in (False, True):
         bases = guest_base(design, vfp), guest_base(other, vfp)
-        if vfp and not settled(alike_states(bases[0].state, bases[1].state, True), bases[0].assumptions):
+        if vfp and not settled(
+            alike_states(bases[0].state, bases[1].state, with_configuration), bases[0].assumptions
+        ):
             return False
         for make in EXITS:
             if settled_runs(lambda d, b, make=make: make(d, b), (design, other), bases) is not True:

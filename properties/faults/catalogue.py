@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from attrs import evolve
 
-from model.design import Design, Handler, Placement, Vector
+from model.design import ROUTINES, Design, Handler, Placement, Vector
 from model.designs.catalogue import (
     MONITOR_NOT_CLEARED,
     PAR_NOT_SWITCHED,
@@ -16,9 +16,9 @@ from model.designs.catalogue import (
     without_registers,
 )
 from model.designs.variations import REPAIRS
-from model.lowvisor.moves import Alter
+from model.lowvisor.moves import Alter, Inspect
 from properties.faults.fault import Excuse, Fault
-from properties.faults.generated import generated, with_entry_move, without_step
+from properties.faults.generated import generated, slug, with_entry_move, without_step
 from spec.citations import arm, linux, paper
 
 
@@ -180,8 +180,23 @@ def _faults() -> tuple[Fault, ...]:
 FAULTS: tuple[Fault, ...] = _faults()
 FAULT: Mapping[str, Fault] = MappingProxyType({fault.id: fault for fault in FAULTS})
 
+def reads_only() -> Iterator[tuple[str, Excuse]]:
+    """The faults about steps that only read a value to decide a path, a decision that the model takes by itself."""
+    design = reference()
+    steps = {slug(step.name): step for name in ROUTINES for step in design.routine(name)}
+    reading = {name for name, step in steps.items() if isinstance(step.move, Inspect)}
+    for fault in FAULTS:
+        kind, _, rest = fault.id.partition("/")
+        names = rest.split("/")
+        if kind in ("without", "swap") and reading & set(names):
+            yield fault.id, Excuse(READS_ONLY, steps[next(n for n in names if n in reading)].sources)
+
+
+READS_ONLY = "the step only reads what decides the path; the model takes that decision from the state itself"
+
 EXCUSES: Mapping[str, Excuse] = MappingProxyType(
     {
+        **dict(reads_only()),
         **{
             identifier: Excuse(
                 "the ISB orders the counter offset and compare value before the control write; how late a system "
