@@ -16,7 +16,7 @@ test: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 matrix: $(VENV)/installed
 	@mkdir -p $(BUILD)

@@ -11,12 +11,12 @@ from attrs import evolve, frozen
 
 from model.design import Design
 from model.designs.variations import REPAIRS
-from model.system import PHYSICAL
+from model.system import PHYSICAL, Action
 from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.designs import resolve
 from properties.engines.domain import CALL, Domain, relevant
-from properties.engines.explore import DEFAULT, explore
+from properties.engines.explore import CONFIGURATIONS, explore
 from properties.engines.prove import Failure, Settled, combine, prove_share
 from properties.engines.search import Run, search
 from properties.engines.walk import walk
@@ -175,10 +175,7 @@ def judged(
         return [evolve(result, covers=f"{scope}; the budget ended before {unfinished} more parts")]
     if not questions:
         return [evolve(result, covers="no obligation speaks about it")]
-    return [evolve(result, verdict=Verdict.PROVED, covers=f"by z3: {scope}; {ANY}")]
-
-
-ANY = "any host and guest state, every operand and choice"
+    return [evolve(result, verdict=Verdict.PROVED, covers=f"z3, any state and operand: {questions} questions")]
 
 
 def lacking(design: Design) -> tuple[str, ...]:
@@ -264,19 +261,28 @@ TRIED = (Choices(), Choices(traps_failed_condition=1, user_trap=1, trace_impleme
 
 
 def explored(request: Request) -> list[Result]:
-    """The engine `explore`: every run of its default domain on small configurations, one after the other."""
+    """The engine `explore`: every run of small configurations, those of its list, one after the other."""
     design = resolve(request.design, request.fault)
     stepwise = cheap(request.properties)
-    results = []
-    for name in EXPLORED_TOPOLOGIES:
-        request.progress(f"exploring {name}")
-        late = request.deadline or time.monotonic() + EXPLORE_SECONDS
-        seen = explore(design, stepwise, TOPOLOGIES[name], deadline=late)
-        scope = f"{seen.states} states, {seen.transitions} transitions of {name}: {DEFAULT.name}"
-        good = Verdict.EXPLORED if seen.complete else Verdict.TESTED
-        covers = f"all {scope}" if seen.complete else f"the first {scope}"
-        results += told(request, "explore", name, stepwise, seen.violations, good, covers, seen.seconds)
-    return results
+    late = request.deadline or time.monotonic() + EXPLORE_SECONDS
+    results: list[Result] = []
+    kinds, complete, seconds, states, transitions = set[type[Action]](), True, 0.0, 0, 0
+    for topology, domain in CONFIGURATIONS:
+        request.progress(f"exploring {topology.name}: {domain.name}")
+        seen = explore(design, stepwise, topology, domain, late)
+        violated = tuple(p for p in stepwise if p.id in seen.violations)
+        good, covers = Verdict.VIOLATED, f"a run of {topology.name}: {domain.name}"
+        results += told(request, "explore", topology.name, violated, seen.violations, good, covers, seen.seconds)
+        stepwise = tuple(p for p in stepwise if p not in violated)
+        kinds, complete, seconds = kinds | seen.kinds, complete and seen.complete, seconds + seen.seconds
+        states, transitions = states + seen.states, transitions + seen.transitions
+    met = tuple(p for p in stepwise if any(issubclass(kind, p.about) for kind in kinds))
+    names = ", ".join(dict.fromkeys(topology.name for topology, _ in CONFIGURATIONS))
+    scope = f"{states} states, {transitions} transitions of {len(CONFIGURATIONS)} configurations: {names}"
+    good, covers = (Verdict.EXPLORED, f"all {scope}") if complete else (Verdict.TESTED, f"the first {scope}")
+    results += told(request, "explore", "", met, {}, good, covers, seconds)
+    unmet = tuple(p for p in stepwise if p not in met)
+    return results + told(request, "explore", "", unmet, {}, Verdict.UNKNOWN, "no step that it is about", seconds)
 
 
 def walked(request: Request) -> list[Result]:
@@ -313,7 +319,6 @@ def told(
     return results
 
 
-EXPLORED_TOPOLOGIES = ("one", "two-vms")
 EXPLORE_SECONDS = 60.0
 WALK_ACTIONS = 2000
 

@@ -61,6 +61,7 @@ NAMES: Mapping[tuple[str, str], Sequence[str]] = MappingProxyType(
         ("InterruptTaken", "signal"): tuple(TAKEN),
         ("ReadBanked", "register"): tuple(REGISTERS),
         ("WriteBanked", "register"): tuple(REGISTERS),
+        ("InterfaceChanges", "register"): tuple(n for n, r in REGISTERS.items() if r.component == "gich"),
     }
 )
 """The names that an operand may be, by class and field."""

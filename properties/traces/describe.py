@@ -18,6 +18,7 @@ from model.system import (
     HostExecutes,
     HostRunsVcpu,
     HypFaults,
+    InterfaceChanges,
     InterruptTaken,
     LowvisorSteps,
     SignalChanges,
@@ -66,9 +67,12 @@ def account(design: Design, before: State, action: Action, after: State) -> Acco
         case SignalChanges(_, signal, level):
             what = f"{signal.replace('_', ' ')} input {'asserted' if level else 'released'}"
             return Account("device", what)
+        case InterfaceChanges(_, register, value):
+            return Account("device", f"the GIC changes {register.upper()} to {value:#x}", _sources(system.interface_changed))
         case InterruptTaken(_, signal):
             who = "guest" if before.processors[action.cpu].thread.where is Where.GUEST else "host"
-            return Account(who, f"takes a physical {signal}", _sources(system.TAKEN[signal][1], system.interrupted))
+            kind = f"physical {signal}" if signal in system.PHYSICAL else signal.replace("_", " ")
+            return Account(who, f"takes a {kind}", _sources(system.TAKEN[signal][1], system.interrupted))
         case LowvisorSteps() | HypFaults():
             return _lowvisor(design, before, action)
         case HighvisorHandles():
