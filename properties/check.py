@@ -147,8 +147,7 @@ def enumerated(request: Request, design: Design, prop: Property) -> Result:
     failures = "; ".join(table.failures[:3]) + more
     verdict = Verdict.VIOLATED if table.failures else Verdict.PROVED if table.size else Verdict.UNKNOWN
     covers = f"by enumeration: all {table.size} of {table.domain}" + (f"; fails for {failures}" if failures else "")
-    deviations = lacking(design) if failures else ()
-    return Result(label(request), prop.id, "prove", verdict, covers, seconds, None, deviations)
+    return Result(label(request), prop.id, "prove", verdict, covers, seconds)
 
 
 def label(request: Request) -> str:

@@ -33,7 +33,7 @@ def deviations() -> Iterator[Fault]:
     for repair in REPAIRS:
         identifier = repair.variation.id
         yield Fault(
-            repair.deviation, identifier, f"Linux 3.12 differs: not so that {repair.variation.statement}",
+            repair.deviation, identifier, f"Linux 3.12 lacks this: {repair.variation.statement}",
             repair.variation.sources, lambda design, lacking=identifier: _replaced(design, lacking),  # type: ignore[misc]
             DEVIATION_TOUCHES.get(identifier, frozenset()), "deviation of Linux 3.12",
         )  # fmt: skip

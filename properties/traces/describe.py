@@ -68,7 +68,8 @@ def account(design: Design, before: State, action: Action, after: State) -> Acco
             what = f"{signal.replace('_', ' ')} input {'asserted' if level else 'released'}"
             return Account("device", what)
         case InterfaceChanges(_, register, value):
-            return Account("device", f"the GIC changes {register.upper()} to {value:#x}", _sources(system.interface_changed))
+            changed = f"the GIC changes {register.upper()} to {value:#x}"
+            return Account("device", changed, _sources(system.interface_changed))
         case InterruptTaken(_, signal):
             who = "guest" if before.processors[action.cpu].thread.where is Where.GUEST else "host"
             kind = f"physical {signal}" if signal in system.PHYSICAL else signal.replace("_", " ")
