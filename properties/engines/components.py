@@ -1,17 +1,16 @@
 """Steps remembered by the components that they read: the same pure functions as `model.system`, many times faster.
 
 What one processor does touches that processor and the vCPU that it runs. Both are kept as a row of interned components
-(the general registers, the timer, the image's CP15 registers ...), each a number. To run a step on a row it has not met,
-the components that it is not known to read are replaced by hollow ones, records whose attributes are not set. Where the
-step or a predicate reads one, that component joins what the step is remembered by, and the step runs again. A step that
-reads or changes another processor, another vCPU or a VM's settings raises `NotPrivate`: merging it would hide an order.
+(the general registers, the timer, the image's CP15 registers ...), each a number. To run a step on a row it has not
+met, the components that it is not known to read are replaced by hollow ones, records whose attributes are not set.
+Where the step or a predicate reads one, that component joins what the step is remembered by, and the step runs again. A
+step that reads or changes another processor or another vCPU raises `NotPrivate`: merging it would hide an order.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
-from itertools import count
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from attrs import define, field, fields, frozen, has
 
@@ -107,7 +106,7 @@ class Interner:
         elif isinstance(value, Processor):
             key = (Processor, *(self.number(getattr(value, name)) for name in names_of(Processor)))
         else:
-            key = (type(value), value)
+            key = (int if isinstance(value, int) and not isinstance(value, bool) else type(value), value)
         known = self.numbers.get(key)
         if known is None:
             known = self.numbers[key] = len(self.values)
@@ -122,17 +121,41 @@ class Effect:
     changes: tuple[tuple[int, Any], ...]
     """For each slot that changes: a number, or a function of the row that gives one."""
     violated: tuple[str, ...]
+    """The properties that do not hold of it, of those whose predicates read no more than the step itself."""
+    undecided: tuple[Property, ...]
+    """Those whose predicates read more, and are remembered by themselves; amid the lowvisor there are none."""
     vulnerable: bool
     """Whether an Undefined Instruction exception could strike in place of the step."""
 
 
+UNKNOWN = Effect((), (), (), False)
+"""Stands for what is not remembered."""
+
+
+class Taken(NamedTuple):
+    """A step of a row: the row after it, the properties that do not hold of it, and `Effect.vulnerable`."""
+
+    row: Row
+    violated: tuple[str, ...]
+    vulnerable: bool
+
+
 @define
 class Memory:
-    """One kind of step at one place of the program: what it reads, and its effects by what it found there."""
+    """One kind of step, or one predicate of it, at one place of the program: what it reads, and what it found there."""
 
     reads: set[int]
-    key: Callable[[Row], Any]
-    effects: dict[Any, Effect | None] = field(factory=dict)
+    key: Callable[[Row], Any] = field(init=False)
+    found: dict[Any, Any] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.key = itemgetter(*sorted(self.reads))
+
+    def add(self, position: int) -> None:
+        """One more slot that it reads; what was remembered without it is not known to be complete."""
+        self.reads.add(position)
+        self.key = itemgetter(*sorted(self.reads))
+        self.found.clear()
 
 
 @define
@@ -144,6 +167,7 @@ class Components:
     initial: State
     interner: Interner = field(factory=Interner)
     memories: dict[Any, Memory] = field(factory=dict)
+    taken: dict[type[Action], bool] = field(factory=dict)
     evaluations: int = 0
     lookups: int = 0
     slots: tuple[Slot, ...] = field(init=False)
@@ -154,6 +178,8 @@ class Components:
     """The slot of each hollow component, by its identity."""
     positions: dict[tuple[str, ...], int] = field(init=False)
     plans: tuple[Plan, Plan] = field(init=False)
+    program_counter: int = field(init=False)
+    """The slot of the thread."""
     visible: frozenset[int] = field(init=False)
     concerned: Callable[[type[Action]], tuple[Property, ...]] = field(init=False)
 
@@ -164,6 +190,7 @@ class Components:
         self.blanks = tuple(hollow(slot.cls) if slot.cls else None for slot in self.slots)
         self.places = {id(blank): n for n, blank in enumerate(self.blanks) if blank is not None}
         self.positions = {slot.path: n for n, slot in enumerate(self.slots)}
+        self.program_counter = self.positions["physical", "thread"]
         self.plans = (
             plan_of(self.initial.processors[0], ("physical",), self.positions),
             plan_of(self.initial.vcpus[0], ("vcpu",), self.positions),
@@ -178,13 +205,18 @@ class Components:
 
     def thread(self, row: Row) -> Thread:
         """What the row's processor executes."""
-        thread: Thread = self.interner.values[row[self.positions["physical", "thread"]]]
+        thread: Thread = self.interner.values[row[self.program_counter]]
         return thread
 
     def pc(self, row: Row) -> int:
         """The PC of the row's processor."""
         pc: int = self.interner.values[row[self.positions["physical", "cpu", "pc"]]]
         return pc
+
+    def cpsr(self, row: Row) -> int:
+        """The CPSR of the row's processor."""
+        cpsr: int = self.interner.values[row[self.positions["physical", "cpu", "cpsr"]]]
+        return cpsr
 
     def forgetting(self, row: Row) -> Row:
         """The row without the history that is overwritten before it is read again: at rest, where the guest was left.
@@ -198,48 +230,56 @@ class Components:
             changed[self.positions["physical", name]] = forgotten
         return tuple(changed)
 
-    def after(
-        self, row: Row, action: Action, number: Any, vcpu: int, others: tuple[Thread, ...] = ()
-    ) -> tuple[Row, Effect] | None:
-        """The row after an action of its processor, and what the step did; None where the guard does not hold.
+    def after(self, row: Row, action: Action, number: int, vcpu: int, others: tuple[Thread, ...] = ()) -> Taken | None:
+        """A step of the row's processor; None where the guard does not hold.
 
         `number` stands for the action in the memory; `others` are the threads of the other processors, for guards that
         depend on where they are.
         """
         self.lookups += 1
-        place = (number, row[self.positions["physical", "thread"]], vcpu, others)
-        memory = self.memories.get(place)
-        if memory is None:
-            memory = self.memories[place] = Memory(set(self.visible), itemgetter(*sorted(self.visible)))
-        key = memory.key(row)
-        if key in memory.effects:
-            effect = memory.effects[key]
-        else:
-            effect = self.evaluated(row, action, vcpu, others, memory)
-            memory.effects[memory.key(row)] = effect
+        place = (number, row[self.program_counter], vcpu, others)
+        memory = self.memories.get(place) or self.memory(place, self.visible)
+        effect: Effect | None = memory.found.get(memory.key(row), UNKNOWN)
+        if effect is UNKNOWN:
+            effect = self.recalled(memory, row, lambda reads: self.effect(row, action, vcpu, others, reads))
         if effect is None:
             return None
+        violated = effect.violated
+        for prop in effect.undecided:
+            judging = self.memory((prop.id, *place), memory.reads)
+            if not self.recalled(judging, row, partial(self.judged, prop, row, action, vcpu, others)):
+                violated = (*violated, prop.id)
         changed = list(row)
         for slot, change in effect.changes:
             changed[slot] = change if type(change) is int else change(row)
-        return tuple(changed), effect
+        return Taken(tuple(changed), violated, effect.vulnerable)
 
-    def evaluated(
-        self, row: Row, action: Action, vcpu: int, others: tuple[Thread, ...], memory: Memory
-    ) -> Effect | None:
-        """The effect of an action that is not remembered; what it turns out to read is added to its memory."""
-        for _ in count():
+    def memory(self, place: Any, reads: Iterable[int]) -> Memory:
+        """The memory of a place, which starts with what is read there at least."""
+        found = self.memories.get(place)
+        if found is None:
+            found = self.memories[place] = Memory(set(reads))
+        return found
+
+    def recalled(self, memory: Memory, row: Row, evaluate: Callable[[set[int]], Any]) -> Any:
+        """What is remembered of a row, or else evaluated with the components that are known to be read."""
+        key = memory.key(row)
+        if key in memory.found:
+            return memory.found[key]
+        while True:
             self.evaluations += 1
             try:
-                return self.effect(self.state(row, action, vcpu, others, memory.reads), action, vcpu)
+                result = memory.found[memory.key(row)] = evaluate(memory.reads)
+                return result
             except AttributeError as missing:
                 place = self.places.get(id(missing.obj))
                 if place is None or place in memory.reads:
-                    raise NotPrivate(f"{type(action).__name__}: {missing}") from missing
-                memory.reads.add(place)
-                memory.key = itemgetter(*sorted(memory.reads))
-                memory.effects.clear()
-        raise AssertionError
+                    raise NotPrivate(str(missing)) from missing
+                memory.add(place)
+
+    def kinds(self) -> frozenset[type[Action]]:
+        """The kinds of action that were possible somewhere."""
+        return frozenset(self.taken)
 
     def state(self, row: Row, action: Action, vcpu: int, others: tuple[Thread, ...], reads: set[int]) -> State:
         """A state in which only the components of a row that a step may read have a content."""
@@ -253,23 +293,39 @@ class Components:
         vcpus[vcpu] = built(self.plans[1], parts)
         return State(tuple(processors), tuple(vcpus), self.initial.vms)
 
-    def effect(self, before: State, action: Action, vcpu: int) -> Effect | None:
+    def judged(
+        self, prop: Property, row: Row, action: Action, vcpu: int, others: tuple[Thread, ...], reads: set[int]
+    ) -> bool:
+        """Whether a property holds of a step, on a state with hollow components."""
+        before = self.state(row, action, vcpu, others, reads)
+        return bool(prop.holds(self.design, before, action, step(self.design, before, action)))
+
+    def effect(self, row: Row, action: Action, vcpu: int, others: tuple[Thread, ...], reads: set[int]) -> Effect | None:
         """The effect of an action on a state with hollow components; None where it is not possible."""
+        before = self.state(row, action, vcpu, others, reads)
         if not guard(self.design, before, action):
             return None
         vulnerable = isinstance(action, LowvisorSteps) and guard(self.design, before, HypFaults(action.cpu))
         after = step(self.design, before, action)
+        self.taken[type(action)] = True
         self.check_private(before, action, after, vcpu)
-        violated = tuple(
-            p.id for p in self.concerned(type(action)) if not p.holds(self.design, before, action, after)
-        )
+        amid = isinstance(action, LowvisorSteps) and after.processors[action.cpu].thread.where is Where.LOWVISOR
+        violated, undecided = [], []
+        for prop in self.concerned(type(action)):
+            try:
+                if not prop.holds(self.design, before, action, after):
+                    violated.append(prop.id)
+            except AttributeError:
+                if amid:
+                    raise
+                undecided.append(prop)
         physical, image = self.plans
         changed = [
             *differences(physical, before.processors[action.cpu], after.processors[action.cpu]),
             *differences(image, before.vcpus[vcpu], after.vcpus[vcpu]),
         ]
         changes = tuple((position, self.source(value)) for position, value in changed)
-        return Effect(changes, violated, bool(vulnerable))
+        return Effect(changes, tuple(violated), tuple(undecided), bool(vulnerable))
 
     def source(self, value: Any) -> Any:
         """Where a new component comes from: its number, or a function of the row where it consists of hollow ones."""
@@ -290,9 +346,11 @@ class Components:
 
     def check_private(self, before: State, action: Action, after: State, vcpu: int) -> None:
         """Raise NotPrivate where a step changed anything but its processor and the vCPU of its row."""
-        pairs = [(a, b) for n, (a, b) in enumerate(zip(before.processors, after.processors, strict=True)) if n != action.cpu]
-        pairs += [(a, b) for n, (a, b) in enumerate(zip(before.vcpus, after.vcpus, strict=True)) if n != vcpu]
-        if after.vms is not before.vms or any(a is not b for a, b in pairs):
+        processors = zip(before.processors, after.processors, strict=True)
+        vcpus = zip(before.vcpus, after.vcpus, strict=True)
+        changed = [n != action.cpu and a is not b for n, (a, b) in enumerate(processors)]
+        changed += [n != vcpu and a is not b for n, (a, b) in enumerate(vcpus)]
+        if after.vms is not before.vms or any(changed):
             raise NotPrivate(f"{type(action).__name__} changes more than its own processor and vCPU")
         if after.processors[action.cpu].thread.vcpu != vcpu and isinstance(action, HostRunsVcpu):
             raise NotPrivate(f"{type(action).__name__} runs another vCPU than the one it names")
@@ -302,4 +360,3 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         value = getattr(value, name)
     return value
-

@@ -12,11 +12,9 @@ from model.state import State, Where
 from model.system import Action, HighvisorHandles, HypFaults, forced, guard, step
 from properties.catalogue import PROPERTIES
 from properties.property import Kind, Property
+from properties.traces.replay import FUEL
 
 Run = tuple[Action, ...]
-FUEL = 1024
-"""The most forced steps taken behind one action; a world switch out and in takes less than 200."""
-
 COSTLY = frozenset({"world_switch.hyp_fault_contained"})
 """Properties whose predicate runs a whole world switch of its own at every step."""
 USUAL: tuple[Property, ...] = tuple(prop for prop in PROPERTIES if prop.id not in COSTLY)
@@ -74,6 +72,7 @@ class Course:
     chosen: int = 0
     violated: dict[str, Run] = field(factory=dict)
     raised: Raised | None = None
+    kinds: set[type[Action]] = field(factory=set)
     concerned: Callable[[type[Action]], tuple[Property, ...]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -92,6 +91,7 @@ class Course:
         before = self.state
         after = step(self.design, before, action)
         self.taken.append(action)
+        self.kinds.add(type(action))
         for prop in self.concerned(type(action)):
             if prop.id not in self.violated and not prop.holds(self.design, before, action, after):
                 self.violated[prop.id] = tuple(self.taken)

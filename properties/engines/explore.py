@@ -4,19 +4,19 @@ What the search counts are states at rest: every processor executes the host or 
 steps behind a chosen action touch only the acting processor and its vCPU, which `properties.engines.components` checks
 as it goes, so they commute with whatever other processors do, and action and forced steps are one transition.
 
-The programs are loops: behind each instruction the guest, and behind each call the host, branches back to where it
-started. Without that no exploration would end, since the program counters run through all memory.
+The programs are loops: behind each instruction the guest, and behind each call or interrupt the host, goes back to
+where it started, in Supervisor mode. Without that no exploration would end: program counters run through all memory.
 """
 
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from model.design import Design
 from model.highvisor.exits import MemoryAnswer
-from model.state import Where
+from model.state import Thread, Where
 from model.system import (
     Action,
     GuestExecutes,
@@ -27,7 +27,7 @@ from model.system import (
     LowvisorSteps,
 )
 from model.topology import GUEST_PC, HOST_PC, TOPOLOGIES, Topology, initial
-from properties.engines.components import Components, Effect, Row
+from properties.engines.components import Components, Row, Taken
 from properties.engines.course import USUAL, Run
 from properties.engines.domain import Domain, access
 from properties.engines.shorten import shorten
@@ -36,6 +36,7 @@ from spec.coprocessor.decode import ROW
 from spec.operations import (
     Branch,
     Choices,
+    ExceptionReturn,
     FloatingPoint,
     Hvc,
     Instruction,
@@ -43,11 +44,13 @@ from spec.operations import (
     LoadExclusive,
     MemoryOutcome,
     Operation,
+    ReturnForm,
     Smc,
     StoreExclusive,
     Svc,
     Wfi,
 )
+from spec.psr import Mode, is_user
 
 BITS = 24
 """The bits of a state that one component takes: more than there will ever be states of one processor or vCPU."""
@@ -62,19 +65,37 @@ def domain_of(name: str, operations: Iterable[Operation], signals: tuple[str, ..
     return Domain(name, guest, (), signals, (), tuple(MemoryAnswer))
 
 
-CALLS = (Hvc(0), Wfi(), Smc(0), Svc(1))
 FAULT = Load(2, 0x2000, 0, MemoryOutcome.STAGE2_FAULT, 0x90000)
-SMALL = domain_of("HVC, WFI, a stage 2 fault and its answers, IRQ", (Hvc(0), Wfi(), FAULT), ("irq",))
+TPIDRURW = (access(ROW["TPIDRURW"], False).operation, access(ROW["TPIDRURW"], True, 2).operation)
+ACTLR = access(ROW["ACTLR"], True, 2).operation
+EXCLUSIVE = (LoadExclusive(2, 5), StoreExclusive(2))
+VFP = (FloatingPoint(0, 0, 0x7777), FloatingPoint(1, 1, 0x7777))
+
+TRAPS = domain_of("HVC, WFI, SMC, SVC, IRQ", (Hvc(0), Wfi(), Smc(0), Svc(1)), ("irq",))
+REGISTERS = domain_of("WFI, TPIDRURW, ACTLR, LDREX, STREX", (Wfi(), *TPIDRURW, ACTLR, *EXCLUSIVE))
+ODDITIES = evolve(
+    domain_of("WFI, a reserved exception class, a list register that changes", (Wfi(),)),
+    reserved=(0x02,),
+    interface=("gich_lr0",),
+)
+WAITING = domain_of("WFI, IRQ", (Wfi(),), ("irq",))
+LAZY_WAITING = domain_of("VFP, WFI", (VFP[0], Wfi()))
+LAZY = domain_of("VFP, Advanced SIMD, WFI, SMC, IRQ", (*VFP, Wfi(), Smc(0)), ("irq",))
+FAULTS = domain_of("a stage 2 fault and its answers, HVC, IRQ", (FAULT, Hvc(0)), ("irq",))
+SMALL = domain_of("WFI, VFP, IRQ", (Wfi(), VFP[0]), ("irq",))
 DEFAULT = domain_of(
-    "HVC, WFI, SMC, SVC, two VFP values, TPIDRURW, ACTLR, LDREX, STREX, a stage 2 fault and its answers, IRQ",
-    (
-        *CALLS, FloatingPoint(0, 0, 0x7777), FloatingPoint(0, 0, 0x8888), access(ROW["TPIDRURW"], False).operation,
-        access(ROW["TPIDRURW"], True, 2).operation, access(ROW["ACTLR"], True, 2).operation, LoadExclusive(2, 5),
-        StoreExclusive(2), FAULT,
-    ),
+    "HVC, WFI, SMC, SVC, VFP and Advanced SIMD, TPIDRURW, ACTLR, LDREX, STREX, a stage 2 fault and its answers, IRQ",
+    (Hvc(0), Wfi(), Smc(0), Svc(1), *VFP, *TPIDRURW, ACTLR, *EXCLUSIVE, FAULT),
     ("irq",),
-)  # fmt: skip
-"""What guests do where nobody asks for another domain."""
+)
+"""All that the others have, at once: for long explorations."""
+CONFIGURATIONS: tuple[tuple[Topology, Domain], ...] = (
+    *((TOPOLOGIES["one"], domain) for domain in (TRAPS, REGISTERS, LAZY, FAULTS, ODDITIES)),
+    (TOPOLOGIES["two-vms"], LAZY),
+    (TOPOLOGIES["siblings"], SMALL),
+    *((TOPOLOGIES["two-processors"], domain) for domain in (WAITING, LAZY_WAITING)),
+)
+"""What is explored, completely, where nobody asks for another configuration."""
 
 
 @frozen
@@ -89,6 +110,8 @@ class Explored:
     depth: int
     steps: int
     """Steps of the model that its transitions stand for, those remembered included."""
+    kinds: frozenset[type[Action]]
+    """The kinds of action that occurred."""
 
 
 @frozen
@@ -98,6 +121,17 @@ class Outcome:
     actions: Run
     physical: int
     vcpu: int
+
+
+def back(cpu: int, where: Where, pc: int, cpsr: int) -> Action | None:
+    """What brings a program back to its start, where it is elsewhere: a branch in User mode, else RFE."""
+    if where not in (Where.HOST, Where.GUEST):
+        return None
+    target, kind = (HOST_PC, HostExecutes) if where is Where.HOST else (GUEST_PC, GuestExecutes)
+    if is_user(cpsr):
+        return None if pc == target else kind(cpu, Instruction(Branch(target)))
+    returned = Instruction(ExceptionReturn(ReturnForm.RFE, target, int(Mode.SVC)))
+    return None if pc == target and cpsr == Mode.SVC else kind(cpu, returned)
 
 
 @define
@@ -126,46 +160,42 @@ class Local:
         row = self.components.forgetting(row)
         return self.number(row[: self.components.divide]), self.number(row[self.components.divide :])
 
-    def transitions(self, cpu: int, physical: int, vcpu: int, content: int) -> tuple[Outcome, ...]:
-        """What the processor can do on its own, that is without calling the lowvisor."""
-        key = (cpu, physical, vcpu, content)
+    def outcomes(self, key: tuple[Any, ...]) -> tuple[Outcome, ...]:
+        """The transitions of a processor with a vCPU, by the numbers `cpu, physical, vcpu, content`.
+
+        With the other processors' numbers behind them, its calls of the lowvisor to run that vCPU; else all others.
+        """
         found = self.known.get(key)
         if found is None:
+            cpu, physical, vcpu, content = key[:4]
             row = self.rows[physical] + self.rows[content]
-            found = tuple(o for action in self.private(cpu, row) for o in self.ends(row, action, vcpu))
+            if len(key) > 4:
+                threads = tuple(self.components.thread(self.rows[other]) for other in key[4])
+                found = tuple(self.ends(row, HostRunsVcpu(cpu, vcpu), vcpu, threads))
+            else:
+                found = tuple(end for action in self.private(cpu, row) for end in self.ends(row, action, vcpu))
             self.known[key] = found
         return found
 
-    def calls(self, cpu: int, physical: int, vcpu: int, content: int, others: tuple[int, ...]) -> tuple[Outcome, ...]:
-        """What comes of calling the lowvisor to run a vCPU, given the other processors."""
-        key = (cpu, physical, vcpu, content, "called", *others)
-        found = self.known.get(key)
-        if found is None:
-            row = self.rows[physical] + self.rows[content]
-            threads = tuple(self.components.thread(self.rows[other]) for other in others)
-            found = tuple(self.ends(row, HostRunsVcpu(cpu, vcpu), vcpu, threads))
-            self.known[key] = found
-        return found
-
-    def ends(self, row: Row, action: Action, vcpu: int, others: tuple = ()) -> Iterator[Outcome]:  # type: ignore[type-arg]
+    def ends(self, row: Row, action: Action, vcpu: int, others: tuple[Thread, ...] = ()) -> Iterator[Outcome]:
         """Every end of an action and its forced steps, each fault and each answer followed."""
         taken = self.taken(row, action, vcpu, (), others)
-        open_ends = [] if taken is None else [(taken[0], (action,))]
+        open_ends: list[tuple[Row, Run]] = [] if taken is None else [(taken.row, (action,))]
         while open_ends:
             row, actions = open_ends.pop()
             where = self.components.thread(row).where
             if where is Where.LOWVISOR:
                 stepped = self.taken(row, LowvisorSteps(action.cpu), vcpu, actions)
                 assert stepped is not None
-                open_ends.append((stepped[0], actions))
-                if stepped[1].vulnerable and len(actions) < LONGEST:
+                open_ends.append((stepped.row, actions))
+                if stepped.vulnerable and len(actions) < LONGEST:
                     open_ends += self.struck(row, action.cpu, vcpu, actions)
             elif where is Where.HIGHVISOR:
                 open_ends += self.answered(row, action.cpu, vcpu, actions)
-            elif (back := self.branch(row, action.cpu)) is not None and len(actions) < LONGEST:
+            elif (back := self.back(row, action.cpu)) is not None and len(actions) < LONGEST:
                 returned = self.taken(row, back, vcpu, actions)
                 assert returned is not None
-                open_ends.append((returned[0], (*actions, back)))
+                open_ends.append((returned.row, (*actions, back)))
             else:
                 yield Outcome(actions, *self.halves(row))
 
@@ -173,7 +203,7 @@ class Local:
         """The lowvisor's fault in place of its next step, with the steps stored that say where it strikes."""
         fault = HypFaults(cpu)
         taken = self.taken(row, fault, vcpu, actions)
-        return [] if taken is None else [(taken[0], (*actions, fault))]
+        return [] if taken is None else [(taken.row, (*actions, fault))]
 
     def answered(self, row: Row, cpu: int, vcpu: int, actions: Run) -> list[tuple[Row, Run]]:
         """The highvisor's handling of an exit, once for each answer that makes a difference."""
@@ -182,33 +212,36 @@ class Local:
             handled = HighvisorHandles(cpu, answer)
             taken = self.taken(row, handled, vcpu, actions)
             if taken is not None:
-                ends.setdefault(taken[0], actions if answer == MemoryAnswer.MAPPED else (*actions, handled))
+                ends.setdefault(taken.row, actions if answer == MemoryAnswer.MAPPED else (*actions, handled))
         return list(ends.items())
 
     def private(self, cpu: int, row: Row) -> list[Action]:
         """What the domain offers to a processor at rest, possible or not."""
         return self.domain.private(cpu, self.components.thread(row).where)
 
-    def branch(self, row: Row, cpu: int) -> Action | None:
-        """The branch that closes a program's loop, where the program is elsewhere."""
-        where = self.components.thread(row).where
-        if not self.loops or where not in (Where.HOST, Where.GUEST):
-            return None
-        target, kind = (HOST_PC, HostExecutes) if where is Where.HOST else (GUEST_PC, GuestExecutes)
-        return None if self.components.pc(row) == target else kind(cpu, Instruction(Branch(target)))
+    def back(self, row: Row, cpu: int) -> Action | None:
+        """What brings the program of a row back to its start, where programs are loops."""
+        components = self.components
+        place = components.thread(row).where, components.pc(row), components.cpsr(row)
+        return back(cpu, *place) if self.loops else None
 
-    def taken(
-        self, row: Row, action: Action, vcpu: int, before: Run, others: tuple = ()  # type: ignore[type-arg]
-    ) -> tuple[Row, Effect] | None:
+    def taken(self, row: Row, action: Action, vcpu: int, before: Run, others: tuple[Thread, ...] = ()) -> Taken | None:
         """One step, what it violates noted."""
-        number = self.action_numbers.setdefault(action, len(self.action_numbers))
+        if isinstance(action, LowvisorSteps):
+            number = -1 - action.cpu
+        else:
+            number = self.action_numbers.setdefault(action, len(self.action_numbers))
         taken = self.components.after(row, action, number, vcpu, others)
-        if taken is not None and taken[1].violated:
+        if taken is not None and taken.violated:
             forced = isinstance(action, LowvisorSteps | HighvisorHandles)
             run = before if forced else (*before, action)
-            for prop in taken[1].violated:
+            for prop in taken.violated:
                 self.violated.setdefault(prop, run)
         return taken
+
+
+Deltas = tuple[int, ...]
+"""What the transitions of one processor add to the number of any state in which they are possible."""
 
 
 @define
@@ -219,43 +252,52 @@ class Frontier:
     processors: int
     vcpus: int
     parents: dict[int, int] = field(factory=dict)
-    steps: dict[tuple[int, ...], tuple[int, ...]] = field(factory=dict)
-
-    def part(self, state: int, position: int) -> int:
-        """The number of one processor or, behind them, of one vCPU."""
-        return state >> (position * BITS) & MASK
+    deltas: dict[tuple[Any, ...], Deltas] = field(factory=dict)
+    places: dict[int, tuple[int, bool]] = field(factory=dict)
+    """For each processor's number its vCPU, and whether it executes the host."""
 
     def joined(self, parts: Iterable[int]) -> int:
-        """The state with these processors and vCPUs."""
+        """The state with these processors and, behind them, vCPUs."""
         return sum(part << (position * BITS) for position, part in enumerate(parts))
 
-    def moves(self, state: int) -> Iterator[tuple[int, int, tuple[Outcome, ...]]]:
-        """For each processor and each vCPU that it can act with, what can come of it."""
-        physicals = [self.part(state, cpu) for cpu in range(self.processors)]
-        for cpu, physical in enumerate(physicals):
+    def place(self, physical: int) -> tuple[int, bool]:
+        """The vCPU of a processor, and whether it executes the host."""
+        found = self.places.get(physical)
+        if found is None:
             thread = self.local.components.thread(self.local.rows[physical])
-            content = self.part(state, self.processors + thread.vcpu)
-            yield cpu, thread.vcpu, self.local.transitions(cpu, physical, thread.vcpu, content)
-            if thread.where is Where.HOST:
-                others = tuple(physicals[:cpu] + physicals[cpu + 1 :])
-                for vcpu in range(self.vcpus):
-                    content = self.part(state, self.processors + vcpu)
-                    yield cpu, vcpu, self.local.calls(cpu, physical, vcpu, content, others)
+            found = self.places[physical] = thread.vcpu, thread.where is Where.HOST
+        return found
 
-    def following(self, state: int) -> Iterator[tuple[int, Run]]:
-        """The states one transition away, with the actions chosen on the way."""
-        for cpu, vcpu, outcomes in self.moves(state):
-            low, high = cpu * BITS, (self.processors + vcpu) * BITS
-            base = state - (self.part(state, cpu) << low) - (self.part(state, self.processors + vcpu) << high)
-            for outcome in outcomes:
-                yield base + (outcome.physical << low) + (outcome.vcpu << high), outcome.actions
+    def moves(self, state: int) -> Iterator[tuple[tuple[Any, ...], Deltas]]:
+        """What can come of a state, by processor and vCPU; the key finds the outcomes."""
+        parts = [state >> (position * BITS) & MASK for position in range(self.processors + self.vcpus)]
+        for cpu in range(self.processors):
+            physical = parts[cpu]
+            vcpu, host = self.place(physical)
+            key: tuple[Any, ...] = (cpu, physical, vcpu, parts[self.processors + vcpu])
+            yield key, self.deltas.get(key) or self.added(key)
+            if host:
+                others = tuple(parts[:cpu] + parts[cpu + 1 : self.processors])
+                for called in range(self.vcpus):
+                    key = (cpu, physical, called, parts[self.processors + called], others)
+                    yield key, self.deltas.get(key) or self.added(key)
+
+    def added(self, key: tuple[Any, ...]) -> Deltas:
+        """What transitions that have not been met add to a state."""
+        cpu, physical, vcpu, content = key[:4]
+        low, high = cpu * BITS, (self.processors + vcpu) * BITS
+        outcomes = self.local.outcomes(key)
+        found = tuple(((o.physical - physical) << low) + ((o.vcpu - content) << high) for o in outcomes)
+        self.deltas[key] = found
+        return found
 
     def way_to(self, state: int) -> Run:
         """The actions chosen on a shortest way from the initial state."""
         actions: Run = ()
         while (parent := self.parents[state]) != state:
-            actions = next(run for after, run in self.following(parent) if after == state) + actions
-            state = parent
+            step = state - parent
+            key, position = next((k, d.index(step)) for k, d in self.moves(parent) if step in d)
+            actions, state = self.local.outcomes(key)[position].actions + actions, parent
         return actions
 
 
@@ -273,9 +315,11 @@ def explore(
 ) -> Explored:
     """Every state at rest that is reachable within a domain, nearest first, and the first violation of each property.
 
-    Ends early at the first violation (`until="first"`), at that of one property (`until` its id), at a deadline of
-    `time.monotonic`, beyond a number of states, or at a depth; `complete` says whether nothing was left. Without `loops`
-    programs run on through memory, and only a bound ends the exploration. Raises NotPrivate where steps do not commute.
+    Ends early at the first violation (`until="first"`), at that of one property (`until` its id) or of the last
+    (`until="all"`), at a deadline of
+    `time.monotonic`, beyond a number of states, or at a depth; `complete` says whether nothing was left. Without
+    `loops` programs run on through memory, and only a bound ends the exploration. Raises NotPrivate where steps do not
+    commute.
     """
     began = time.monotonic()
     judged = tuple(properties)
@@ -287,23 +331,28 @@ def explore(
         [local.halves(components.row(physical, start.vcpus[0]))[0] for physical in start.processors]
         + [local.halves(components.row(start.processors[0], vcpu))[1] for vcpu in start.vcpus]
     )
-    frontier.parents[first] = first
+    parents = frontier.parents
+    parents[first] = first
     violations: dict[str, Run] = {}
     level, transitions, reached, ended = [first], 0, 0, False
     while level and not ended and (depth is None or reached < depth):
         later: list[int] = []
         for state in level:
-            for after, _ in frontier.following(state):
-                transitions += 1
-                if after not in frontier.parents:
-                    frontier.parents[after] = state
-                    later.append(after)
+            for _, deltas in frontier.moves(state):
+                transitions += len(deltas)
+                for delta in deltas:
+                    after = state + delta
+                    if after not in parents:
+                        parents[after] = state
+                        later.append(after)
             if local.violated:
                 way = frontier.way_to(state)
                 violations |= {p: way + run for p, run in local.violated.items() if p not in violations}
                 local.violated.clear()
             late = deadline is not None and time.monotonic() > deadline
-            if late or len(frontier.parents) > most_states or until in violations or (until == "first" and violations):
+            wanted = {"first": 1, "all": len(judged)}.get(until or "")
+            done = until in violations or (wanted is not None and len(violations) >= wanted)
+            if late or done or len(parents) > most_states:
                 ended = True
                 break
         level, reached = later, reached + 1
@@ -311,4 +360,6 @@ def explore(
     short = {prop: shorten(design, start, run, by_id[prop], deadline) for prop, run in violations.items()}
     complete = not ended and not level
     seconds = time.monotonic() - began
-    return Explored(len(frontier.parents), transitions, seconds, complete, short, reached, components.lookups)
+    return Explored(
+        len(parents), transitions, seconds, complete, short, reached, components.lookups, components.kinds()
+    )

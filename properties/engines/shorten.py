@@ -5,9 +5,9 @@ import time
 from model.design import Design
 from model.state import State
 from model.system import Action, forced, guard, step
-from properties.engines.course import FUEL, Run
+from properties.engines.course import Run
 from properties.property import Property
-from properties.traces.replay import WITHIN, Stuck, expand, first_violation
+from properties.traces.replay import FUEL, WITHIN, Stuck, expand, first_violation
 
 
 def violates(design: Design, start: State, actions: Run, prop: Property) -> bool:

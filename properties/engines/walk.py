@@ -68,6 +68,8 @@ class Walked:
     seed: int
     violations: dict[str, Run]
     seconds: float
+    kinds: frozenset[type[Action]]
+    """The kinds of action that occurred."""
     raised: Raised | None = None
     """An exception of a rule or predicate, which is a failure and ends the walk."""
 
@@ -189,6 +191,7 @@ class Tally:
     examples: int = 0
     violations: dict[str, Run] = field(factory=dict)
     raised: Raised | None = None
+    kinds: set[type[Action]] = field(factory=set)
     began: float = field(factory=time.monotonic)
 
     def start(self) -> Course:
@@ -215,6 +218,7 @@ class Tally:
             if prop not in self.violations or len(run) < len(self.violations[prop]):
                 self.violations[prop] = run
         self.raised = course.raised
+        self.kinds |= course.kinds
         self.check()
 
     def result(self, seed: int) -> Walked:
@@ -227,7 +231,7 @@ class Tally:
             for prop, run in self.violations.items()
         }
         seconds = time.monotonic() - self.began
-        return Walked(self.chosen, self.made, self.examples, seed, short, seconds, self.raised)
+        return Walked(self.chosen, self.made, self.examples, seed, short, seconds, frozenset(self.kinds), self.raised)
 
 
 def machine(tally: Tally) -> type[RuleBasedStateMachine]:
@@ -246,7 +250,6 @@ def machine(tally: Tally) -> type[RuleBasedStateMachine]:
 
 def as_rule(tally: Tally, made: Rule) -> Any:
     """One kind of action of one processor as a rule of the state machine."""
-    choices = strategies.data()
 
     def possible(self: Any) -> bool:
         return bool(made.enabled(self.course))
@@ -259,8 +262,10 @@ def as_rule(tally: Tally, made: Rule) -> Any:
         if self.course.possible(action):
             tally.follow(self.course, action, pick)
 
-    inputs = {name: strategy_of(operand) for name, operand in (made.shapes or {}).items()}
-    return rule(data=choices, **inputs)(precondition(possible)(act))  # type: ignore[call-overload]
+    inputs: dict[str, Any] = {"data": strategies.data()}
+    inputs |= {name: strategy_of(operand) for name, operand in (made.shapes or {}).items()}
+    made_of: Any = rule(**inputs)
+    return made_of(precondition(possible)(act))
 
 
 @cache
