@@ -20,6 +20,7 @@ from properties.engines.explore import CONFIGURATIONS, explore
 from properties.engines.prove import Failure, Settled, combine, prove_share
 from properties.engines.search import Run, search
 from properties.engines.walk import walk
+from properties.engines.witness import runs
 from properties.faults.catalogue import FAULT
 from properties.property import Property, Result, Trace, Verdict
 from properties.traces.replay import Stuck, expand
@@ -27,6 +28,7 @@ from properties.why import COSTLY, TOPOLOGY, counterexample
 from spec.operations import Choices, Instruction
 
 SHARES_PER_JOB = 4
+STEPWISE = tuple(prop for prop in PROPERTIES if prop.enumerate is None)
 HUNT_SECONDS = 20.0
 
 
@@ -174,6 +176,8 @@ def judged(
         return [evolve(result, covers=f"{scope}; the budget ended before {unfinished} more parts")]
     if not questions:
         return [evolve(result, covers="no obligation speaks about it")]
+    if prop.id not in runs(design, STEPWISE):
+        return [evolve(result, covers=f"{scope}; vacuous: nothing that it is about was reached")]
     return [evolve(result, verdict=Verdict.PROVED, covers=f"z3, any state and operand: {questions} questions")]
 
 
