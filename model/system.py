@@ -15,8 +15,9 @@ from model.lowvisor import moves
 from model.state import Physical, Standing, State, Thread, Where, context, replaced
 from spec import exceptions, interrupts
 from spec.citations import arm, gic, linux, paper, rule
-from spec.execute import Event, Outcome, execute
+from spec.execute import execute
 from spec.operations import Choices, Hvc, Instruction, MemoryOutcome, is_encodable
+from spec.outcome import Event, Outcome
 from spec.processor import Processor
 from spec.psr import T_BIT, is_hyp, is_user, mode
 from spec.registers import REGISTERS, write

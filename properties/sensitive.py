@@ -19,11 +19,11 @@ from properties.evidence import changed, executions, guests
 from properties.policy import VFP
 from properties.property import Enumeration, Kind, Property
 from properties.traces.describe import RETURNS, operation_text
-from properties.trap_completeness import confined, independent
+from properties.trap_completeness.confinement import confined, independent
 from spec.banking import read_core
 from spec.coprocessor.decode import ROWS
 from spec.coprocessor.row import Gate
-from spec.execute import Event, execute
+from spec.execute import execute
 from spec.operations import (
     ExceptionReturn,
     Hvc,
@@ -34,6 +34,7 @@ from spec.operations import (
     WriteBanked,
     WriteCpsr,
 )
+from spec.outcome import Event
 from spec.processor import Processor
 from spec.psr import Mode
 from spec.registers import REGISTERS, read, write_all

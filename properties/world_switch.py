@@ -7,7 +7,7 @@ from model.state import Physical, State, Where
 from model.system import Action, HypFaults, LowvisorSteps, forced, hyp_faults, step, vulnerable, with_physical
 from properties.policy import GUEST_STATE, OWNED, VFP, Owner, vfp_given
 from properties.property import Kind, Property
-from properties.trap_completeness import difference
+from properties.trap_completeness.steps import difference
 from spec.processor import Processor
 from spec.psr import advance_it, is_hyp, mode
 from spec.registers import read

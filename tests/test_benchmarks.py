@@ -13,8 +13,9 @@ from benchmarks.execution import MIX, entered
 from benchmarks.figure import Effort, Figure
 from benchmarks.rules import STATEMENTS, Statement
 from model.designs.catalogue import DESIGNS
-from spec.execute import Event, execute
+from spec.execute import execute
 from spec.operations import Choices, Instruction
+from spec.outcome import Event
 from spec.words import bits
 
 ROOT = Path(__file__).parent.parent

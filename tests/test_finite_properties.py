@@ -7,6 +7,7 @@ import z3
 from attrs import evolve
 
 import spec.execute
+import spec.outcome
 from model.design import Design
 from model.designs.catalogue import DESIGNS, reference_without
 from properties.catalogue import PROPERTIES
@@ -25,8 +26,8 @@ from properties.specification import LEGAL_STATE, TOTAL, WORDS_FIT, misclassifie
 from properties.table1 import DERIVED, Row, table
 from spec.banking import read_core
 from spec.coprocessor.decode import ROW, ROWS, decode
-from spec.execute import Event, Outcome
 from spec.operations import Choices, Instruction
+from spec.outcome import Event, Outcome
 from spec.processor import Processor, SystemControl
 from spec.psr import is_legal_guest
 from spec.registers import REGISTERS, Register
@@ -133,7 +134,7 @@ def test_a_program_counter_that_outgrows_its_width_is_refuted(monkeypatch: pytes
     def careless(before: Processor, after: Processor, instruction: Instruction) -> Processor:
         return evolve(after, pc=before.pc + choose(read_core(before, 0) == 0, 2, 4))
 
-    monkeypatch.setattr(spec.execute, "stepped", careless)
+    monkeypatch.setattr(spec.outcome, "stepped", careless)
     assert refuted(WORDS_FIT, "guest: Yield") == {WORDS_FIT.id}
 
 

@@ -141,9 +141,9 @@ def stated_type(hint: Any) -> Shape | None:
 def stated_parameter(name: str) -> Shape | None:
     """The stated values of parameters whose type does not say them: names, exit codes, positions."""
     stated: dict[str, Callable[[], Shape]] = {
-        "spec.execute.delivered.value": lambda: Words(Width(64)),
-        "spec.execute.banked_access.register": lambda: among(banked_names()),
-        "spec.execute.names_current.suffix": lambda: among(("usr", "fiq", "irq", "svc", "abt", "und", "hyp")),
+        "spec.transfers.delivered.value": lambda: Words(Width(64)),
+        "spec.status.banked_access.register": lambda: among(banked_names()),
+        "spec.status.names_current.suffix": lambda: among(("usr", "fiq", "irq", "svc", "abt", "und", "hyp")),
         "model.highvisor.exits.handle_exit.code": lambda: among(ExitCode),
         "model.system.host_calls.vcpu": lambda: Constant(0),
         "model.system.interrupted.signal": lambda: among(system.TAKEN),

@@ -32,7 +32,7 @@ from model.system import (
 from properties.engines.bases import Base, NotEstablished, guest_base, host_base
 from properties.engines.inputs import constraints, shapes, symbolic
 from properties.property import Property
-from properties.trap_completeness import INDEPENDENT, independent_of
+from properties.trap_completeness.confinement import INDEPENDENT, independent_of
 from properties.views import image_of
 from spec.operations import Choices, Fetch, FloatingPoint, Hvc, Instruction, Load, Smc, Store, Wfe, Wfi
 from spec.processor import Processor

@@ -24,11 +24,11 @@ from model.system import (
     SignalChanges,
 )
 from properties.traces.changes import class_name, register_name
-from spec import exceptions, execute, operations
+from spec import accesses, exceptions, execute, operations, status
 from spec.citations import Citation
 from spec.coprocessor.row import Form, Row
-from spec.execute import Event
 from spec.operations import CoprocessorAccess, Instruction, MemoryOutcome, Operation
+from spec.outcome import Event
 from spec.words import bits
 
 CONDITIONS = ("EQ", "NE", "CS", "CC", "MI", "PL", "VS", "VC", "HI", "LS", "GE", "LT", "GT", "LE", "AL", "AL")
@@ -124,16 +124,16 @@ def rules_of(operation: Operation) -> tuple[Citation, ...]:
         case operations.Svc():
             return _sources(exceptions.take_svc)
         case operations.ExceptionReturn():
-            return _sources(execute.exception_return)
+            return _sources(status.exception_return)
         case operations.ReadBanked() | operations.WriteBanked():
-            return _sources(execute.banked_access)
+            return _sources(status.banked_access)
         case operations.WriteCpsr():
-            return _sources(execute.write_cpsr)
+            return _sources(status.write_cpsr)
         case operations.Load() | operations.Store() | operations.Fetch():
             faults = operation.fault == MemoryOutcome.STAGE2_FAULT
-            return _sources(execute.stage2_abort if faults else execute.memory_access)
+            return _sources(accesses.stage2_abort if faults else accesses.memory_access)
         case operations.LoadExclusive() | operations.StoreExclusive():
-            return _sources(execute.loaded)
+            return _sources(accesses.loaded)
         case operations.Bxj():
             return _sources(execute.branch_jazelle)
         case operations.FloatingPoint() | operations.OtherCoprocessor():
