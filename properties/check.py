@@ -23,7 +23,7 @@ from properties.engines.walk import walk
 from properties.engines.witness import runs
 from properties.faults.catalogue import FAULT
 from properties.property import Property, Result, Trace, Verdict
-from properties.traces.replay import Stuck, expand
+from properties.traces.replay import Stuck, expand, replayed
 from properties.why import COSTLY, TOPOLOGY, counterexample
 from spec.operations import Choices, Instruction
 
@@ -316,10 +316,17 @@ def told(
     for prop in properties:
         result = Result(label(request), prop.id, engine, good, covers, seconds)
         if prop.id in violated:
-            trace = Trace(request.design, request.fault, topology, prop.id, violated[prop.id])
+            trace = explained(request, Trace(request.design, request.fault, topology, prop.id, violated[prop.id]))
             result = evolve(result, verdict=Verdict.VIOLATED, trace=trace)
         results.append(result)
     return results
+
+
+def explained(request: Request, trace: Trace) -> Trace:
+    """The trace with what is wrong about its violating step."""
+    design = resolve(request.design, request.fault)
+    found = replayed(trace, design, initial(TOPOLOGIES[trace.topology], design), PROPERTY[trace.property])
+    return trace if found is None else evolve(trace, explanation=found.explanation)
 
 
 EXPLORE_SECONDS = 60.0

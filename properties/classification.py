@@ -26,7 +26,7 @@ from properties.evidence import Evidence, gather
 from properties.policy import DECLASSIFIED, VFP, Declassification, Owner, owner
 from properties.property import Enumeration, Kind, Property
 from properties.sensitive import NOT_VIRTUALIZABLE
-from properties.world_switch import STATUS
+from properties.world_switch.guest import STATUS
 from spec.coprocessor.decode import ROW
 from spec.coprocessor.row import Effect
 from spec.registers import REGISTERS, Register

@@ -126,3 +126,10 @@ def test_a_host_calls_the_lowvisor_by_running_a_vcpu_and_by_no_other_instruction
     start = initial(TOPOLOGIES["one"], DESIGN)
     possible = [guard(DESIGN, start, HostExecutes(0, Instruction(o))) for o in (WriteCpsr(0x10), Hvc(0))]
     assert (possible, start.processors[0].thread.where) == ([True, False], Where.HOST)
+
+
+def test_a_walk_begins_again_where_no_processor_can_go_on() -> None:
+    design = FAULT["without/HCR.TSC"].plant(DESIGN)
+    found = walk(design, (), TOPOLOGIES["one"], seed=3, steps=600)
+    assert (found.chosen, found.raised) == (600, None)
+    assert found.examples > 1

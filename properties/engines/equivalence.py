@@ -15,7 +15,7 @@ from properties.engines.symbolic import formula
 from properties.engines.transactions import instruction_shapes, interrupt, trap_exit
 from properties.policy import GUEST_STATE, OWNED, Owner
 from properties.views import view
-from properties.world_switch import CONFIGURATION
+from properties.world_switch.ends import CONFIGURATION
 from spec.execute import execute
 from spec.operations import Choices
 from spec.registers import REGISTERS, read

@@ -241,8 +241,15 @@ def machine(tally: Tally) -> type[RuleBasedStateMachine]:
         tally.check()
         self.course = tally.start()
 
-    body: dict[str, Any] = {"begins": initialize()(begins)}
-    for made in rules(initial(tally.topology, tally.design)):
+    def nothing_goes_on(self: Any) -> bool:
+        return not any(made.enabled(self.course) for made in known)
+
+    known = tuple(rules(initial(tally.topology, tally.design)))
+    body: dict[str, Any] = {
+        "begins": initialize()(begins),
+        "begins_again": rule()(precondition(nothing_goes_on)(begins)),
+    }
+    for made in known:
         for number in range(OFTEN.get(made.kind, 1)):
             body[f"{made.kind.__name__}_{made.cpu}_{number}"] = as_rule(tally, made)
     return type("Walk", (RuleBasedStateMachine,), body)
