@@ -3,6 +3,9 @@
 A guest base is what the design's own entry makes of an arbitrary host and an arbitrary vCPU, with everything that the
 guest owns replaced by arbitrary values. That is inductive: the entry establishes it, `trap_completeness.confined` says
 that no operation of the guest leaves it, and the exit is proved from it.
+
+Assumed, and not proved here: a VM's VMID is not 0, which the highvisor's allocator sees to (it comes with memory). That
+contexts are legal is assumed and proved by `specification.legal_state`.
 """
 
 from collections.abc import Callable
