@@ -6,6 +6,7 @@ from model.designs.catalogue import reference
 from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.engines.domain import everything, relevant
+from properties.engines.equivalence import equivalent
 from properties.engines.prove import combine, settle
 from properties.engines.search import search
 from properties.engines.transactions import transactions
@@ -44,3 +45,15 @@ def test_search_over_every_operation_finds_nothing_on_the_reference() -> None:
     design = reference()
     found = search(design, initial(TOPOLOGIES["one"], design), everything(), CHEAP, 2)
     assert found.found == {}
+
+
+TOLD_APART = ("without/HCR.VM", "without/HCR.FB", "without/enter-pmuserenr", "without/HCPTR.TCP11", "without/emulated-actlr")
+
+
+@pytest.mark.parametrize("fault", TOLD_APART)
+def test_designs_that_a_guest_can_tell_apart_are_not_proved_alike(fault: str) -> None:
+    assert equivalent(FAULT[fault].plant(reference()), reference())[0] is False
+
+
+def test_a_design_is_proved_alike_to_itself_with_a_redundant_trap_bit_left_out() -> None:
+    assert equivalent(FAULT["without/HCR.SWIO"].plant(reference()), reference())[0] is True

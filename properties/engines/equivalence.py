@@ -8,15 +8,15 @@ import z3
 from model.design import Design
 from model.state import State, Where
 from model.system import GuestExecutes, guard, step
-from properties.engines.bases import Base, NotEstablished, drained, entered, guest_base, host_base
+from properties.engines.bases import Base, NotEstablished, entered, guest_base, host_base
 from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
+from properties.engines.indifference import indifferent, opened, scope
 from properties.engines.inputs import constraints, shapes
 from properties.engines.symbolic import formula
 from properties.engines.transactions import instruction_shapes, interrupt, trap_exit
 from properties.policy import GUEST_STATE, OWNED, Owner
 from properties.views import view
 from properties.world_switch.ends import CONFIGURATION
-from spec.execute import execute
 from spec.operations import Choices
 from spec.registers import REGISTERS, read
 from spec.words import every, same
@@ -149,32 +149,39 @@ def holds_on_every_path(run: Callable[[], Any], assumptions: tuple[Any, ...]) ->
 
 
 def same_guests(design: Design, other: Design) -> bool | None:
-    """Whether every instruction of a guest has the same effect under both designs' configurations."""
-    for vfp in (False, True):
-        mine, theirs = guest_base(design, vfp), guest_base(other, vfp)
-        for shape in instruction_shapes():
-            instruction, choices = shape.symbolic("op"), next(iter(shapes(Choices))).symbolic("choice")
-            action = GuestExecutes(0, instruction, choices)
-
-            def run(action: GuestExecutes = action, mine: Base = mine, theirs: Base = theirs) -> Any:
-                instruction, choices = action.instruction, action.choices
-                if not guard(design, mine.state, action):
-                    return True
-                a, b = step(design, mine.state, action), step(other, theirs.state, action)
-                if a.processors[0].thread.where is not b.processors[0].thread.where:
-                    return False
-                seen = same(view(design, a, 0), view(other, b, 0))
-                reach = [execute(base.state.processors[0].cpu, instruction, choices).scope for base in (mine, theirs)]
-                local = same(a.processors[0].cpu.local, b.processors[0].cpu.local)
-                kept = [n for n in OWNED[Owner.HOST] if n not in GUEST_STATE and n != "pmuserenr"]
-                hosts = (same(read(a.processors[0].cpu, n), read(b.processors[0].cpu, n)) for n in kept)
-                return every(seen, *hosts, local, same(*reach))
-
-            extra = (*constraints(instruction), *constraints(choices))
-            answer = holds_on_every_path(run, (*mine.assumptions, *map(formula, extra)))
+    """Whether every instruction of a guest has the same effect and handling in both designs."""
+    bases = [(guest_base(design, vfp), guest_base(other, vfp)) for vfp in (False, True)]
+    one_table = unchanged(design, other, HANDLING_PARTS)
+    either = opened(*bases[0]) if one_table and opened(*bases[1]) is not None else None
+    for shape in instruction_shapes():
+        instruction, choices = shape.symbolic("op"), next(iter(shapes(Choices))).symbolic("choice")
+        action = GuestExecutes(0, instruction, choices)
+        extra = (*constraints(instruction), *constraints(choices))
+        if either is not None and indifferent(design, either, action, extra):
+            continue
+        for mine, theirs in bases:
+            answer = same_step(design, other, mine, theirs, action, extra)
             if answer is not True:
                 return answer
     return True
 
 
-_ = drained
+def same_step(
+    design: Design, other: Design, mine: Base, theirs: Base, action: GuestExecutes, extra: tuple[Any, ...]
+) -> bool | None:
+    """Whether one instruction of a guest has the same effect and handling in both designs."""
+
+    def run() -> Any:
+        possible = bool(guard(design, mine.state, action)), bool(guard(other, theirs.state, action))
+        if not all(possible):
+            return possible[0] == possible[1]
+        a, b = step(design, mine.state, action), step(other, theirs.state, action)
+        if a.processors[0].thread.where is not b.processors[0].thread.where:
+            return False
+        seen = same(view(design, a, 0), view(other, b, 0))
+        local = same(a.processors[0].cpu.local, b.processors[0].cpu.local)
+        kept = [n for n in OWNED[Owner.HOST] if n not in GUEST_STATE and n != "pmuserenr"]
+        hosts = (same(read(a.processors[0].cpu, n), read(b.processors[0].cpu, n)) for n in kept)
+        return every(seen, *hosts, local, same(scope(mine, action), scope(theirs, action)))
+
+    return holds_on_every_path(run, (*mine.assumptions, *map(formula, extra)))
