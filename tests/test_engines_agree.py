@@ -47,7 +47,13 @@ def test_search_over_every_operation_finds_nothing_on_the_reference() -> None:
     assert found.found == {}
 
 
-TOLD_APART = ("without/HCR.VM", "without/HCR.FB", "without/enter-pmuserenr", "without/HCPTR.TCP11", "without/emulated-actlr")
+TOLD_APART = (
+    "without/HCR.VM",
+    "without/HCR.FB",
+    "without/enter-pmuserenr",
+    "without/HCPTR.TCP11",
+    "without/emulated-actlr",
+)
 
 
 @pytest.mark.parametrize("fault", TOLD_APART)
