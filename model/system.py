@@ -19,7 +19,7 @@ from spec.execute import execute
 from spec.operations import Choices, Hvc, Instruction, MemoryOutcome, is_encodable
 from spec.outcome import Event, Outcome
 from spec.processor import Processor
-from spec.psr import T_BIT, is_hyp, is_user, mode
+from spec.psr import T_BIT, is_hyp, mode
 from spec.registers import REGISTERS, write
 from spec.syndrome import ExceptionClass
 from spec.words import U32, bit, bits, clear, either, every, negate, put, put_all, sub
@@ -415,9 +415,3 @@ def progress_of(design: Design, state: State, action: HighvisorHandles) -> Progr
     physical = state.processors[action.cpu]
     image = state.vcpus[physical.thread.vcpu].image
     return handle_exit(design, image, physical.thread.code, action.answer).progress
-
-
-def at_privilege(state: State, cpu: int) -> str:
-    """The privilege level of a processor: PL0, PL1 or PL2."""
-    cpsr = state.processors[cpu].cpu.cpsr
-    return "PL2" if is_hyp(cpsr) else "PL0" if is_user(cpsr) else "PL1"

@@ -1,6 +1,5 @@
 """The check of a design: every property by the engine that says most, and a trace for each violation."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
@@ -279,13 +278,12 @@ def explored(request: Request) -> list[Result]:
         stepwise = tuple(p for p in stepwise if p not in violated)
         kinds, complete, seconds = kinds | seen.kinds, complete and seen.complete, seconds + seen.seconds
         states, transitions = states + seen.states, transitions + seen.transitions
-    met = tuple(p for p in stepwise if any(issubclass(kind, p.about) for kind in kinds))
+    met, unmet = divided(stepwise, kinds)
     names = ", ".join(dict.fromkeys(topology.name for topology, _ in CONFIGURATIONS))
     scope = f"{states} states, {transitions} transitions of {len(CONFIGURATIONS)} configurations: {names}"
     good, covers = (Verdict.EXPLORED, f"all {scope}") if complete else (Verdict.TESTED, f"the first {scope}")
     results += told(request, "explore", "", met, {}, good, covers, seconds)
-    unmet = tuple(p for p in stepwise if p not in met)
-    return results + told(request, "explore", "", unmet, {}, Verdict.UNKNOWN, "no step that it is about", seconds)
+    return results + told(request, "explore", "", unmet, {}, Verdict.UNKNOWN, UNMET, seconds)
 
 
 def walked(request: Request) -> list[Result]:
@@ -298,8 +296,21 @@ def walked(request: Request) -> list[Result]:
     if seen.raised is not None:
         failed = f"a rule raised {seen.raised}"
         return [Result(label(request), p.id, "walk", Verdict.UNKNOWN, failed, seen.seconds) for p in stepwise]
-    good = Verdict.TESTED if seen.chosen else Verdict.UNKNOWN
-    return told(request, "walk", TOPOLOGY, stepwise, seen.violations, good, covers, seen.seconds)
+    met, unmet = divided(stepwise, seen.kinds)
+    results = told(request, "walk", TOPOLOGY, met, seen.violations, Verdict.TESTED, covers, seen.seconds)
+    return results + told(request, "walk", TOPOLOGY, unmet, {}, Verdict.UNKNOWN, UNMET, seen.seconds)
+
+
+UNMET = "no step that it is about"
+
+
+def divided(
+    properties: tuple[Property, ...], kinds: Iterable[type[Action]]
+) -> tuple[tuple[Property, ...], tuple[Property, ...]]:
+    """The properties that speak about one of the kinds of action that occurred, and those that do not."""
+    occurred = tuple(kinds)
+    met = tuple(prop for prop in properties if any(issubclass(kind, prop.about) for kind in occurred))
+    return met, tuple(prop for prop in properties if prop not in met)
 
 
 def cheap(properties: tuple[Property, ...]) -> tuple[Property, ...]:
@@ -331,8 +342,3 @@ def explained(request: Request, trace: Trace) -> Trace:
 
 EXPLORE_SECONDS = 60.0
 WALK_ACTIONS = 2000
-
-
-def default_jobs() -> int:
-    """As many workers as there are processors."""
-    return os.cpu_count() or 1

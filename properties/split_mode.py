@@ -4,7 +4,7 @@ Which type of hypervisor is this? A hosted one (type 2): the host kernel schedul
 trusted with everything; the lowvisor protects VMs from each other and the host from VMs, never a VM from the host.
 """
 
-from model.design import Design, Placement
+from model.design import Design
 from model.state import State, Where
 from model.system import Action, HostExecutes, HostRunsVcpu, LowvisorSteps
 from properties.property import Kind, Property
@@ -104,4 +104,3 @@ ENTRY_POSSIBLE = Property(
 )
 
 PROPERTIES = (ONLY_LOWVISOR, DOUBLE_TRAP, UNMODIFIED, ENTRY_POSSIBLE)
-_ = Placement

@@ -1,6 +1,5 @@
 """Stepping over an emulated instruction, and putting an exception into a vCPU."""
 
-from enum import Enum
 
 from attrs import evolve
 
@@ -13,14 +12,6 @@ from spec.registers import write
 from spec.words import U32, add, bit, bits, choose, clear, either, insert
 
 EMULATE = "arch/arm/kvm/emulate.c"
-
-
-class Injected(Enum):
-    """The exceptions that the highvisor injects."""
-
-    UNDEF = "und"
-    PREFETCH_ABORT = "pabt"
-    DATA_ABORT = "dabt"
 
 
 @rule(linux(EMULATE, "kvm_condition_valid"))

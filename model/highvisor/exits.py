@@ -4,7 +4,7 @@ from enum import Enum, IntEnum
 
 from attrs import evolve, frozen
 
-from model.design import Design, Emulated, Emulation, ExitCode, Handler, lookup_handler
+from model.design import Design, Emulated, Emulation, ExitCode, Handler
 from model.highvisor import emulate
 from model.lowvisor.context import Image
 from spec import syndrome
@@ -92,7 +92,7 @@ def handler_of(design: Design, ec: U32) -> Handler:
     for candidate, handler in design.handlers:
         if ec == candidate:
             return handler
-    return lookup_handler(design, 0x3F)
+    return design.unknown_trap
 
 
 @rule(linux(HANDLE_EXIT, "arm_exit_handlers"))

@@ -8,7 +8,7 @@ from attrs import define, field, frozen
 
 from model.design import Design
 from model.highvisor.exits import MemoryAnswer
-from model.state import State, Where
+from model.state import State
 from model.system import Action, HighvisorHandles, HypFaults, forced, guard, step
 from properties.catalogue import PROPERTIES
 from properties.property import Kind, Property
@@ -81,10 +81,6 @@ class Course:
     def possible(self, action: Action) -> bool:
         """Whether the action is possible now."""
         return guard(self.design, self.state, action)
-
-    def at_rest(self, cpu: int) -> bool:
-        """Whether a processor executes the host or a guest, so that somebody chooses what it does next."""
-        return self.state.processors[cpu].thread.where in (Where.HOST, Where.GUEST)
 
     def take(self, action: Action) -> None:
         """One step, judged by every property that speaks about it."""

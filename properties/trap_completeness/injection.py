@@ -25,12 +25,6 @@ MONITORS = tuple(
     row.name for row in ROWS if any(t.name == "TPM" for t in row.traps) and row.name not in ("PMSWINC", "PMOVSSET")
 )
 """The performance monitors' registers that a guest's kernel finds, as zeros."""
-
-
-WITHHELD_ROWS = ("CNTP_TVAL", "CNTP_CTL", "CNTP_CVAL", "PMSWINC", "PMOVSSET")
-"""Registers that exist but that KVM/ARM does not offer to guests: an access is UNDEFINED in the guest."""
-
-
 OFFERED_CLASSES = (ExceptionClass.WFX, ExceptionClass.CP_0_13, ExceptionClass.DABT, ExceptionClass.IABT)
 """Classes whose operations a guest may use, so that UNDEF is never the answer."""
 

@@ -4,7 +4,7 @@
 from model.design import Design
 from model.state import Physical, State
 from model.system import Action, LowvisorSteps
-from properties.policy import GUEST_STATE, vfp_given
+from properties.policy import GUEST_STATE, TIMER_OF_GUEST, vfp_given
 from properties.property import Kind, Property
 from properties.trap_completeness.steps import difference
 from properties.world_switch.ends import either_world, enters_guest, returns_to_host
@@ -22,20 +22,17 @@ def guest_preserved(design: Design, before: State, action: Action, after: State)
         if before.processors[action.cpu].thread.routine == "vfp":
             return vfp_returns(physical)
         return every(
-            *(same(read(image, n), read(physical.cpu, n)) for n in GUEST_STATE if n not in TIMER),
+            *(same(read(image, n), read(physical.cpu, n)) for n in GUEST_STATE if n not in TIMER_OF_GUEST),
             either(vm_timer(after, physical) == 0, timer_loaded(physical, after)),
         )
     if returns_to_host(design, before, action, after):
         left = physical.trapped_from
         if left is None:
             return False
-        words = (same(read(left, n), read(image, n)) for n in GUEST_STATE if n not in (*TIMER, "pc", "cpsr"))
+        words = (same(read(left, n), read(image, n)) for n in GUEST_STATE if n not in (*TIMER_OF_GUEST, "pc", "cpsr"))
         trapped = every(*words, pc_saved(physical, image.pc), same(image.cpsr, spsr_of(physical)))
         return every(trapped, either(vm_timer(after, physical) == 0, timer_saved(left, after, physical)))
     return True
-
-
-TIMER = ("cntv_ctl", "cntv_cval")
 
 
 def vm_timer(state: State, physical: Physical) -> int:
