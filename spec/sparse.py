@@ -7,7 +7,7 @@ concrete map is a persistent one; the symbolic one of the proofs has the same me
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Generic, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 from immutables import Map
 
 from spec.words import U64, Width
@@ -31,7 +31,7 @@ class Sparse(Generic[V]):
     """A persistent map in which every key has a value, the default where none was set."""
 
     default: V
-    entries: Map[Any, V] = Map()
+    entries: Map[Any, V] = field(factory=Map)
 
     def get(self, key: Any) -> V:
         """The value of a key: a word, or a tuple of words."""
@@ -48,10 +48,10 @@ class Sparse(Generic[V]):
         gone = [key for key, value in self.entries.items() if condition(key, value)]
         if not gone:
             return self
-        with self.entries.mutate() as changed:
-            for key in gone:
-                del changed[key]
-            return Sparse(self.default, changed.finish())
+        changed = self.entries.mutate()
+        for key in gone:
+            del changed[key]
+        return Sparse(self.default, changed.finish())
 
     def none_where(self, condition: Condition) -> bool:
         """Whether the condition holds of no key that has another value than the default."""

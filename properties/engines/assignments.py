@@ -12,6 +12,7 @@ import attrs
 import z3
 
 from properties.engines.inputs import field_hints
+from properties.engines.maps import Symbolic, words_of
 from properties.engines.symbolic import (
     Truth,
     Word,
@@ -31,6 +32,8 @@ def _transform(value: Any, word: Callable[[Word], Any], proposition: Callable[[T
         return word(value)
     if isinstance(value, Truth):
         return proposition(value)
+    if isinstance(value, Symbolic):
+        return value.transformed(lambda inner: _transform(inner, word, proposition))
     if isinstance(value, tuple):
         items = [_transform(item, word, proposition) for item in value]
         return value if all(map(operator.is_, items, value)) else rebuilt(value, items)
@@ -68,6 +71,9 @@ def _terms(value: Any) -> Iterator[Any]:
     elif isinstance(value, (tuple, list)):
         for item in value:
             yield from _terms(item)
+    elif isinstance(value, Symbolic):
+        for update in value.updates:
+            yield from _terms((update.key, update.value))
     elif is_record(value):
         for name, _ in record_fields(value.__class__):
             yield from _terms(getattr(value, name))
@@ -246,6 +252,11 @@ def _pairs(value: Any, concrete: Any) -> Iterable[tuple[Any, Any]]:
     elif isinstance(value, (tuple, list)):
         for item, other in zip(value, concrete, strict=True):
             yield from _pairs(item, other)
+    elif isinstance(value, Symbolic):
+        held = list(concrete.entries.items()) or [((0,) * len(words_of(value.updates[0].key)), value.default)]
+        for number, update in enumerate(value.updates):
+            key, item = held[min(number, len(held) - 1)]
+            yield from _pairs((words_of(update.key), update.value), (words_of(key), item))
     elif is_record(value) and value is not concrete:
         for name, _ in record_fields(value.__class__):
             yield from _pairs(getattr(value, name), getattr(concrete, name))

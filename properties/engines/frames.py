@@ -11,7 +11,9 @@ from typing import Any
 from attrs import frozen
 from hypothesis import strategies
 
+from properties.engines.maps import Default, Set, Symbolic
 from properties.engines.symbolic import proposition, variable
+from spec.sparse import sparse
 from spec.words import Width
 
 Strategy = strategies.SearchStrategy[Any]
@@ -173,6 +175,34 @@ class Record(Shape):
     def strategy(self) -> Strategy:
         values = strategies.tuples(*(shape.strategy() for _, shape in self.parts)).map(self.built)
         return values if self.holds is None else values.filter(self.holds)
+
+
+@frozen(eq=False, slots=False)
+class Maps(Shape):
+    """Sparse maps with a few values that are not the default."""
+
+    key: Record
+    value: Shape
+    default: Any
+    size: int = 4
+
+    def symbolic(self, prefix: str) -> Any:
+        numbers = range(self.size)
+        keys = (self.plain(self.key.symbolic(f"{prefix}.key{number}")) for number in numbers)
+        values = (self.value.symbolic(f"{prefix}.value{number}") for number in numbers)
+        return Symbolic(Default(self.default), tuple(map(Set, keys, values)))
+
+    def plain(self, key: tuple[Any, ...]) -> Any:
+        """The key as maps take it: a single word by itself."""
+        return key[0] if len(key) == 1 else key
+
+    def draw(self, random: Random) -> Any:
+        pairs = [(self.plain(self.key.draw(random)), self.value.draw(random)) for _ in range(self.size)]
+        return sparse(self.default, pairs)
+
+    def strategy(self) -> Strategy:
+        pair = strategies.tuples(self.key.strategy().map(self.plain), self.value.strategy())
+        return strategies.lists(pair, max_size=self.size).map(lambda pairs: sparse(self.default, pairs))
 
 
 @frozen(eq=False, slots=False)

@@ -18,6 +18,7 @@ from attrs import define
 
 from properties.engines.frames import (
     Constant,
+    Maps,
     Members,
     NotDerivable,
     Record,
@@ -28,12 +29,14 @@ from properties.engines.frames import (
     among,
     one_of,
 )
+from properties.engines.maps import Set, Symbolic, words_of
 from properties.engines.symbolic import Truth, Word, is_number, is_record, record_fields
 from spec.coprocessor.decode import ROWS, holds
 from spec.coprocessor.row import Row, Trap
 from spec.operations import CoprocessorAccess, ReadBanked, WriteBanked
 from spec.processor import Banked, FiqBank
 from spec.registers import REGISTERS
+from spec.sparse import Of, Sparse
 from spec.words import Width, either, every, member
 
 _TUPLE_LENGTHS = (0, 1, 2)
@@ -99,7 +102,8 @@ def shape(hint: Any) -> Shape:
         return Words(width)
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return shape(arguments[0])
+        of = map_of(hint)
+        return shape(arguments[0]) if of is None else _map(of)
     if origin in (Union, types.UnionType):
         return one_of(shape(argument) for argument in arguments)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
@@ -125,6 +129,16 @@ def shape(hint: Any) -> Shape:
 def shapes(hint: Any) -> Iterator[Shape]:
     """The alternatives of a declared type, one frame each: operations by class, coprocessor accesses by row."""
     return shape(hint).alternatives()
+
+
+def map_of(hint: Any) -> Of | None:
+    """What a declared type says of the keys and values of a sparse map, if it is one."""
+    return next((extra for extra in get_args(hint)[1:] if isinstance(extra, Of)), None)
+
+
+def _map(of: Of) -> Shape:
+    keys = tuple((str(number), Words(width)) for number, width in enumerate(of.keys))
+    return Maps(Record(tuple, keys), shape(of.value), of.default)
 
 
 def _tuple(items: list[Shape]) -> Shape:
@@ -178,6 +192,8 @@ def like(template: Any) -> Shape:
 
 
 def _like(value: Any, hint: Any) -> Shape:
+    if isinstance(value, Sparse) and map_of(hint) is not None:
+        return shape(hint)
     if width_of(hint) is not None or hint is bool:
         return shape(hint)
     if isinstance(value, tuple):
@@ -217,6 +233,8 @@ class _Obligations:
         width = width_of(hint)
         if width is not None:
             self.word(value, width, path)
+        elif isinstance(value, Sparse | Symbolic):
+            self.map(value, map_of(hint), path)
         elif get_origin(hint) is Annotated:
             self.collect(value, get_args(hint)[0], path)
         elif hint is bool:
@@ -239,6 +257,19 @@ class _Obligations:
                 self.collect(getattr(value, name), inner, prefix + name)
             if type(value) in _CONNECTED:
                 self.note(path, _CONNECTED[type(value)](value))
+
+    def map(self, value: Any, of: Of | None, path: str) -> None:
+        if of is None:
+            return
+        held: list[tuple[Any, Any]] = (
+            [(update.key, update.value) for update in value.updates if isinstance(update, Set)]
+            if isinstance(value, Symbolic)
+            else list(value.entries.items())
+        )
+        for key, item in held:
+            for word, width in zip(words_of(key), of.keys, strict=True):
+                self.word(word, width, f"{path} key")
+            self.collect(item, of.value, f"{path} value")
 
     def union(self, value: Any, hints: tuple[Any, ...], path: str) -> None:
         tried = []

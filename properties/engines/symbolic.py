@@ -146,6 +146,8 @@ class Truth:
                 if all(map(operator.is_, merged, left)):
                     return a
                 return type(a)(**{alias: value for (_, alias), value in zip(names, merged, strict=True)})
+            if hasattr(a, "merged"):
+                return a.merged(self, b)
             if not isinstance(a, (tuple, Word, Truth)) and a == b:
                 return a
         raise NotLiftable(f"choose: {_described(a)} and {_described(b)} do not merge; branch with `if`")

@@ -1,0 +1,207 @@
+"""Symbolic sparse maps: what the rules of `spec` and `model` run on where they use `spec.sparse.Sparse`.
+
+A symbolic map has a source, which says what it held at first, and the values that were set since. The source is a
+default for every key, or arbitrary contents: a function that z3 knows nothing of, applied to keys. Of arbitrary
+contents the map remembers which keys were read, so that a proof can assume an invariant for just these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import z3
+from attrs import frozen
+
+from properties.engines.symbolic import NotLiftable, Truth, Word, is_record, of_term, record_fields, term_at
+from spec.registers import declared
+from spec.sparse import Of, Sparse, sparse
+from spec.words import Width, choose, either, every, implies, negate, same
+
+Key = Any
+"""A word, or a tuple of words."""
+
+
+class Default:
+    """The source of a map in which every key has the default."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def read(self, key: Key) -> Any:
+        """The default."""
+        return self.value
+
+
+class Arbitrary:
+    """The source of a map with arbitrary contents: for each word of a value, a function of the key's words.
+
+    `watched` are the keys at which a proof asks what holds, for `none_where`.
+    """
+
+    def __init__(self, name: str, of: Of) -> None:
+        self.name, self.of = name, of
+        self.value = of.default
+        self.watched: list[Key] = []
+        self._known: dict[tuple[int, ...], tuple[Key, Any]] = {}
+        self._functions: dict[str, Any] = {}
+        self._fresh = 0
+
+    @property
+    def keys(self) -> list[Key]:
+        """Every key that was read."""
+        return [key for key, _ in self._known.values()]
+
+    def read(self, key: Key) -> Any:
+        """The value of a key, the same for the same key."""
+        terms = [term_at(word, width.bits) for word, width in zip(words_of(key), self.of.keys, strict=True)]
+        place = tuple(term.get_id() for term in terms)
+        known = self._known.get(place)
+        if known is None:
+            known = self._known[place] = (key, self._value(self.name, self.of.value, terms))
+        return known[1]
+
+    def _value(self, name: str, kind: Any, terms: list[Any]) -> Any:
+        width = width_of(kind)
+        if width is not None:
+            function = self._functions.get(name)
+            if function is None:
+                sorts = [z3.BitVecSort(key.bits) for key in self.of.keys]
+                function = self._functions[name] = z3.Function(name, *sorts, z3.BitVecSort(width.bits))
+            return of_term(function(*terms), width.bits)
+        parts = declared(kind)
+        return kind(**{alias: self._value(f"{name}.{n}", parts[n], terms) for n, alias in record_fields(kind)})
+
+    def fresh(self) -> Truth:
+        """A truth value that nothing is known of."""
+        self._fresh += 1
+        return Truth(z3.Bool(f"{self.name}.none{self._fresh}"))
+
+    def restart(self) -> None:
+        """Begin to count fresh truth values again, so that a replayed path meets the same ones."""
+        self._fresh = 0
+
+
+class Either:
+    """The source of a map that is one of two."""
+
+    def __init__(self, condition: Truth, a: Any, b: Any) -> None:
+        self.condition, self.a, self.b = condition, a, b
+        self.value = a.default
+
+    def read(self, key: Key) -> Any:
+        """The value of a key in the one or the other."""
+        return choose(self.condition, self.a.get(key), self.b.get(key))
+
+
+def words_of(key: Key) -> tuple[Any, ...]:
+    """The words of a key."""
+    return key if isinstance(key, tuple) else (key,)
+
+
+def width_of(kind: Any) -> Width | None:
+    """The width that a declared type of a value has, if it is a word's."""
+    if isinstance(kind, Width):
+        return kind
+    return next((extra for extra in getattr(kind, "__metadata__", ()) if isinstance(extra, Width)), None)
+
+
+@frozen
+class Set:
+    """One value that was set."""
+
+    key: Key
+    value: Any
+
+
+@frozen(eq=False)
+class Cleared:
+    """Every value of which a condition holds was set back to the default."""
+
+    condition: Callable[[Key, Any], Any]
+
+
+class Symbolic:
+    """A sparse map on symbolic words, with the methods of `spec.sparse.Sparse`."""
+
+    __slots__ = ("source", "updates")
+
+    def __init__(self, source: Any, updates: tuple[Any, ...] = ()) -> None:
+        self.source, self.updates = source, updates
+
+    @property
+    def default(self) -> Any:
+        """The value of every key that none was set for."""
+        return self.source.value
+
+    def get(self, key: Key) -> Any:
+        """The value of a key, merged from what was set and cleared."""
+        found = self.source.read(key)
+        for update in self.updates:
+            if isinstance(update, Set):
+                found = choose(same(key, update.key), update.value, found)
+            else:
+                found = choose(update.condition(key, found), self.default, found)
+        return found
+
+    def set(self, key: Key, value: Any) -> Symbolic:
+        """The map with one value replaced."""
+        return Symbolic(self.source, (*self.updates, Set(key, value)))
+
+    def clear_where(self, condition: Callable[[Key, Any], Any]) -> Symbolic:
+        """The map with the default for every key of which the condition holds."""
+        if not isinstance(self.source, Default):
+            return Symbolic(self.source, (*self.updates, Cleared(condition)))
+        left = (Set(u.key, choose(condition(u.key, u.value), self.default, u.value)) for u in self.updates)
+        return Symbolic(self.source, tuple(left))
+
+    def none_where(self, condition: Callable[[Key, Any], Any]) -> Any:
+        """Whether the condition holds of no key that has another value than the default.
+
+        For arbitrary contents all that is known where it is true is that the condition holds of no watched key, and
+        where it is false, nothing: more behaviours than there are, never fewer.
+        """
+        if isinstance(self.source, Default):
+            return every(*(self._spared(number, condition) for number in range(len(self.updates))))
+        if not isinstance(self.source, Arbitrary):
+            raise NotLiftable("none_where on one of two maps: branch with `if` first")
+        seen = ((key, self.get(key)) for key in self.source.watched)
+        return every(self.source.fresh(), *(negate(condition(key, value)) for key, value in seen))
+
+    def _spared(self, number: int, condition: Callable[[Key, Any], Any]) -> Any:
+        update = self.updates[number]
+        hidden = either(*(same(later.key, update.key) for later in self.updates[number + 1 :]))
+        unset = same(update.value, self.default)
+        return implies(negate(hidden), either(unset, negate(condition(update.key, update.value))))
+
+    def merged(self, condition: Truth, other: Any) -> Symbolic:
+        """This map where the condition holds, else the other."""
+        return self if other is self else Symbolic(Either(condition, self, other))
+
+    def transformed(self, transform: Callable[[Any], Any]) -> Any:
+        """The map with its words replaced; a concrete one where nothing symbolic is left."""
+        if not isinstance(self.source, Default):
+            return self
+        updates = tuple(Set(transform(u.key), transform(u.value)) for u in self.updates)
+        if any(is_symbolic(u.key) or is_symbolic(u.value) for u in updates):
+            return Symbolic(self.source, updates)
+        result: Sparse[Any] = sparse(self.default)
+        for update in updates:
+            result = result.set(update.key, update.value)
+        return result
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: Any) -> bool:
+        if other is self:
+            return True
+        raise NotLiftable("symbolic maps are not compared; compare their values at a key")
+
+
+def is_symbolic(value: Any) -> bool:
+    """Whether a value has a symbolic word in it."""
+    if isinstance(value, Word | Truth | Symbolic):
+        return True
+    if isinstance(value, tuple):
+        return any(map(is_symbolic, value))
+    return is_record(value) and any(is_symbolic(getattr(value, name)) for name, _ in record_fields(value.__class__))
