@@ -10,6 +10,7 @@ from enum import Enum, IntEnum
 from attrs import evolve, frozen
 
 from model.lowvisor.moves import Step
+from model.memory.design import MemoryDesign
 from spec.citations import Citation
 from spec.psr import Mode
 from spec.words import U32
@@ -146,6 +147,8 @@ class Design:
     placement: Placement
     virtualization_extensions: bool
     """False before the Virtualization Extensions: a guest kernel runs at PL0 and nothing traps to Hyp."""
+    memory: MemoryDesign
+    """Stage 2, VMIDs, faults and what takes memory away."""
 
     def routine(self, name: str) -> tuple[Step, ...]:
         """The steps of a lowvisor routine, by its field's name."""

@@ -1,15 +1,13 @@
 """The state of the whole system as one frozen value: processors, their threads, vCPUs and VMs."""
 
 from enum import Enum
-from typing import TypeVar
 
 from attrs import field, frozen
 
 from model.lowvisor.context import Context, Image, Vm
+from model.memory.state import MemoryState
 from spec.processor import Processor, Vfp
 from spec.words import U32
-
-T = TypeVar("T")
 
 
 class Where(Enum):
@@ -86,6 +84,8 @@ class State:
     processors: tuple[Physical, ...]
     vcpus: tuple[Vcpu, ...]
     vms: tuple[Vm, ...]
+    memory: MemoryState | None = None
+    """The memory system, in configurations that are about it."""
 
 
 def context(state: State, cpu: int) -> Context:
@@ -101,10 +101,3 @@ def context(state: State, cpu: int) -> Context:
         physical.scratch,
         physical.old_hcptr,
     )
-
-
-def replaced(items: tuple[T, ...], position: int, item: T) -> tuple[T, ...]:
-    """The tuple with one item replaced."""
-    if items[position] is item:
-        return items
-    return (*items[:position], item, *items[position + 1 :])

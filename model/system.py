@@ -9,10 +9,13 @@ the exit that finds a permission fault's address by ATS1CPR always succeeds (its
 
 from attrs import evolve, field, frozen
 
+from model.action import Action as Action
 from model.design import KERNEL_MODE_OF, Design, ExitCode, Placement, Vector
 from model.highvisor.exits import MemoryAnswer, Progress, Result, handle_exit
 from model.lowvisor import moves
-from model.state import Physical, Standing, State, Thread, Where, context, replaced
+from model.lowvisor.moves import TranslateFaultAddress
+from model.memory.system import MemoryAction, memory_guard, memory_step
+from model.state import Physical, Standing, State, Thread, Where, context
 from spec import exceptions, interrupts
 from spec.citations import arm, gic, linux, paper, rule
 from spec.execute import execute
@@ -22,16 +25,9 @@ from spec.processor import Processor
 from spec.psr import T_BIT, is_hyp, mode
 from spec.registers import REGISTERS, write
 from spec.syndrome import ExceptionClass
-from spec.words import U32, bit, bits, clear, either, every, negate, put, put_all, sub
+from spec.words import U32, bit, bits, clear, either, every, negate, put, put_all, replaced, sub
 
 INTERRUPTS = "arch/arm/kvm/interrupts.S"
-
-
-@frozen
-class Action:
-    """Something that happens, on one processor."""
-
-    cpu: int
 
 
 @frozen
@@ -127,6 +123,8 @@ PHYSICAL = ("irq", "fiq", "abort")
 
 def guard(design: Design, state: State, action: Action) -> bool:
     """Whether the action is possible now; may be a formula."""
+    if isinstance(action, MemoryAction):
+        return state.memory is not None and memory_guard(design.memory, state.memory, action)
     physical = state.processors[action.cpu]
     where = physical.thread.where
     match action:
@@ -181,6 +179,9 @@ def possible(physical: Physical, instruction: Instruction) -> bool:
 @rule(paper("3.1"), paper("3.2"))
 def step(design: Design, state: State, action: Action) -> State:
     """The state after an action whose guard holds."""
+    if isinstance(action, MemoryAction):
+        assert state.memory is not None
+        return put(state, "memory", memory_step(design.memory, state.memory, action, resolves(design)))
     physical = state.processors[action.cpu]
     match action:
         case HostRunsVcpu(_, vcpu):
@@ -208,6 +209,11 @@ def step(design: Design, state: State, action: Action) -> State:
         case HighvisorHandles(_, answer):
             return highvisor_handles(design, state, action, answer)
     raise AssertionError(action)
+
+
+def resolves(design: Design) -> bool:
+    """Whether the lowvisor finds the address of a permission fault by stage 1."""
+    return any(isinstance(each.move, TranslateFaultAddress) for each in design.trap)
 
 
 def with_physical(state: State, action: Action, physical: Physical) -> State:
@@ -402,6 +408,8 @@ def highvisor_handles(design: Design, state: State, action: Action, answer: Memo
 
 def forced(state: State, cpu: int) -> Action | None:
     """The action that the processor must take next, if any; the highvisor's answer to a fault is a choice."""
+    if cpu >= len(state.processors):
+        return None
     where = state.processors[cpu].thread.where
     if where is Where.LOWVISOR:
         return LowvisorSteps(cpu)

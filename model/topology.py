@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from model.design import KERNEL_MODE_OF, Design
 from model.lowvisor.context import Image, Vm
+from model.memory.layout import Layout, initial_memory
 from model.state import HOST, Physical, State, Vcpu
 from spec.processor import Local, Processor, Signals
 from spec.registers import declared
@@ -22,11 +23,15 @@ DENIES_NOTHING = 0x00F00000
 
 @frozen
 class Topology:
-    """A configuration: how many processors, and for each VM how many vCPUs and whether it has the in-kernel timer."""
+    """A configuration: how many processors, and for each VM how many vCPUs and whether it has the in-kernel timer.
+
+    Where it has a layout it is one of the memory system, without what the spine adds to it.
+    """
 
     name: str
     processors: int
     vms: tuple[tuple[int, bool], ...]
+    memory: Layout | None = None
 
 
 TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
@@ -37,6 +42,13 @@ TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
             Topology("two-vms", 1, ((1, True), (1, False))),
             Topology("siblings", 1, ((2, True),)),
             Topology("two-processors", 2, ((1, True), (1, False))),
+            Topology("memory", 0, (), Layout(2, (2,))),
+            Topology("memory-empty", 0, (), Layout(2, (2,), mapped=False)),
+            Topology("memory-two-pages", 0, (), Layout(2, (1,), pages=2)),
+            Topology("memory-two-vms", 0, (), Layout(2, (1, 1))),
+            Topology("memory-new", 0, (), Layout(1, (1,), mapped=False, ready=False)),
+            Topology("memory-shared-frame", 0, (), Layout(1, (1,), ready=False, shared_frame=True)),
+            Topology("vmids", 0, (), Layout(2, (2, 2), vmid_bits=1)),
         )
     }
 )
@@ -47,6 +59,7 @@ def initial(topology: Topology, design: Design) -> State:
 
     Each register of each context starts with a value of its own, so that one that ends up elsewhere is recognised.
     """
+    memory = None if topology.memory is None else initial_memory(topology.memory, design.memory)
     processors = tuple(physical(number, design) for number in range(topology.processors))
     vms: list[Vm] = []
     vcpus: list[Vcpu] = []
@@ -60,7 +73,7 @@ def initial(topology: Topology, design: Design) -> State:
             )
         )
         vcpus += [Vcpu(image(len(vcpus) + position, position), number) for position in range(count)]
-    return State(processors, tuple(vcpus), tuple(vms))
+    return State(processors, tuple(vcpus), tuple(vms), memory)
 
 
 def distinct(cls: type, owner: int, start: int = 0) -> Any:

@@ -176,6 +176,13 @@ def same(a: Any, b: Any) -> bool:
     return a == b  # type: ignore[no-any-return]
 
 
+def replaced(items: tuple[T, ...], position: int, item: T) -> tuple[T, ...]:
+    """The tuple with one item replaced."""
+    if items[position] is item:
+        return items
+    return (*items[:position], item, *items[position + 1 :])
+
+
 @cache
 def field_names(cls: type) -> tuple[str, ...]:
     """The names of the fields of a record class, in order of declaration."""

@@ -1,6 +1,7 @@
 """KVM/ARM as Linux 3.12 has it, step by step: the tables that every other design varies."""
 
 from model.design import Design, Emulated, Emulation, Handler, Injection, Placement, Skip, Vector
+from model.designs.memory import MEMORY_3_12
 from model.lowvisor.moves import (
     INTERRUPTS_HEAD,
     Alter,
@@ -265,4 +266,5 @@ LINUX_3_12 = Design(
     skip=Skip(),
     placement=Placement.KERNEL_MODE,
     virtualization_extensions=True,
+    memory=MEMORY_3_12,
 )

@@ -31,6 +31,7 @@ from model.designs.linux_3_12 import (
     TWE,
     step,
 )
+from model.designs.memory_variations import MEMORY_REPAIRS
 from model.lowvisor.moves import Alter, Isb, Load, Move, Pop, Push, Save, Step, When, Write
 from spec.citations import arm, linux, paper
 
@@ -280,6 +281,7 @@ REPAIRS: tuple[Repair, ...] = (
         "hyp-fault-unbalances-stack",
         panic_on_hyp_fault,
     ),
+    *(Repair(variation, deviation, change) for variation, deviation, change in MEMORY_REPAIRS),
 )
 
 REPAIR: Mapping[str, Repair] = MappingProxyType({repair.variation.id: repair for repair in REPAIRS})

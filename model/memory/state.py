@@ -14,7 +14,7 @@ from typing import Annotated
 from attrs import frozen
 
 from spec.sparse import Memory, Of, Sparse
-from spec.words import U1, U4, U6, U8, U32, U64, Width
+from spec.words import U1, U4, U8, U32, U64, Width
 
 PageNumber = Annotated[int, Width(28)]
 """Bits [39:12] of a physical address."""

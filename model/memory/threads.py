@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from model.memory.design import LONGEST, ROUTINES, Do, MemoryDesign, jump_target, loop_start, place, step_at
 from model.memory.state import Core, MemoryState, PageNumber, Vm, WordNumber
-from model.state import replaced
 from spec.citations import arm, linux, rule
-from spec.words import choose, put, put_all
+from spec.words import choose, put, put_all, replaced
 
 Step = Callable[[MemoryDesign, MemoryState, int, PageNumber], MemoryState]
 """A step of a thread: the design, the state, the processor, and the page that the host's allocator gives if asked."""

@@ -9,9 +9,8 @@ Not modelled: 2 ** 64 generations, after which an old VMID would count as new.
 from model.memory.design import GUEST, MemoryDesign, place
 from model.memory.state import MemoryState, PageNumber
 from model.memory.threads import advanced, branched, vm_of, with_core, with_vm
-from model.state import replaced
 from spec.citations import arm, linux, rule
-from spec.words import add, bits, choose, every, mask, put, put_all
+from spec.words import add, bits, choose, every, mask, put, put_all, replaced
 
 ARM = "arch/arm/kvm/arm.c"
 
