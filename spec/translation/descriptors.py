@@ -8,7 +8,7 @@ external aborts on a walk; the Contiguous bit, a hint; descriptor bits [47:40], 
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 from attrs import frozen
 
@@ -48,12 +48,24 @@ class Located(Protocol):
         """0, or why the entry cannot be read."""
 
     @property
+    def level(self) -> U2:
+        """The level of the stage 2 descriptor that says so."""
+
+    @property
     def pa(self) -> U40:
         """The entry's physical address."""
 
 
-Locate = Callable[[U40], Any]
+Locate = Callable[[U40], Located]
 """Where an entry is: from its intermediate physical address to a `Located`."""
+
+
+@frozen
+class Unread:
+    """A table's entry that could not be read: its address, and the answer that says why."""
+
+    address: U40
+    located: Located
 
 
 @rule(arm("B3.6.5"), arm("B3.6.6"))
@@ -64,11 +76,13 @@ def first_table(base: U40, size: U41, level: U2) -> FirstTable:
 
 
 @rule(arm("B3.6.6"), arm("B3.6.1"))
-def descend(memory: Memory, first: FirstTable, address: U40, locate: Locate | None = None) -> tuple[U2, U64, U64, Any]:
+def descend(
+    memory: Memory, first: FirstTable, address: U40, locate: Locate | None = None
+) -> tuple[U2, U64, U64, Unread | None]:
     """The last descriptor of the descent for an input address, which `first` must cover.
 
-    Gives its level, the descriptor, the disjunction of the table descriptors above it, and the `Located` of the entry
-    that could not be read, or None. Where `locate` is None the tables are in physical memory.
+    Gives its level, the descriptor, the disjunction of the table descriptors above it, and the entry that could not be
+    read, if so. Where `locate` is None the tables are in physical memory.
     """
     level = 1 if first.level == 1 else 2
     key, tables = first.key | (address >> LOW[level]), 0
@@ -76,7 +90,7 @@ def descend(memory: Memory, first: FirstTable, address: U40, locate: Locate | No
         if locate is not None:
             located = locate(key << 3)
             if located.status != 0:
-                return level, 0, tables, located
+                return level, 0, tables, Unread(key << 3, located)
             key = located.pa >> 3
         descriptor = memory.get(key)
         if level == 3 or descriptor & 3 != 3:

@@ -59,8 +59,13 @@ class Stage2:
         return (bit(self.descriptor, 54) ^ 1) & bit(self.descriptor, 6)
 
     @property
+    def strict(self) -> bool:
+        """Whether stage 2 makes the memory Device or Strongly-ordered."""
+        return bits(self.descriptor, 5, 4) == 0
+
+    @property
     def attributes(self) -> Attributes:
-        """The memory attributes that stage 2 states."""
+        """What stage 2 says of the memory."""
         return stage2_attributes(bits(self.descriptor, 5, 2), bits(self.descriptor, 9, 8))
 
 
@@ -111,7 +116,7 @@ def table_read(memory: Memory, first: FirstTable, protected: U1, ipa: U40) -> St
     `protected` is HCR.PTW, under which tables in Device or Strongly-ordered memory are a permission fault.
     """
     second = translated(memory, first, ipa)
-    device = every(protected == 1, bits(second.descriptor, 5, 4) == 0)
-    if either(second.status > 0, every(second.readable == 1, device ^ True)):
-        return second
-    return Stage2(permission_fault(second.level), second.level, second.pa, second.descriptor)
+    refused = either(second.readable == 0, every(protected == 1, second.strict))
+    if every(second.status == 0, refused):
+        return Stage2(permission_fault(second.level), second.level, second.pa, second.descriptor)
+    return second
