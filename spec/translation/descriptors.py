@@ -1,0 +1,145 @@
+"""The long-descriptor format: what a table's entry says at each level, and the descent through the tables.
+
+One descent serves stage 1, stage 2 and the Hyp regime: they differ in where it begins (`FirstTable`), in how an entry's
+address becomes a physical one, and in what the attribute fields of the last descriptor mean.
+
+Not modelled: big-endian walks (SCTLR.EE and HSCTLR.EE count as 0), so nothing is said about guests that use them;
+external aborts on a walk; the Contiguous bit, a hint; descriptor bits [47:40], which ARMv7 ignores.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Protocol
+
+from attrs import frozen
+
+from spec.citations import arm, rule
+from spec.sparse import Memory
+from spec.syndrome import FaultStatus
+from spec.words import U1, U2, U4, U6, U40, U64, Width, bit, choose, clear, every, sub
+
+U37 = Annotated[int, Width(37)]
+"""The number of a doubleword in physical memory, or in intermediate physical memory: its address divided by 8."""
+U41 = Annotated[int, Width(41)]
+
+TABLE_ADDRESS = 0xFFFFFFF000
+OUTPUT_ADDRESS = (0, 0xFFC0000000, 0xFFFFE00000, 0xFFFFFFF000)
+"""The bits of a block or page descriptor, by level, that are its output address."""
+LOW = (0, 30, 21, 12)
+"""The lowest bit of the input address, by level, that chooses an entry."""
+
+
+@frozen
+class FirstTable:
+    """Where a descent begins."""
+
+    level: U2
+    """1 or 2."""
+    key: U37
+    """The doubleword at which the table, or the concatenated tables, begin."""
+    size: U41
+    """How many input addresses are covered, a power of two; 0 for none."""
+
+
+class Located(Protocol):
+    """The answer to where a table's entry is in physical memory, as `spec.translation.stage2.Stage2` gives it."""
+
+    @property
+    def status(self) -> U6:
+        """0, or why the entry cannot be read."""
+
+    @property
+    def level(self) -> U2:
+        """The level of the stage 2 descriptor that says so."""
+
+    @property
+    def pa(self) -> U40:
+        """The entry's physical address."""
+
+
+Locate = Callable[[U40], Located]
+"""Where an entry is: from its intermediate physical address to a `Located`."""
+
+
+@frozen
+class Unread:
+    """A table's entry that could not be read: its address, and the answer that says why."""
+
+    address: U40
+    located: Located
+
+
+@rule(arm("B3.6.5"), arm("B3.6.6"))
+def first_table(base: U40, size: U41, level: U2) -> FirstTable:
+    """The first table at a base register's address; address bits below the table's own size are ignored."""
+    entries = choose(level == 1, size >> 30, size >> 21)
+    return FirstTable(level, clear(base >> 3, sub(entries, 1, 37)), size)
+
+
+@rule(arm("B3.6.6"), arm("B3.6.1"))
+def descend(
+    memory: Memory, first: FirstTable, address: U40, locate: Locate | None = None
+) -> tuple[U2, U64, U64, Unread | None]:
+    """The last descriptor of the descent for an input address, which `first` must cover.
+
+    Gives its level, the descriptor, the disjunction of the table descriptors above it, and the entry that could not be
+    read, if so. Where `locate` is None the tables are in physical memory.
+    """
+    level = 1 if first.level == 1 else 2
+    key, tables = first.key | (address >> LOW[level]), 0
+    while True:
+        if locate is not None:
+            located = locate(key << 3)
+            if located.status != 0:
+                return level, 0, tables, Unread(key << 3, located)
+            key = located.pa >> 3
+        descriptor = memory.get(key)
+        if level == 3 or descriptor & 3 != 3:
+            return level, descriptor, tables, None
+        tables = tables | descriptor
+        level += 1
+        key = ((descriptor & TABLE_ADDRESS) >> 3) | ((address >> LOW[level]) & 0x1FF)
+
+
+@rule(arm("B3.6.1"), arm("B3.13.5"))
+def leaf_status(level: U2, descriptor: U64) -> U6:
+    """0 where the last descriptor maps something, else the `FaultStatus`: Translation, or Access flag."""
+    valid = descriptor & 3 == choose(level == 3, 3, 1)
+    return choose(valid, choose(bit(descriptor, 10) == 1, 0, 8 | level), 4 | level)
+
+
+@rule(arm("B3.6.1"))
+def output_address(level: U2, descriptor: U64, address: U40) -> U40:
+    """Where a block or page descriptor maps an input address."""
+    kept = choose(level == 3, OUTPUT_ADDRESS[3], choose(level == 2, OUTPUT_ADDRESS[2], OUTPUT_ADDRESS[1]))
+    return (descriptor & kept) | clear(address, kept)
+
+
+@rule(arm("B3.6.1"))
+def is_table(level: U2, descriptor: U64) -> bool:
+    """Whether a descriptor at this level points to a table of the next level."""
+    return every(level < 3, descriptor & 3 == 3)
+
+
+@rule(arm("B3.6.1"))
+def table_address(descriptor: U64) -> U40:
+    """The address of the table that a table descriptor points to."""
+    return descriptor & TABLE_ADDRESS
+
+
+@rule(arm("B3.6.1"))
+def table_descriptor(address: U40) -> U64:
+    """The descriptor of a table at a page-aligned address, with no hierarchical restriction."""
+    return (address & TABLE_ADDRESS) | 3
+
+
+@rule(arm("B3.6.2"))
+def stage2_leaf(level: U2, pa: U40, memattr: U4, hap: U2, sh: U2, af: U1, xn: U1) -> U64:
+    """The stage 2 block (levels 1 and 2) or page (level 3) descriptor for an address aligned to what it maps."""
+    attributes = (xn << 54) | (af << 10) | (sh << 8) | (hap << 6) | (memattr << 2)
+    return pa | attributes | choose(level == 3, 3, 1)
+
+
+@rule(arm("B3.13.5"))
+def permission_fault(level: U2) -> U6:
+    """The `FaultStatus` of a permission fault at a level."""
+    return (FaultStatus.PERMISSION_1 ^ 1) | level

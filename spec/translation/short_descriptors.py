@@ -1,0 +1,164 @@
+"""The short-descriptor format: 32-bit entries of two levels, and what they say.
+
+The first level maps sections (1 MB) and supersections (16 MB, to 40-bit addresses) or points to a table of the second,
+which maps large (64 KB) and small (4 KB) pages. All four are read into one record, `ShortLeaf`. Memory attributes are
+stated as in MAIR, so that one rule reads both formats.
+
+Not modelled: the NS bits, which Non-secure translation ignores; big-endian tables; the hardware-managed access flag,
+which the Cortex-A15 lacks. Nothing is said about guests that use them.
+"""
+
+from attrs import frozen
+
+from spec.citations import arm, rule
+from spec.syndrome import FaultStatus
+from spec.translation.attributes import Shareability
+from spec.words import U1, U2, U3, U4, U5, U6, U8, U32, U40, U64, bit, bits, choose, clear, every, select
+
+REGIONS = tuple(((1 << n) - 1) << (32 - n) for n in range(8))
+"""By TTBCR.N, the bits of an address that are zero where TTBR0 translates it."""
+BASES = tuple(0x100000000 - (1 << (14 - n)) for n in range(8))
+"""By TTBCR.N, the bits of TTBR0 that are the address of the first-level table."""
+INDEXES = tuple((1 << (14 - n)) - 4 for n in range(8))
+"""By TTBCR.N, the bits of a first-level entry's address that come from the input address."""
+
+INVALID, TABLE, LARGE_PAGE = 0, 1, 1
+"""Bits [1:0] of descriptors: 0 is invalid at both levels, 1 a table at the first and a large page at the second.
+
+Where bit 1 is set, the entry is a section or a small page, and bit 0 forbids execution.
+"""
+
+HALVES = (0b0100, 0b1111, 0b1010, 0b1110)
+"""How a half of a MAIR byte states Non-cacheable, Write-Back allocating, Write-Through, and Write-Back memory."""
+STRONGLY_ORDERED, DEVICE, RESERVED = 0x00, 0x04, 0x01
+"""Bytes of MAIR; the last is UNPREDICTABLE there as well."""
+DEFAULT_BYTES = (
+    STRONGLY_ORDERED, DEVICE, 0xAA, 0xEE,
+    0x44, RESERVED, RESERVED, 0xFF,
+    DEVICE, RESERVED, RESERVED, RESERVED,
+    RESERVED, RESERVED, RESERVED, RESERVED,
+    *((outer << 4) | inner for outer in HALVES for inner in HALVES),
+)  # fmt: skip
+"""The memory that TEX:C:B states without TEX remap, as a byte of MAIR."""
+
+
+@frozen
+class ShortLeaf:
+    """What a section, supersection, large or small page says."""
+
+    pa: U40
+    """The output address, with the offset of the input address."""
+    ap: U3
+    texcb: U5
+    """TEX[2:0], C, B."""
+    s: U1
+    ng: U1
+    xn: U1
+    pxn: U1
+    domain: U4
+
+
+@rule(arm("B3.5.4"), arm("B4.1.153"))
+def uses_ttbr1(ttbcr: U32, va: U32) -> bool:
+    """Whether TTBR1 translates the address: TTBCR.N is not 0, and neither are the top N bits of the address."""
+    return va & select(REGIONS, bits(ttbcr, 2, 0)) > 0
+
+
+@rule(arm("B3.5.4"), arm("B4.1.153"))
+def walks_disabled(ttbcr: U32, va: U32) -> bool:
+    """Whether TTBCR.PD0 or PD1 forbids the walk that the address asks for."""
+    return choose(uses_ttbr1(ttbcr, va), bit(ttbcr, 5), bit(ttbcr, 4)) == 1
+
+
+@rule(arm("B3.5.5"), arm("B4.1.154"), arm("B4.1.155"))
+def first_entry(ttbcr: U32, ttbr0: U64, ttbr1: U64, va: U32) -> U32:
+    """The address of the first-level descriptor; a table of TTBR1 always has 4096 entries."""
+    upper = uses_ttbr1(ttbcr, va)
+    n = choose(upper, 0, bits(ttbcr, 2, 0))
+    base = bits(choose(upper, ttbr1, ttbr0), 31, 0)
+    return (base & select(BASES, n)) | ((va >> 18) & select(INDEXES, n))
+
+
+@rule(arm("B3.5.5"))
+def second_entry(first: U32, va: U32) -> U32:
+    """The address of the second-level descriptor below a table descriptor."""
+    return clear(first, 0x3FF) | (bits(va, 19, 12) << 2)
+
+
+@rule(arm("A3.2.1"))
+def word_at(doubleword: U64, address: U40) -> U32:
+    """The 32-bit word at a word-aligned address, out of the doubleword that contains it."""
+    return choose(bit(address, 2) == 1, bits(doubleword, 63, 32), bits(doubleword, 31, 0))
+
+
+@rule(arm("B3.5.1"))
+def section(first: U32, va: U32) -> ShortLeaf:
+    """What a section or supersection descriptor says; a supersection is of domain 0 and has a 40-bit address."""
+    wide = bit(first, 18) == 1
+    high = (bits(first, 8, 5) << 36) | (bits(first, 23, 20) << 32) | (bits(first, 31, 24) << 24)
+    pa = choose(wide, high | bits(va, 23, 0), (bits(first, 31, 20) << 20) | bits(va, 19, 0))
+    return ShortLeaf(
+        pa=pa, ap=(bit(first, 15) << 2) | bits(first, 11, 10), texcb=(bits(first, 14, 12) << 2) | bits(first, 3, 2),
+        s=bit(first, 16), ng=bit(first, 17), xn=bit(first, 4), pxn=bit(first, 0),
+        domain=choose(wide, 0, bits(first, 8, 5)),
+    )  # fmt: skip
+
+
+@rule(arm("B3.5.1"))
+def page(first: U32, second: U32, va: U32) -> ShortLeaf:
+    """What a large or small page descriptor says below its table descriptor, which holds PXN and the domain."""
+    large = bits(second, 1, 0) == LARGE_PAGE
+    small_pa = (bits(second, 31, 12) << 12) | bits(va, 11, 0)
+    large_pa = (bits(second, 31, 16) << 16) | bits(va, 15, 0)
+    tex = choose(large, bits(second, 14, 12), bits(second, 8, 6))
+    return ShortLeaf(
+        pa=choose(large, large_pa, small_pa), ap=(bit(second, 9) << 2) | bits(second, 5, 4),
+        texcb=(tex << 2) | bits(second, 3, 2), s=bit(second, 10), ng=bit(second, 11),
+        xn=choose(large, bit(second, 15), bit(second, 0)), pxn=bit(first, 2), domain=bits(first, 8, 5),
+    )  # fmt: skip
+
+
+@rule(arm("B3.8.2"))
+def default_byte(texcb: U5) -> U8:
+    """The memory that TEX, C and B state without TEX remap, as a byte of MAIR.
+
+    A reserved or IMPLEMENTATION DEFINED encoding is taken as Strongly-ordered, and marked by an UNPREDICTABLE byte.
+    """
+    return select(DEFAULT_BYTES, texcb)
+
+
+@rule(arm("B3.8.3"), arm("B4.1.127"), arm("B4.1.113"))
+def remapped_byte(prrr: U32, nmrr: U32, region: U3) -> U8:
+    """The memory of a region under TEX remap, as a byte of MAIR; `region` is TEX[0], C, B."""
+    kind = select(tuple(bits(prrr, 2 * n + 1, 2 * n) for n in range(8)), region)
+    inner = select(tuple(bits(nmrr, 2 * n + 1, 2 * n) for n in range(8)), region)
+    outer = select(tuple(bits(nmrr, 2 * n + 17, 2 * n + 16) for n in range(8)), region)
+    normal = (select(HALVES, outer) << 4) | select(HALVES, inner)
+    return select((STRONGLY_ORDERED, DEVICE, normal, RESERVED), kind)
+
+
+@rule(arm("B3.8.2"))
+def default_shareability(s: U1) -> U2:
+    """The `Shareability` that the S bit states for Normal memory without TEX remap."""
+    return choose(s == 1, Shareability.OUTER_SHAREABLE, Shareability.NON_SHAREABLE)
+
+
+@rule(arm("B3.8.3"), arm("B4.1.127"))
+def remapped_shareability(prrr: U32, region: U3, s: U1) -> U2:
+    """The `Shareability` of Normal memory under TEX remap: PRRR.NS0 or NS1 by the S bit, Inner where NOSn is 1."""
+    shared = choose(s == 1, bit(prrr, 19), bit(prrr, 18))
+    inner = select(tuple(bit(prrr, 24 + n) for n in range(8)), region)
+    return choose(shared == 1, Shareability.OUTER_SHAREABLE | inner, Shareability.NON_SHAREABLE)
+
+
+@rule(arm("B3.5.1"), arm("B3.7.1"), arm("B3.13.5"))
+def short_leaf_status(level: U2, descriptor: U32, access_flag: U1) -> U6:
+    """0 where the last descriptor maps something, else the `FaultStatus`: Translation, or Access flag.
+
+    `access_flag` is SCTLR.AFE, under which AP[0] is the access flag.
+    """
+    flag = choose(level == 1, bit(descriptor, 10), bit(descriptor, 4))
+    unused = every(access_flag == 1, flag == 0)
+    translation = choose(level == 1, FaultStatus.TRANSLATION_1, FaultStatus.TRANSLATION_2)
+    flagged = choose(level == 1, FaultStatus.ACCESS_FLAG_1, FaultStatus.ACCESS_FLAG_2)
+    return choose(bits(descriptor, 1, 0) == INVALID, translation, choose(unused, flagged, 0))

@@ -1,0 +1,115 @@
+"""Stage 1 of PL1 and PL0: what all its table formats share.
+
+A format's walk is a function of a `Regime`, a virtual address, an `Access` and a `Locate`, which says where a descriptor
+is in physical memory; it gives a `Stage1`. Where stage 2 is on, `Locate` is stage 2 itself, so that no format knows of it.
+
+A `Stage1` with status 0 maps the address: `ipa` is where, `allows` what the access's privilege may do there, `attr` and
+`sh` are the memory attributes, whatever the format, as MAIR and SH encode them. With another status it faults. Where then
+`walk` is 0, the fault is stage 1's own and `level` the level of its descriptor; where it is 1, stage 2 has refused to read
+the descriptor at `ipa`, and status and level are those of stage 2. Permissions are not yet checked: `denied` does that.
+"""
+
+from attrs import frozen
+
+from spec.citations import arm, rule
+from spec.translation.attributes import Attributes, mair_attributes
+from spec.translation.descriptors import FirstTable, Unread, permission_fault
+from spec.words import U1, U2, U3, U6, U8, U32, U40, U64, bit, choose
+
+READ, WRITE, EXECUTE = 1, 2, 4
+"""The bits of `Stage1.allows`."""
+M, A, I, WXN, UWXN, TRE, AFE = 0, 1, 12, 19, 20, 28, 29  # noqa: E741
+"""Bits of SCTLR that concern translation."""
+
+
+@frozen
+class Access:
+    """What is asked of an address."""
+
+    write: U1
+    fetch: U1
+    """1 for an instruction fetch."""
+    privileged: U1
+    """1 from PL1, 0 from PL0 or by an unprivileged load or store."""
+    unaligned: U1
+    """1 where only Normal memory permits the access, because its address is not aligned to its size."""
+
+
+@frozen
+class Regime:
+    """The registers that translate for PL1 and PL0, and what does not change while they do not."""
+
+    sctlr: U32
+    """SCTLR with M as it acts: 0 where HCR.TGE or HCR.DC turns stage 1 off."""
+    ttbcr: U32
+    ttbr0: U64
+    ttbr1: U64
+    mair0: U32
+    """MAIR0, or PRRR in the short-descriptor format."""
+    mair1: U32
+    """MAIR1, or NMRR in the short-descriptor format."""
+    dacr: U32
+    default_cacheable: U1
+    """HCR.DC."""
+    stage2: U1
+    """1 where stage 2 is on: HCR.VM or HCR.DC."""
+    protected: U1
+    """HCR.PTW."""
+    second: FirstTable
+    """Where stage 2 begins."""
+
+
+@frozen
+class Stage1:
+    """What stage 1 makes of a virtual address, see the text above."""
+
+    status: U6
+    level: U2
+    walk: U1
+    ipa: U40
+    allows: U3
+    """READ, WRITE and EXECUTE, for the privilege of the access."""
+    attr: U8
+    sh: U2
+    non_global: U1
+    """1 where the translation is of the current ASID only."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether stage 1 makes the memory Device or Strongly-ordered."""
+        return self.attr < 0x10
+
+    @property
+    def attributes(self) -> Attributes:
+        """What stage 1 says of the memory."""
+        return mair_attributes(self.attr, self.sh)
+
+
+@rule(arm("B3.13.3"))
+def own_fault(status: U6, level: U2) -> Stage1:
+    """A fault of stage 1 itself."""
+    return Stage1(status, level, 0, 0, 0, 0, 0, 0)
+
+
+def walk_fault(unread: Unread) -> Stage1:
+    """A stage 2 fault on the read of a descriptor."""
+    return Stage1(unread.located.status, unread.located.level, 1, unread.address, 0, 0, 0, 0)
+
+
+@rule(arm("B3.7.1"))
+def allowed(read: U1, write: U1, execute: U1) -> U3:
+    """What an access may do, in the bits of `Stage1.allows`."""
+    return read | (write << 1) | (execute << 2)
+
+
+@rule(arm("B3.7.2"), arm("B4.1.130"))
+def never_executed(sctlr: U32, privileged: U1, writable: U1, user_writable: U1) -> U1:
+    """1 where SCTLR forbids to execute what may be written: WXN at this privilege, UWXN at PL1 what PL0 may write."""
+    return (bit(sctlr, WXN) & writable) | (bit(sctlr, UWXN) & privileged & user_writable)
+
+
+@rule(arm("B3.7.1"), arm("B3.13.5"))
+def denied(first: Stage1, access: Access) -> U6:
+    """0 where what stage 1 maps may be accessed so, else the `FaultStatus` of its permission fault."""
+    needed = choose(access.fetch == 1, EXECUTE, choose(access.write == 1, WRITE, READ))
+    return choose(first.allows & needed > 0, 0, permission_fault(first.level))

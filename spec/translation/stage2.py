@@ -1,0 +1,122 @@
+"""Stage 2: from intermediate physical to physical addresses, under the control of Hyp mode.
+
+`walk` is the whole stage: a `Stage2` either faults (its status is not 0) or maps the address. `permits` then says
+whether an access may be made. The stage knows nothing of privilege: PL1 and PL0 have the same rights.
+
+Not modelled: what `spec.translation.descriptors` leaves out; VTCR's cacheability and shareability of the walk itself,
+so no property sees a walk that misses what a cache holds.
+"""
+
+from attrs import frozen
+
+from spec.citations import arm, rule
+from spec.sparse import Memory
+from spec.syndrome import FaultStatus
+from spec.translation.attributes import Attributes, stage2_attributes
+from spec.translation.descriptors import (
+    U41,
+    FirstTable,
+    descend,
+    first_table,
+    leaf_status,
+    output_address,
+    permission_fault,
+)
+from spec.words import U1, U2, U6, U32, U40, U64, bit, bits, choose, either, every, select
+
+SIZES_FROM_1 = (1 << 32, 1 << 31, *(0,) * 6, *(1 << width for width in range(40, 32, -1)))
+"""How many addresses stage 2 covers by VTCR.T0SZ where it begins at level 1; 0 for an illegal T0SZ."""
+SIZES_FROM_2 = (*(1 << width for width in range(32, 24, -1)), *(0,) * 6, 1 << 34, 1 << 33)
+"""The same where it begins at level 2."""
+
+
+@frozen
+class Stage2:
+    """What stage 2 makes of an intermediate physical address."""
+
+    status: U6
+    """0 where it is mapped, else the `FaultStatus`."""
+    level: U2
+    """The level of the last descriptor."""
+    pa: U40
+    """The physical address, meaningful where the status is 0."""
+    descriptor: U64
+    """The last descriptor, from which the rest is read; 0 where there is none."""
+
+    @property
+    def readable(self) -> U1:
+        """HAP[1]: 1 where reads are permitted."""
+        return bit(self.descriptor, 6)
+
+    @property
+    def writable(self) -> U1:
+        """HAP[2]: 1 where writes are permitted."""
+        return bit(self.descriptor, 7)
+
+    @property
+    def executable(self) -> U1:
+        """1 where instructions may be fetched: XN is 0 and reads are permitted."""
+        return (bit(self.descriptor, 54) ^ 1) & bit(self.descriptor, 6)
+
+    @property
+    def strict(self) -> bool:
+        """Whether stage 2 makes the memory Device or Strongly-ordered."""
+        return bits(self.descriptor, 5, 4) == 0
+
+    @property
+    def attributes(self) -> Attributes:
+        """What stage 2 says of the memory."""
+        return stage2_attributes(bits(self.descriptor, 5, 2), bits(self.descriptor, 9, 8))
+
+
+@rule(arm("B4.1.168"), arm("B3.6.6"))
+def covered(vtcr: U32) -> U41:
+    """How many intermediate physical addresses stage 2 covers: 2 ** (32 - T0SZ), with T0SZ from -8 to 7.
+
+    A start level that T0SZ does not allow, a reserved SL0 and an S that is not T0SZ's sign are UNPREDICTABLE: nothing
+    is covered.
+    """
+    t0sz, start = bits(vtcr, 3, 0), bits(vtcr, 7, 6)
+    size = choose(start == 1, select(SIZES_FROM_1, t0sz), select(SIZES_FROM_2, t0sz))
+    return choose(every(start < 2, bit(vtcr, 4) == bit(vtcr, 3)), size, 0)
+
+
+@rule(arm("B3.6.6"), arm("B4.1.168"), arm("B4.1.169"))
+def stage2_table(vttbr: U64, vtcr: U32) -> FirstTable:
+    """Where stage 2 begins: up to sixteen concatenated tables at VTTBR.BADDR, at level 1 or 2 by VTCR.SL0."""
+    return first_table(bits(vttbr, 39, 0), covered(vtcr), choose(bits(vtcr, 7, 6) == 1, 1, 2))
+
+
+@rule(arm("B3.6.6"), arm("B3.6.1"))
+def translated(memory: Memory, first: FirstTable, ipa: U40) -> Stage2:
+    """What the tables from `first` on make of an address; one beyond them is a Translation fault of level 1."""
+    if ipa >= first.size:
+        return Stage2(FaultStatus.TRANSLATION_1, 1, 0, 0)
+    level, descriptor, _, _ = descend(memory, first, ipa)
+    return Stage2(leaf_status(level, descriptor), level, output_address(level, descriptor, ipa), descriptor)
+
+
+@rule(arm("B3.6.6"), arm("B3.6.1"))
+def walk(memory: Memory, vttbr: U64, vtcr: U32, ipa: U40) -> Stage2:
+    """What stage 2 makes of an intermediate physical address."""
+    return translated(memory, stage2_table(vttbr, vtcr), ipa)
+
+
+@rule(arm("B3.7.1"), arm("B3.8.1"), arm("B3.13.5"))
+def permits(second: Stage2, write: U1, fetch: U1) -> U6:
+    """0 where an access to what stage 2 maps is permitted, else the `FaultStatus` of the permission fault."""
+    needed = choose(fetch == 1, second.executable, choose(write == 1, second.writable, second.readable))
+    return choose(needed == 1, 0, permission_fault(second.level))
+
+
+@rule(arm("B3.7.1"), arm("B4.1.65"))
+def table_read(memory: Memory, first: FirstTable, protected: U1, ipa: U40) -> Stage2:
+    """What stage 2 makes of a read of a stage 1 descriptor, its status complete with permission.
+
+    `protected` is HCR.PTW, under which tables in Device or Strongly-ordered memory are a permission fault.
+    """
+    second = translated(memory, first, ipa)
+    refused = either(second.readable == 0, every(protected == 1, second.strict))
+    if every(second.status == 0, refused):
+        return Stage2(permission_fault(second.level), second.level, second.pa, second.descriptor)
+    return second
