@@ -6,7 +6,7 @@ from functools import partial
 from attrs import evolve
 
 from model.design import Design, Variation
-from model.designs.memory import ARM, INTERRUPTS, MMU, VGIC, step, unmap_one
+from model.designs.memory import ARM, INTERRUPTS, MAIN, MMU, VGIC, step, unmap_one
 from model.memory.design import Do, MemoryDesign, MemoryStep, SlotCheck
 from spec.citations import arm, linux
 
@@ -108,6 +108,14 @@ def unmap_structures(memory: MemoryDesign) -> MemoryDesign:
     return evolve(memory, destroy=before(memory.destroy, "destroy: free the structures", unmap))
 
 
+def drop_change_pte(memory: MemoryDesign) -> MemoryDesign:
+    """change_pte maps nothing: the notifiers around it have unmapped the page, and the next fault maps the new one."""
+    steps = memory.replace
+    for name in ("lock for change_pte", "change_pte", "map read-only", "drain the mapping", "flush the mapping"):
+        steps = without(steps, f"replace: {name}")
+    return evolve(memory, replace=without(steps, "replace: unlock after change_pte"))
+
+
 def device_interface(memory: MemoryDesign) -> MemoryDesign:
     """The virtual CPU interface is mapped as Device memory."""
     return evolve(memory, device_attributes=0b0001)
@@ -153,6 +161,10 @@ MEMORY_REPAIRS: tuple[tuple[Variation, str, Callable[[Design], Design]], ...] = 
         (
             "structures-unmapped", "a destroyed VM's structures go out of Hyp mode's tables",
             "D17", (linux("arch/arm64/kvm/arm.c", "kvm_arch_destroy_vm", "5.12"),), unmap_structures,
+        ),
+        (
+            "change-pte-dropped", "change_pte maps nothing, so that no page of a slot under deletion comes back",
+            "change-pte-maps-deleted-slot", (linux(MAIN, "kvm_mmu_notifier_change_pte", "6.10"),), drop_change_pte,
         ),
         (
             "device-attributes", "the virtual CPU interface is mapped as Device memory",

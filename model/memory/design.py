@@ -150,63 +150,101 @@ class Fact(Enum):
     """What is known of a thread from its program counter alone."""
 
     VMID_LOCK = "it holds kvm_vmid_lock"
-    UNMASKABLE = "interrupts are masked"
     ROLLING = "it began a generation whose flush is still to come"
-    KICKED = "every other processor has been forced out since"
-    MMU_LOCK = "it holds its VM's mmu_lock"
-    COUNTED = "its invalidation is counted as under way"
+    SENT = "it has sent every other processor an interrupt since"
+    KICKED = "every other processor has left its guest since"
+    TAKEN = "it took a VMID that no VM has published"
+    WRITTEN = "its VM's VTTBR has the VMID that it took"
+    MASKED = "interrupts are masked"
+    CHECKED = "its VM's generation was the current one when interrupts were masked"
     HANDLING = "it handles a fault, within the SRCU section"
+    SECOND = "it keeps a page for a second-level table"
+    THIRD = "it keeps a page for a third-level table"
+    NUMBERED = "it has read the sequence number"
     PINNED = "it has a page for the fault in hand"
+    CLEANED = "the page in hand is clean"
+    MMU_LOCK = "it holds its VM's mmu_lock"
     VALIDATED = "no invalidation was under way or ended since it read the sequence number"
+    OPEN = "the page in hand may have translations that its descriptor does not give any more"
+    COUNTED = "its invalidation is counted as under way"
     CLEARED = "the page in hand has no descriptor, at least in its own eyes"
     SEEN = "the cleared descriptor is seen by every processor"
     UNMAPPED = "the page in hand has neither descriptor nor translation"
     DETACHING = "it unlinked a table that is still to be freed"
     DETACHED_SEEN = "that the table is unlinked is seen by every processor"
     DETACHED_FLUSHED = "no processor can walk the table any more"
+    SUBSTITUTED = "the page in hand is the one that took another's place"
     SYNCHRONIZED = "no handler works on the slot that is being deleted"
+    ON_PAGE = "the page in hand is one of the slot that is being deleted"
+    ALONE = "no other thread works on the VM"
+    EMPTIED = "every descriptor of the VM is cleared"
+    FORGOTTEN = "no processor has a translation of the VM"
+    UNSHARED = "Hyp mode's tables do not map the VM's structures"
 
 
 GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
     {
         Do.LOCK_VMID: (Fact.VMID_LOCK,),
         Do.ROLL_OVER: (Fact.ROLLING,),
-        Do.AWAIT_KICKS: (Fact.KICKED,),
-        Do.MASK_IRQS: (Fact.UNMASKABLE,),
-        Do.LOCK_MMU: (Fact.MMU_LOCK,),
-        Do.COUNT_UP: (Fact.COUNTED,),
+        Do.TAKE_VMID: (Fact.TAKEN,),
+        Do.MASK_IRQS: (Fact.MASKED,),
         Do.DECIDE: (Fact.HANDLING,),
-        Do.PIN: (Fact.PINNED,),
-        Do.VALIDATE: (Fact.VALIDATED,),
-        Do.CLEAR_LEAF: (Fact.CLEARED,),
+        Do.CACHE_SECOND: (Fact.SECOND,),
+        Do.CACHE_THIRD: (Fact.THIRD,),
+        Do.READ_SEQ: (Fact.NUMBERED,),
+        Do.LOCK_MMU: (Fact.MMU_LOCK,),
+        Do.BREAK: (Fact.OPEN,),
+        Do.COUNT_UP: (Fact.COUNTED,),
+        Do.CLEAR_LEAF: (Fact.CLEARED, Fact.OPEN),
         Do.DETACH_THIRD: (Fact.DETACHING,),
         Do.DETACH_SECOND: (Fact.DETACHING,),
-        Do.SYNCHRONIZE: (Fact.SYNCHRONIZED,),
-    }
-)
-LOSES: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
-    {
-        Do.UNLOCK_VMID: (Fact.VMID_LOCK,),
-        Do.FLUSH_ALL: (Fact.ROLLING, Fact.KICKED),
-        Do.UNLOCK_MMU: (Fact.MMU_LOCK, Fact.VALIDATED),
-        Do.COUNT_DOWN: (Fact.COUNTED,),
-        Do.DETACH_THIRD: (Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
-        Do.DETACH_SECOND: (Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
-        Do.FREE_TABLE: (Fact.DETACHING, Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
-        Do.RELEASE_PAGE: (Fact.CLEARED, Fact.SEEN, Fact.UNMAPPED),
-        Do.GIVE_BACK: (Fact.CLEARED, Fact.SEEN, Fact.UNMAPPED),
-        Do.REPLACE_PAGE: (Fact.CLEARED, Fact.SEEN, Fact.UNMAPPED),
-        Do.NEXT_PAGE: (Fact.CLEARED, Fact.SEEN, Fact.UNMAPPED),
+        Do.SYNCHRONIZE: (Fact.SYNCHRONIZED, Fact.ON_PAGE),
+        Do.REPLACE_PAGE: (Fact.SUBSTITUTED,),
+        Do.UNREGISTER: (Fact.ALONE,),
+        Do.CLEAR_ALL: (Fact.EMPTIED,),
+        Do.UNMAP_STRUCTURE: (Fact.UNSHARED,),
     }
 )
 FOLLOWS: Mapping[Do, tuple[tuple[Fact, Fact], ...]] = MappingProxyType(
     {
+        Do.KICK_ALL: ((Fact.ROLLING, Fact.SENT),),
+        Do.AWAIT_KICKS: ((Fact.SENT, Fact.KICKED),),
+        Do.SET_VTTBR: ((Fact.TAKEN, Fact.WRITTEN),),
+        Do.RECHECK_GENERATION: ((Fact.MASKED, Fact.CHECKED),),
+        Do.PIN: ((Fact.NUMBERED, Fact.PINNED),),
+        Do.CLEAN: ((Fact.PINNED, Fact.CLEANED),),
+        Do.VALIDATE: ((Fact.MMU_LOCK, Fact.VALIDATED),),
         Do.DRAIN: ((Fact.CLEARED, Fact.SEEN), (Fact.DETACHING, Fact.DETACHED_SEEN)),
-        Do.INVALIDATE: ((Fact.SEEN, Fact.UNMAPPED), (Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED)),
         Do.UNLOCK_MMU: ((Fact.CLEARED, Fact.SEEN), (Fact.DETACHING, Fact.DETACHED_SEEN)),
+        Do.INVALIDATE: (
+            (Fact.SEEN, Fact.UNMAPPED),
+            (Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
+            (Fact.EMPTIED, Fact.FORGOTTEN),
+        ),
     }
 )
 """Facts that a step gains where another is known."""
+NO_LEAF = (Fact.CLEARED, Fact.SEEN, Fact.UNMAPPED)
+LOSES: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
+    {
+        Do.UNLOCK_VMID: (Fact.VMID_LOCK,),
+        Do.FLUSH_ALL: (Fact.ROLLING, Fact.SENT, Fact.KICKED),
+        Do.SET_GENERATION: (Fact.TAKEN, Fact.WRITTEN),
+        Do.LINK_SECOND: (Fact.SECOND,),
+        Do.LINK_THIRD: (Fact.THIRD,),
+        Do.KEEP_SPARES: (Fact.SECOND, Fact.THIRD),
+        Do.UNLOCK_MMU: (Fact.MMU_LOCK, Fact.VALIDATED),
+        Do.INVALIDATE: (Fact.OPEN,),
+        Do.COUNT_DOWN: (Fact.COUNTED, Fact.SUBSTITUTED),
+        Do.DETACH_THIRD: (Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
+        Do.DETACH_SECOND: (Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
+        Do.FREE_TABLE: (Fact.DETACHING, Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
+        Do.RELEASE_PAGE: NO_LEAF,
+        Do.GIVE_BACK: NO_LEAF,
+        Do.REPLACE_PAGE: NO_LEAF,
+        Do.NEXT_PAGE: (*NO_LEAF, Fact.ON_PAGE),
+    }
+)
 JUMPS: Mapping[Do, Do] = MappingProxyType(
     {
         Do.CHECK_GENERATION: Do.MASK_IRQS,
@@ -239,7 +277,7 @@ def ways_on(steps: tuple[MemoryStep, ...], index: int) -> tuple[tuple[int, bool]
     """Where the step at `index` may go on, each with whether it is a jump."""
     do = steps[index].do
     if do is Do.NEXT_PAGE:
-        return (index + 1, False), (loop_start(steps), False)
+        return (index + 1, False), (loop_start(steps), True)
     return ((index + 1, False), (jump_target(steps, index), True)) if do in JUMPS else ((index + 1, False),)
 
 
@@ -247,10 +285,12 @@ def after(step: Do, known: frozenset[Fact], jumped: bool) -> frozenset[Fact]:
     """The facts behind a step, given those before it; a step that jumps did not do what it is there for.
 
     CLEAR_LEAF jumps where there is nothing to clear: the page in hand then has no descriptor and no translation.
+    NEXT_PAGE jumps back where there is a next page.
     """
+    if jumped and step is Do.NEXT_PAGE:
+        return known - frozenset(NO_LEAF)
     if jumped:
-        absent = (Fact.CLEARED, Fact.SEEN, Fact.UNMAPPED)
-        return known | frozenset(absent) if step is Do.CLEAR_LEAF else known
+        return known | frozenset(NO_LEAF) if step is Do.CLEAR_LEAF else known
     gained = set(GAINS.get(step, ()))
     gained |= {new for given, new in FOLLOWS.get(step, ()) if given in known}
     return (known - frozenset(LOSES.get(step, ()))) | gained

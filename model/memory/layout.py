@@ -4,6 +4,7 @@ from attrs import frozen
 
 from model.memory.design import IDLE, MemoryDesign
 from model.memory.state import (
+    ALIVE,
     BACKED,
     FREE,
     NO_ENTRY,
@@ -95,7 +96,7 @@ def vm(number: int, layout: Layout) -> Vm:
     """A VM that has never run."""
     memory = Slot(VALID_SLOT, FIRST_GFN, layout.pages)
     return Vm(
-        alive=1, ready=1 if layout.ready else 0, root=ROOTS[number], generation=0, vttbr=0, mmu_lock=0, count=0,
+        life=ALIVE, ready=1 if layout.ready else 0, root=ROOTS[number], generation=0, vttbr=0, mmu_lock=0, count=0,
         seq=0, interface=INTERFACE_GFN, structure=STRUCTURES[number], slots=(memory, Slot(NO_SLOT, 0, 0)),
         ran_last=(0,) * layout.processors,
     )  # fmt: skip

@@ -100,6 +100,7 @@ class Stage1Entry:
 
 NO_STAGE1_ENTRY = Stage1Entry(0, 0, 0)
 
+DEAD, ALIVE, DYING = 0, 1, 2
 NO_SLOT, VALID_SLOT, INVALID_SLOT = 0, 1, 2
 
 
@@ -116,7 +117,8 @@ class Slot:
 class Vm:
     """What struct kvm says of a VM's memory."""
 
-    alive: U1
+    life: Annotated[int, Width(2)]
+    """`DEAD`, `ALIVE`, or `DYING` once its last file descriptor was closed."""
     ready: U1
     """1 once the virtual CPU interface is mapped, which the first run sees to."""
     root: PageNumber

@@ -22,7 +22,10 @@ from model.memory.design import (
 )
 from model.memory.hardware import Access
 from model.memory.state import (
+    ALIVE,
     BACKED,
+    DEAD,
+    DYING,
     NO_SLOT,
     VALID_SLOT,
     Core,
@@ -263,10 +266,18 @@ def waits(design: MemoryDesign, state: MemoryState, cpu: int) -> bool:
         case Do.SYNCHRONIZE:
             busy = ((other.vm == core.vm, knows(design, other, Fact.HANDLING)) for other in others(state, cpu))
             return either(*(every(*conditions) for conditions in busy))
+        case Do.GIVE_BACK:
+            return page_locked(state, core.vm, core.gfn)
         case Do.UNREGISTER:
             busy = ((other.vm == core.vm, in_routine(other, "reclaim", "replace")) for other in others(state, cpu))
             return either(*(every(*conditions) for conditions in busy))
     return blocked_by(design, state, cpu)
+
+
+def page_locked(state: MemoryState, number: int, gfn: FrameNumber) -> bool:
+    """Whether the host works on the page of a gfn already: the lock of the page, or of its table entry, is taken."""
+    working = (every(c.vm == number, c.gfn == gfn, in_routine(c, "reclaim", "replace")) for c in state.cores)
+    return either(*working)
 
 
 def is_free(state: MemoryState, number: PageNumber) -> bool:
@@ -290,7 +301,7 @@ def memory_guard(design: MemoryDesign, state: MemoryState, action: MemoryAction)
         case ThreadSteps():
             return thread_may_step(design, state, action)
         case IpiTaken():
-            return every(core.ipi == 1, negate(knows(design, core, Fact.UNMASKABLE)))
+            return every(core.ipi == 1, negate(knows(design, core, Fact.MASKED)))
         case GuestAccesses() | GuestRemaps() | GuestLeft() | Stage1Loads() | TlbLoads():
             return core.at == GUEST
         case StoreDrains():
@@ -304,30 +315,32 @@ def host_guard(design: MemoryDesign, state: MemoryState, action: MemoryAction) -
         case VcpuRuns(cpu, vcpu):
             vm = state.vms[state.vcpus[vcpu].vm]
             free = every(*(negate(every(busy(design, c), c.vcpu == vcpu)) for c in others(state, cpu)))
-            return every(free, vm.alive == 1, vm.ready == 1, negate(destroying(design, state, state.vcpus[vcpu].vm)))
+            return every(free, vm.life == ALIVE, vm.ready == 1)
         case HostReclaims(_, number, gfn) | HostReplaces(_, number, gfn):
+            vm = state.vms[number]
             present = backed(state.backing.get((number, gfn)))
-            return every(present, state.vms[number].alive == 1, slot_has(state.vms[number], gfn))
+            return every(present, vm.life == ALIVE, slot_has(vm, gfn), negate(page_locked(state, number, gfn)))
         case UserTouches(_, number, gfn, page):
             absent = negate(backed(state.backing.get((number, gfn))))
-            return every(absent, slot_has(state.vms[number], gfn), is_free(state, page), state.vms[number].alive == 1)
+            vm = state.vms[number]
+            return every(absent, slot_has(vm, gfn), is_free(state, page), vm.life == ALIVE)
         case UserSetsSlot(_, number, slot):
             vm = state.vms[number]
-            return every(vm.alive == 1, vm.slots[slot].state == NO_SLOT, quiet(state, number))
+            return every(vm.life == ALIVE, vm.slots[slot].state == NO_SLOT, quiet(state, number))
         case UserDeletesSlot(_, number, slot):
             vm = state.vms[number]
-            return every(vm.alive == 1, vm.slots[slot].state == VALID_SLOT, quiet(state, number))
+            return every(vm.life == ALIVE, vm.slots[slot].state == VALID_SLOT, quiet(state, number))
         case InterfaceMapped(_, number):
             vm = state.vms[number]
             mapping = (every(c.vm == number, in_routine(c, "interface")) for c in state.cores)
-            return every(vm.alive == 1, vm.ready == 0, negate(either(*mapping)), quiet(state, number))
+            return every(vm.life == ALIVE, vm.ready == 0, negate(either(*mapping)), quiet(state, number))
         case UserDestroysVm(_, number):
             running = (every(c.vm == number, either(c.at == GUEST, in_routine(c, "run", "fault"))) for c in state.cores)
-            return every(state.vms[number].alive == 1, negate(either(*running)), quiet(state, number))
+            return every(state.vms[number].life == ALIVE, negate(either(*running)), quiet(state, number))
         case UserCreatesVm(_, number, root, structure):
             pages = (root, root | 1, structure)
             free = every(*(is_free(state, page) for page in pages), bits(root, 0, 0) == 0, structure != root)
-            return every(state.vms[number].alive == 0, free, structure != root | 1)
+            return every(state.vms[number].life == DEAD, free, structure != root | 1)
     return False
 
 
@@ -340,11 +353,6 @@ def quiet(state: MemoryState, number: int) -> bool:
     """Whether no ioctl of user space is under way for the VM: slots_lock and the VM's mutex exclude one another."""
     at_it = (every(c.vm == number, in_routine(c, "delete", "destroy", "interface")) for c in state.cores)
     return negate(either(*at_it))
-
-
-def destroying(design: MemoryDesign, state: MemoryState, number: int) -> bool:
-    """Whether the VM is being destroyed."""
-    return either(*(every(c.vm == number, in_routine(c, "destroy")) for c in state.cores))
 
 
 def slot_has(vm: Vm, gfn: FrameNumber) -> bool:
@@ -433,6 +441,9 @@ def started(state: MemoryState, cpu: int, begun: Started) -> MemoryState:
     vcpu = core.vcpu if begun.vcpu is None else begun.vcpu
     names = ("at", "vm", "gfn", "slot", "vcpu", "spare", "table")
     values = (place(begun.routine), begun.vm, begun.gfn, begun.slot, vcpu, (0, 0), 0)
+    if begun.routine == "destroy":
+        dying = put(state.vms[begun.vm], "life", DYING)
+        state = put(state, "vms", replaced(state.vms, begun.vm, dying))
     return with_core(state, cpu, put_all(core, names, values))
 
 
@@ -456,8 +467,8 @@ def created(state: MemoryState, number: int, root: PageNumber, structure: PageNu
     pages = pages.set(structure, Page(Use.STRUCTURE, number, 0, 0, 0, 0))
     nothing = (Slot(NO_SLOT, 0, 0), Slot(NO_SLOT, 0, 0))
     old = state.vms[number]
-    names = ("alive", "ready", "root", "generation", "vttbr", "mmu_lock", "count", "seq", "structure", "slots")
-    vm = put_all(old, names, (1, 0, root, 0, 0, 0, 0, 0, structure, nothing))
+    names = ("life", "ready", "root", "generation", "vttbr", "mmu_lock", "count", "seq", "structure", "slots")
+    vm = put_all(old, names, (ALIVE, 0, root, 0, 0, 0, 0, 0, structure, nothing))
     vm = put(vm, "ran_last", (0,) * len(old.ran_last))
     changed = put_all(state, ("memory", "pages"), (memory, pages))
     return put_all(changed, ("hyp", "vms"), (state.hyp.set(structure, 1), replaced(state.vms, number, vm)))

@@ -3,6 +3,7 @@
 from model.memory.design import MemoryDesign
 from model.memory.state import (
     BACKED,
+    DEAD,
     FREE,
     INVALID_SLOT,
     NO_SLOT,
@@ -223,5 +224,5 @@ def free_structure(design: MemoryDesign, state: MemoryState, cpu: int, page: Pag
     vm = vm_of(state, cpu)
     pages = state.pages.set(vm.structure, FREE)
     nothing = (Slot(NO_SLOT, 0, 0), Slot(NO_SLOT, 0, 0))
-    dead = put_all(vm, ("alive", "ready", "slots"), (0, 0, nothing))
+    dead = put_all(vm, ("life", "ready", "slots"), (DEAD, 0, nothing))
     return advanced(with_vm(put(state, "pages", pages), cpu, dead), cpu)

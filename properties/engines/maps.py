@@ -198,6 +198,17 @@ class Symbolic:
         raise NotLiftable("symbolic maps are not compared; compare their values at a key")
 
 
+def everywhere(mapping: Any, condition: Callable[[Key, Any], Any]) -> Any:
+    """Whether a condition holds of every key and value of a map, as one formula; it must hold of the default.
+
+    Of a symbolic map with arbitrary contents: of every watched key.
+    """
+    if isinstance(mapping, Symbolic):
+        watched = mapping.source.watched if isinstance(mapping.source, Arbitrary) else [u.key for u in mapping.updates]
+        return every(*(condition(key, mapping.get(key)) for key in watched))
+    return every(*(condition(key, value) for key, value in mapping.entries.items()))
+
+
 def is_symbolic(value: Any) -> bool:
     """Whether a value has a symbolic word in it."""
     if isinstance(value, Word | Truth | Symbolic):
