@@ -150,6 +150,7 @@ class Fact(Enum):
     """What is known of a thread from its program counter alone."""
 
     VMID_LOCK = "it holds kvm_vmid_lock"
+    OUTDATED = "its VM has no VMID of the current generation"
     ROLLING = "it began a generation whose flush is still to come"
     SENT = "it has sent every other processor an interrupt since"
     KICKED = "every other processor has left its guest since"
@@ -164,9 +165,12 @@ class Fact(Enum):
     PINNED = "it has a page for the fault in hand"
     CLEANED = "the page in hand is clean"
     MMU_LOCK = "it holds its VM's mmu_lock"
+    HAS_SECOND = "there is a second-level table for the page in hand"
+    HAS_THIRD = "there is a third-level table for the page in hand"
     VALIDATED = "no invalidation was under way or ended since it read the sequence number"
     OPEN = "the page in hand may have translations that its descriptor does not give any more"
     COUNTED = "its invalidation is counted as under way"
+    NUMBERED_UP = "whoever read the sequence number before will see that it has changed"
     CLEARED = "the page in hand has no descriptor, at least in its own eyes"
     SEEN = "the cleared descriptor is seen by every processor"
     UNMAPPED = "the page in hand has neither descriptor nor translation"
@@ -185,6 +189,7 @@ class Fact(Enum):
 GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
     {
         Do.LOCK_VMID: (Fact.VMID_LOCK,),
+        Do.RECHECK_LOCKED: (Fact.OUTDATED,),
         Do.ROLL_OVER: (Fact.ROLLING,),
         Do.TAKE_VMID: (Fact.TAKEN,),
         Do.MASK_IRQS: (Fact.MASKED,),
@@ -193,6 +198,7 @@ GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.CACHE_THIRD: (Fact.THIRD,),
         Do.READ_SEQ: (Fact.NUMBERED,),
         Do.LOCK_MMU: (Fact.MMU_LOCK,),
+        Do.LINK_SECOND: (Fact.HAS_SECOND,),
         Do.BREAK: (Fact.OPEN,),
         Do.COUNT_UP: (Fact.COUNTED,),
         Do.CLEAR_LEAF: (Fact.CLEARED, Fact.OPEN),
@@ -213,6 +219,8 @@ FOLLOWS: Mapping[Do, tuple[tuple[Fact, Fact], ...]] = MappingProxyType(
         Do.RECHECK_GENERATION: ((Fact.MASKED, Fact.CHECKED),),
         Do.PIN: ((Fact.NUMBERED, Fact.PINNED),),
         Do.CLEAN: ((Fact.PINNED, Fact.CLEANED),),
+        Do.LINK_THIRD: ((Fact.HAS_SECOND, Fact.HAS_THIRD),),
+        Do.SEQ_UP: ((Fact.COUNTED, Fact.NUMBERED_UP),),
         Do.VALIDATE: ((Fact.MMU_LOCK, Fact.VALIDATED),),
         Do.DRAIN: ((Fact.CLEARED, Fact.SEEN), (Fact.DETACHING, Fact.DETACHED_SEEN)),
         Do.UNLOCK_MMU: ((Fact.CLEARED, Fact.SEEN), (Fact.DETACHING, Fact.DETACHED_SEEN)),
@@ -227,15 +235,15 @@ FOLLOWS: Mapping[Do, tuple[tuple[Fact, Fact], ...]] = MappingProxyType(
 NO_LEAF = (Fact.CLEARED, Fact.SEEN, Fact.UNMAPPED)
 LOSES: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
     {
-        Do.UNLOCK_VMID: (Fact.VMID_LOCK,),
+        Do.UNLOCK_VMID: (Fact.VMID_LOCK, Fact.OUTDATED),
         Do.FLUSH_ALL: (Fact.ROLLING, Fact.SENT, Fact.KICKED),
-        Do.SET_GENERATION: (Fact.TAKEN, Fact.WRITTEN),
+        Do.SET_GENERATION: (Fact.OUTDATED, Fact.TAKEN, Fact.WRITTEN),
         Do.LINK_SECOND: (Fact.SECOND,),
         Do.LINK_THIRD: (Fact.THIRD,),
         Do.KEEP_SPARES: (Fact.SECOND, Fact.THIRD),
-        Do.UNLOCK_MMU: (Fact.MMU_LOCK, Fact.VALIDATED),
+        Do.UNLOCK_MMU: (Fact.MMU_LOCK, Fact.VALIDATED, Fact.HAS_SECOND, Fact.HAS_THIRD),
         Do.INVALIDATE: (Fact.OPEN,),
-        Do.COUNT_DOWN: (Fact.COUNTED, Fact.SUBSTITUTED),
+        Do.COUNT_DOWN: (Fact.COUNTED, Fact.NUMBERED_UP, Fact.SUBSTITUTED),
         Do.DETACH_THIRD: (Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
         Do.DETACH_SECOND: (Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
         Do.FREE_TABLE: (Fact.DETACHING, Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),

@@ -48,7 +48,7 @@ class Layout:
     """Whether the memory is there and mapped at the start."""
     ready: bool = True
     """Whether the virtual CPU interfaces are mapped at the start."""
-    vmid_bits: int = 2
+    last_vmid: int = 3
     shared_frame: bool = False
     """Whether the page of the virtual CPU interface holds another device too."""
 
@@ -74,7 +74,7 @@ def initial_memory(layout: Layout, design: MemoryDesign) -> MemoryState:
         tlb=sparse(NO_ENTRY),
         stage1_tlb=sparse(NO_STAGE1_ENTRY),
         hyp=sparse(0, [(HYP, 1), *((STRUCTURES[number], 1) for number in range(len(layout.vms)))]),
-        allocator=Allocator(generation=1, next=0, lock=0, bits=layout.vmid_bits, flushing=0),
+        allocator=Allocator(generation=1, next=0, lock=0, last=layout.last_vmid, flushing=0),
         gicv=GICV,
     )
 

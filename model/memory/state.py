@@ -100,7 +100,7 @@ class Stage1Entry:
 
 NO_STAGE1_ENTRY = Stage1Entry(0, 0, 0)
 
-DEAD, ALIVE, DYING = 0, 1, 2
+DEAD, ALIVE, DYING, EMPTY = 0, 1, 2, 3
 NO_SLOT, VALID_SLOT, INVALID_SLOT = 0, 1, 2
 
 
@@ -118,7 +118,7 @@ class Vm:
     """What struct kvm says of a VM's memory."""
 
     life: Annotated[int, Width(2)]
-    """`DEAD`, `ALIVE`, or `DYING` once its last file descriptor was closed."""
+    """`DEAD`, `ALIVE`, `DYING` once its last file descriptor was closed, and `EMPTY` once its tables are cleared."""
     ready: U1
     """1 once the virtual CPU interface is mapped, which the first run sees to."""
     root: PageNumber
@@ -194,8 +194,8 @@ class Allocator:
     generation: U64
     next: U8
     lock: U4
-    bits: U4
-    """The width of VMIDs: 8 on hardware, fewer to bring a rollover near."""
+    last: U8
+    """The last VMID of a generation: 255 on hardware, fewer to bring a rollover near."""
     flushing: U1
     """History: 1 from the start of a new generation until every TLB has been flushed."""
 

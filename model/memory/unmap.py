@@ -4,6 +4,7 @@ from model.memory.design import MemoryDesign
 from model.memory.state import (
     BACKED,
     DEAD,
+    EMPTY,
     FREE,
     INVALID_SLOT,
     NO_SLOT,
@@ -192,6 +193,7 @@ def clear_all(design: MemoryDesign, state: MemoryState, cpu: int, page: PageNumb
         table = pages.get(bits(word, 36, 9))
         return every(table.use == Use.TABLE, table.vm == owner)
 
+    state = with_vm(state, cpu, put(vm_of(state, cpu), "life", EMPTY))
     return advanced(put(state, "memory", state.memory.clear_where(belongs)), cpu)
 
 

@@ -10,7 +10,7 @@ from model.memory.design import GUEST, MemoryDesign, place
 from model.memory.state import MemoryState, PageNumber
 from model.memory.threads import advanced, branched, vm_of, with_core, with_vm
 from spec.citations import arm, linux, rule
-from spec.words import add, bits, choose, every, mask, put, put_all, replaced
+from spec.words import add, bits, choose, every, put, put_all, replaced
 
 ARM = "arch/arm/kvm/arm.c"
 
@@ -89,7 +89,7 @@ def flush_all(design: MemoryDesign, state: MemoryState, cpu: int, page: PageNumb
 def take_vmid(design: MemoryDesign, state: MemoryState, cpu: int, page: PageNumber) -> MemoryState:
     """The thread takes the next VMID; behind the last one comes 0, which stands for the host and is never taken."""
     allocator = state.allocator
-    following = bits(allocator.next + 1, 7, 0) & mask(allocator.bits)
+    following = choose(allocator.next == allocator.last, 0, add(allocator.next, 1, 8))
     state = with_core(state, cpu, put(state.cores[cpu], "vmid", allocator.next))
     return advanced(put(state, "allocator", put(allocator, "next", following)), cpu)
 

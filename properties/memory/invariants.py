@@ -9,14 +9,16 @@ from types import MappingProxyType
 from typing import Any
 
 from model.memory.design import GUEST, Do, Fact, MemoryDesign, place
-from model.memory.state import ALIVE, DEAD, DYING, LEAF, NO_SLOT, POINTER, Core, MemoryState, Page, Use, Vm
+from model.memory.state import ALIVE, DEAD, DYING, EMPTY, LEAF, NO_SLOT, POINTER, Core, MemoryState, Page, Use, Vm
 from model.memory.system import in_routine, knows
-from model.memory.tables import access_of, backed, is_table, is_valid, protected, target
+from model.memory.tables import access_of, backed, is_table, is_valid, protected, root_word, target, word_in
 from properties.engines.maps import everywhere
 from spec.words import bit, bits, choose, either, every, implies, member, negate
 
 Invariant = Callable[[MemoryDesign, MemoryState], Any]
 TABLES = (Use.TABLE, Use.DETACHED)
+STANDING = (ALIVE, DYING)
+"""The lives of a VM in which its tables stand."""
 
 
 def first_gfn(table: Page, word: int) -> int:
@@ -86,7 +88,7 @@ def tables_linked(design: MemoryDesign, state: MemoryState) -> Any:
             descriptor = state.memory.get(page.parent)
             points = every(is_table(descriptor), target(descriptor) == key, upper.use == Use.TABLE, upper.vm == number)
             placed = every(upper.level + 1 == page.level, first_gfn(upper, page.parent) == page.base)
-            own = every(page.use == Use.TABLE, page.vm == number, vm.life == ALIVE)
+            own = every(page.use == Use.TABLE, page.vm == number, member(vm.life, STANDING))
             first = either(key == vm.root, key == vm.root | 1)
             return implies(own, choose(page.level == 1, first, every(points, placed)))
 
@@ -103,8 +105,9 @@ def roots(design: MemoryDesign, state: MemoryState) -> Any:
             every(page.use == Use.TABLE, page.vm == number, page.level == 1, page.base == base)
             for page, base in ((low, 0), (high, 1 << 27))
         )
-        pointed = either(vm.vttbr == 0, bits(vm.vttbr, 47, 0) == vm.root << 12)
-        found.append(implies(vm.life == ALIVE, every(bit(vm.root, 0) == 0, pointed, *both)))
+        whole = every(bits(vm.vttbr, 47, 0) == vm.root << 12, bits(vm.vttbr, 63, 56) == 0)
+        pointed = either(vm.vttbr == 0, whole)
+        found.append(implies(member(vm.life, STANDING), every(bit(vm.root, 0) == 0, pointed, *both)))
     return every(*found)
 
 
@@ -159,25 +162,16 @@ def translations_own(design: MemoryDesign, state: MemoryState) -> Any:
 def vmids_allocated(design: MemoryDesign, state: MemoryState) -> Any:
     """A VMID of the current generation is one that the allocator has given out, and belongs to one VM."""
     allocator = state.allocator
-    found = [allocator.next < select_size(allocator.bits), allocator.generation > 0]
+    found = [allocator.next <= allocator.last, allocator.last > 0, allocator.generation > 0]
     for number, vm in enumerate(state.vms):
         current, vmid = is_current(state, vm), vmid_of(vm.vttbr)
-        given = every(vmid != 0, either(allocator.next == 0, vmid < allocator.next), bits(vm.vttbr, 63, 56) == 0)
+        given = every(vmid != 0, either(allocator.next == 0, vmid < allocator.next))
         found.append(vm.generation <= allocator.generation)
         found.append(implies(current, every(given, allocator.flushing == 0)))
         for other in state.vms[number + 1 :]:
             both = every(current, is_current(state, other))
             found.append(implies(both, vmid != vmid_of(other.vttbr)))
     return every(*found)
-
-
-def select_size(width: int) -> int:
-    """2 to the width, of a width up to 8."""
-    sizes = tuple(1 << n for n in range(9))
-    result = sizes[8]
-    for number in range(8):
-        result = choose(width == number, sizes[number], result)
-    return result
 
 
 def translations_tagged(design: MemoryDesign, state: MemoryState) -> Any:
@@ -212,7 +206,7 @@ def guests_current(design: MemoryDesign, state: MemoryState) -> Any:
             threads = either(core.at == GUEST, in_routine(core, "run", "fault"))
             found.append(implies(every(here, threads), vm.life == ALIVE))
             running = in_routine(core, "reclaim", "replace", "delete", "interface")
-            found.append(implies(every(here, running), vm.life != DEAD))
+            found.append(implies(every(here, running), member(vm.life, STANDING)))
     return every(*found)
 
 
@@ -239,7 +233,7 @@ def allocator_locked(design: MemoryDesign, state: MemoryState) -> Any:
         written = knows(design, core, Fact.WRITTEN)
         for index, vm in enumerate(state.vms):
             found.append(implies(every(written, on(core, index)), vmid_of(vm.vttbr) == core.vmid))
-            old = every(knows(design, core, Fact.TAKEN), on(core, index))
+            old = every(knows(design, core, Fact.OUTDATED), on(core, index))
             found.append(implies(old, vm.generation != allocator.generation))
     return every(*found)
 
@@ -264,7 +258,7 @@ def locks_held(design: MemoryDesign, state: MemoryState) -> Any:
             holds = every(on(core, number), knows(design, core, Fact.MMU_LOCK))
             found.append((vm.mmu_lock == position + 1) == holds)
             counted = counted + choose(every(on(core, number), knows(design, core, Fact.COUNTED)), 1, 0)
-        found.append(vm.count >= counted)
+        found.append(vm.count == counted)
     return every(*found)
 
 
@@ -282,11 +276,19 @@ def faults_validated(design: MemoryDesign, state: MemoryState) -> Any:
         for number, vm in enumerate(state.vms):
             here = on(core, number)
             undisturbed = every(vm.count == 0, vm.seq == core.seq)
-            pinned = every(here, knows(design, core, Fact.PINNED), undisturbed)
-            found.append(implies(pinned, every(holds, writable, fresh)))
+            pinned = every(here, knows(design, core, Fact.PINNED), vm.seq == core.seq)
+            changing = either(
+                *(
+                    every(
+                        on(c, number), knows(design, c, Fact.COUNTED), negate(knows(design, c, Fact.NUMBERED_UP))
+                    )
+                    for c in state.cores
+                )
+            )
+            found.append(implies(pinned, either(changing, every(holds, writable, fresh))))
             found.append(implies(every(here, knows(design, core, Fact.NUMBERED)), core.seq <= vm.seq))
             found.append(implies(every(here, knows(design, core, Fact.VALIDATED)), undisturbed))
-        found.append(implies(knows(design, core, Fact.HANDLING), core.gfn < 1 << 28))
+        found.append(implies(in_routine(core, "fault", "interface"), core.gfn < 1 << 28))
         still_there = every(backed(backing), state.pages.get(bits(backing, 27, 0)).stale == 0)
         found.append(implies(knows(design, core, Fact.SUBSTITUTED), still_there))
     return every(*found)
@@ -335,7 +337,9 @@ def tables_detached(design: MemoryDesign, state: MemoryState) -> Any:
         page = state.pages.get(core.table)
         descriptor = state.memory.get(page.parent)
         hidden = every(core.pending == 1, core.word == page.parent)
-        detached = every(page.use == Use.DETACHED, page.vm == core.vm, page.level > 1)
+        upper = state.pages.get(bits(page.parent, 36, 9))
+        above = every(upper.use == Use.TABLE, upper.vm == core.vm)
+        detached = every(page.use == Use.DETACHED, page.vm == core.vm, page.level > 1, above)
         found.append(
             implies(knows(design, core, Fact.DETACHING), every(detached, either(hidden, negate(is_valid(descriptor)))))
         )
@@ -360,6 +364,22 @@ def spares_kept(design: MemoryDesign, state: MemoryState) -> Any:
         for other in state.cores[number + 1 :]:
             for spare in core.spare:
                 found.append(implies(spare != 0, negate(member(spare, other.spare))))
+    return every(*found)
+
+
+def paths_there(design: MemoryDesign, state: MemoryState) -> Any:
+    """Where a thread has seen to a table for the page in hand, there is one."""
+    found = []
+    for core in state.cores:
+        for number, vm in enumerate(state.vms):
+            first = root_word(vm, core.gfn)
+            upper = state.memory.get(first)
+            middle = state.memory.get(word_in(target(upper), bits(core.gfn, 17, 9)))
+            second = every(is_table(upper), state.pages.get(target(upper)).use == Use.TABLE)
+            third = every(is_table(middle), state.pages.get(target(middle)).use == Use.TABLE)
+            here = on(core, number)
+            found.append(implies(every(here, knows(design, core, Fact.HAS_SECOND)), second))
+            found.append(implies(every(here, knows(design, core, Fact.HAS_THIRD)), third))
     return every(*found)
 
 
@@ -410,7 +430,8 @@ def ends_alone(design: MemoryDesign, state: MemoryState) -> Any:
         alone = knows(design, core, Fact.ALONE)
         for number, vm in enumerate(state.vms):
             ending = every(on(core, number), in_routine(core, "destroy"))
-            found.append(implies(ending, vm.life == DYING))
+            emptied = knows(design, core, Fact.EMPTIED)
+            found.append(implies(ending, choose(emptied, vm.life == EMPTY, vm.life == DYING)))
         for other in state.cores[:position] + state.cores[position + 1 :]:
             company = every(other.vm == core.vm, in_routine(other, "run", "fault", "reclaim", "replace", "interface"))
             found.append(implies(alone, negate(either(company, every(other.vm == core.vm, other.at == GUEST)))))
@@ -433,7 +454,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
         for function in (
             tables_own, tables_shaped, tables_linked, roots, leaves_backed, backing_owned, translations_own,
             vmids_allocated, translations_tagged, guests_current, allocator_locked, guests_forced_out, locks_held,
-            faults_validated, unmapping_done, stores_pending, tables_detached, spares_kept, slots_apart,
+            faults_validated, unmapping_done, stores_pending, tables_detached, spares_kept, paths_there, slots_apart,
             structures_shared, ends_alone,
         )
     }
