@@ -288,7 +288,8 @@ def faults_validated(design: MemoryDesign, state: MemoryState) -> Any:
             found.append(implies(pinned, either(changing, every(holds, writable, fresh))))
             found.append(implies(every(here, knows(design, core, Fact.NUMBERED)), core.seq <= vm.seq))
             found.append(implies(every(here, knows(design, core, Fact.VALIDATED)), undisturbed))
-        found.append(implies(in_routine(core, "fault", "interface"), core.gfn < 1 << 28))
+        touching = in_routine(core, "fault", "interface", "reclaim", "replace")
+        found.append(implies(either(touching, knows(design, core, Fact.ON_PAGE)), core.gfn < 1 << 28))
         still_there = every(backed(backing), state.pages.get(bits(backing, 27, 0)).stale == 0)
         found.append(implies(knows(design, core, Fact.SUBSTITUTED), still_there))
     return every(*found)
@@ -389,7 +390,7 @@ def slots_apart(design: MemoryDesign, state: MemoryState) -> Any:
     for number, vm in enumerate(state.vms):
         first, second = vm.slots
         for slot in vm.slots:
-            found.append(implies(slot.state != NO_SLOT, every(slot.pages != 0, slot.base + slot.pages <= 1 << 52)))
+            found.append(implies(slot.state != NO_SLOT, every(slot.pages != 0, slot.base + slot.pages <= 1 << 28)))
         apart = either(first.base + first.pages <= second.base, second.base + second.pages <= first.base)
         found.append(implies(every(first.state != NO_SLOT, second.state != NO_SLOT), apart))
         for position, core in enumerate(state.cores):
