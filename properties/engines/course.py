@@ -15,6 +15,8 @@ from properties.property import Kind, Property
 from properties.traces.replay import FUEL
 
 Run = tuple[Action, ...]
+DEVICE_DATA = 0x81828384
+"""What the distributor's registers hold: negative in every width."""
 COSTLY = frozenset({"world_switch.hyp_fault_contained"})
 """Properties whose predicate runs a whole world switch of its own at every step."""
 USUAL: tuple[Property, ...] = tuple(prop for prop in PROPERTIES if prop.id not in COSTLY)
@@ -43,10 +45,11 @@ def ways(design: Design, state: State, cpu: int) -> list[Action]:
         outcomes: list[State] = []
         found: list[Action] = []
         for answer in MemoryAnswer:
-            after = step(design, state, HighvisorHandles(cpu, answer))
+            data = DEVICE_DATA if answer == MemoryAnswer.IN_KERNEL else 0
+            after = step(design, state, HighvisorHandles(cpu, answer, data))
             if after not in outcomes:
                 outcomes.append(after)
-                found.append(HighvisorHandles(cpu, answer))
+                found.append(HighvisorHandles(cpu, answer, data))
         return found
     fault = HypFaults(cpu)
     return [way, fault] if guard(design, state, fault) else [way]

@@ -22,7 +22,6 @@ from model.system import (
     GuestExecutes,
     HighvisorHandles,
     HostExecutes,
-    HostRunsVcpu,
     HypFaults,
     LowvisorSteps,
 )
@@ -163,7 +162,7 @@ class Local:
     def outcomes(self, key: tuple[Any, ...]) -> tuple[Outcome, ...]:
         """The transitions of a processor with a vCPU, by the numbers `cpu, physical, vcpu, content`.
 
-        With the other processors' numbers behind them, its calls of the lowvisor to run that vCPU; else all others.
+        With the other processors' numbers behind them, what the host there does with that vCPU; else all others.
         """
         found = self.known.get(key)
         if found is None:
@@ -171,7 +170,8 @@ class Local:
             row = self.rows[physical] + self.rows[content]
             if len(key) > 4:
                 threads = tuple(self.components.thread(self.rows[other]) for other in key[4])
-                found = tuple(self.ends(row, HostRunsVcpu(cpu, vcpu), vcpu, threads))
+                calls = self.domain.called(cpu, vcpu)
+                found = tuple(end for action in calls for end in self.ends(row, action, vcpu, threads))
             else:
                 found = tuple(end for action in self.private(cpu, row) for end in self.ends(row, action, vcpu))
             self.known[key] = found
@@ -208,11 +208,11 @@ class Local:
     def answered(self, row: Row, cpu: int, vcpu: int, actions: Run) -> list[tuple[Row, Run]]:
         """The highvisor's handling of an exit, once for each answer that makes a difference."""
         ends: dict[Row, Run] = {}
-        for answer in self.domain.answers:
-            handled = HighvisorHandles(cpu, answer)
+        for handled in self.domain.handlings(cpu):
             taken = self.taken(row, handled, vcpu, actions)
             if taken is not None:
-                ends.setdefault(taken.row, actions if answer == MemoryAnswer.MAPPED else (*actions, handled))
+                usual = handled.answer == MemoryAnswer.MAPPED
+                ends.setdefault(taken.row, actions if usual else (*actions, handled))
         return list(ends.items())
 
     def private(self, cpu: int, row: Row) -> list[Action]:
