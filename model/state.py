@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
-from model.highvisor.mmio import NO_ACCESS, NO_RUN, Access, Run
+from model.highvisor.mmio import NO_ACCESS, NO_RUN, Access, KvmRun
 from model.lowvisor.context import Context, Image, Vm
 from spec.processor import Processor, Vfp
 from spec.words import U32
@@ -78,7 +78,7 @@ class Vcpu:
     standing: Standing = Standing.READY
     cleaned_elsewhere: bool = False
     """Whether the processors it runs on later clean their caches first, after a set/way operation."""
-    run: Run = NO_RUN
+    run: KvmRun = NO_RUN
     """What the kernel and user space share about it."""
     mmio: Access = NO_ACCESS
     """Its last access to a device."""

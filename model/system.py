@@ -14,7 +14,7 @@ from attrs import evolve, field, frozen
 from model.design import KERNEL_MODE_OF, Design, ExitCode, Placement, Vector
 from model.highvisor import run
 from model.highvisor.exits import Exit, MemoryAnswer, Progress, Result, handle_exit
-from model.highvisor.mmio import ExitReason, Run
+from model.highvisor.mmio import ExitReason, KvmRun
 from model.lowvisor import moves
 from model.state import Physical, Standing, State, Thread, Vcpu, Where, context, replaced
 from spec import exceptions, interrupts
@@ -58,7 +58,7 @@ class UserSpaceWrites(Action):
     """User space writes anything into the structure that it shares with the kernel."""
 
     vcpu: int
-    run: Run
+    run: KvmRun
 
 
 @frozen

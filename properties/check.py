@@ -10,11 +10,11 @@ from attrs import evolve, frozen
 
 from model.design import Design
 from model.designs.variations import REPAIRS
-from model.system import PHYSICAL, Action
+from model.system import PHYSICAL, Action, UserSpaceRuns
 from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.designs import resolve
-from properties.engines.domain import CALL, Domain, relevant
+from properties.engines.domain import CALL, Domain, devices, relevant
 from properties.engines.explore import CONFIGURATIONS, explore
 from properties.engines.prove import Failure, Settled, combine, prove_share
 from properties.engines.search import Run, search
@@ -246,6 +246,8 @@ def hunted(request: Request, design: Design, prop: Property, failures: Iterable[
     named = dict.fromkeys(f.instruction for f in failures if isinstance(f.instruction, Instruction))
     cti = tuple((instruction, choices) for instruction in tuple(named)[:6] for choices in TRIED)
     domains.append(Domain("the operations of the failed obligations, and HVC", (*cti, CALL), (), PHYSICAL))
+    if issubclass(UserSpaceRuns, prop.about):
+        domains.append(devices())
     deadline = time.monotonic() + min(HUNT_SECONDS, request.remaining() or HUNT_SECONDS)
     for domain in domains:
         for depth in (2, 3, 5):

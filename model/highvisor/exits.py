@@ -6,7 +6,7 @@ from attrs import evolve, frozen
 
 from model.design import Design, Emulated, Emulation, ExitCode, Handler, Skipping
 from model.highvisor import emulate, mmio
-from model.highvisor.mmio import Access, Decision, Run
+from model.highvisor.mmio import Access, Decision, KvmRun
 from model.lowvisor.context import Image
 from spec import syndrome
 from spec.banking import write_below_hyp
@@ -66,7 +66,7 @@ class Exit:
     """Whether every processor that runs this vCPU later cleans its caches first."""
     live_spsr: str | None = None
     """The processor's own register that received the old CPSR in place of the image."""
-    run: Run | None = None
+    run: KvmRun | None = None
     """What user space is told of an access to a device."""
     access: Access | None = None
     """What the vCPU remembers of it."""

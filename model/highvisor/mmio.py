@@ -48,7 +48,7 @@ class ExitReason(IntEnum):
 
 
 @frozen
-class Run:
+class KvmRun:
     """What the kernel and user space share about a vCPU (struct kvm_run); user space may write anything there."""
 
     exit_reason: U32
@@ -76,7 +76,7 @@ class Access:
     """History: CPSR behind that instruction."""
 
 
-NO_RUN = Run(ExitReason.UNKNOWN, 0, 0, 0, 0)
+NO_RUN = KvmRun(ExitReason.UNKNOWN, 0, 0, 0, 0)
 NO_ACCESS = Access(0, 0, 0, 0, 0, 0, 0)
 
 
@@ -124,12 +124,12 @@ def decode_hsr(design: Design, image: Image) -> Access:
 
 
 @rule(linux(MMIO, "io_mem_abort"), linux("arch/arm/include/asm/kvm_mmio.h", "kvm_prepare_mmio"))
-def prepare(design: Design, image: Image, access: Access) -> Run:
+def prepare(design: Design, image: Image, access: Access) -> KvmRun:
     """What a device is told of an access; of a store, the low bytes of its register as the guest's mode sees it."""
     user = evolve(image, cpsr=0x10)
     value = read_below_hyp(image if design.mmio.banked else user, access.rt)
     data = choose(access.write == 1, low_bytes(value, access.length), 0)
-    return Run(ExitReason.MMIO, fault_ipa(design, image), access.length, access.write, data)
+    return KvmRun(ExitReason.MMIO, fault_ipa(design, image), access.length, access.write, data)
 
 
 def low_bytes(value: U64, length: U32) -> U32:
@@ -147,7 +147,7 @@ def extended(value: U32, length: U32) -> U32:
 
 
 @rule(linux(MMIO, "kvm_handle_mmio_return"))
-def handle_mmio_return(design: Design, image: Image, run: Run, access: Access) -> Image:
+def handle_mmio_return(design: Design, image: Image, run: KvmRun, access: Access) -> Image:
     """The vCPU whose access the device has answered: a load's register has the bytes, zero or sign extended.
 
     A length of more than four is refused behind the clearing of the register.
@@ -163,13 +163,13 @@ def handle_mmio_return(design: Design, image: Image, run: Run, access: Access) -
 
 
 @rule(linux(MMIO, "kvm_handle_mmio_return"))
-def refused(design: Design, run: Run) -> bool:
+def refused(design: Design, run: KvmRun) -> bool:
     """Whether the completion ends in -EINVAL: user space has written a length that no register holds."""
     return every(design.mmio.trusts_run, run.is_write == 0, run.length > 4)
 
 
 @rule(linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_ioctl_run"))
-def completes(design: Design, run: Run, access: Access) -> bool:
+def completes(design: Design, run: KvmRun, access: Access) -> bool:
     """Whether KVM_RUN starts with the completion of an access."""
     if design.mmio.completion is Completion.EXIT_REASON:
         return run.exit_reason == ExitReason.MMIO

@@ -15,7 +15,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from model.design import KERNEL_MODE_OF, Design
-from model.highvisor.mmio import Access, Run
+from model.highvisor.mmio import Access, KvmRun
 from model.lowvisor.context import Image, Vm
 from model.state import HOST, Physical, Standing, State, Vcpu, Where
 from model.system import GuestExecutes, HostRunsVcpu, forced, interface_changed, step
@@ -78,7 +78,7 @@ def host_base(design: Design) -> Base:
     host_vfp: Vfp = symbolic(Vfp, "area")
     scratch = symbolic(Image, "scratch").hsr
     last: Access = symbolic(Access, "access")
-    vcpu = Vcpu(image, 0, run=symbolic(Run, "run"), mmio=evolve(last, needed=0))
+    vcpu = Vcpu(image, 0, run=symbolic(KvmRun, "run"), mmio=evolve(last, needed=0))
     state = State((Physical(cpu, HOST, (), host_vfp, scratch),), (vcpu,), (vm,))
     assumptions = (formula(legal(image)), formula(bits(vm.vttbr, 55, 48) != 0))
     return Base("host", state, assumptions)

@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from model.design import Design
 from model.highvisor.exits import MemoryAnswer
-from model.highvisor.mmio import ExitReason, Run
+from model.highvisor.mmio import ExitReason, KvmRun
 from model.state import State, Where
 from model.system import (
     Action,
@@ -87,7 +87,7 @@ class Domain:
     """What the distributor's registers hold."""
     device: tuple[int, ...] = ()
     """What user space's devices answer."""
-    written: tuple[Run, ...] = ()
+    written: tuple[KvmRun, ...] = ()
     """What a hostile user space writes into the structure that it shares with the kernel."""
     interrupted: bool = False
     """Whether signals may make KVM_RUN return at once."""
@@ -210,7 +210,7 @@ STACK_STORE = Store(13, 0x2008, MemoryOutcome.STAGE2_FAULT, 0x90000)
 UNDESCRIBED_LOAD = Load(3, 0x2000, 0, MemoryOutcome.STAGE2_FAULT, 0x90000, described=0)
 NEGATIVE = 0x8182838485868788
 """Bytes that are negative in every width, and each another one."""
-FORGED = (Run(ExitReason.MMIO, 0x90005000, 4, 0, NEGATIVE), Run(ExitReason.UNKNOWN, 0, 1, 0, NEGATIVE))
+FORGED = (KvmRun(ExitReason.MMIO, 0x90005000, 4, 0, NEGATIVE), KvmRun(ExitReason.UNKNOWN, 0, 1, 0, NEGATIVE))
 """What a hostile user space writes: another width, and another exit reason."""
 BY_CONTROL: dict[str, tuple[Operation, ...]] = {
     "HCR.TWI": (Wfi(),), "HCR.TWE": (Wfe(),), "HCR.TSC": (Smc(0),), "HCR.BSU": (Barrier(0),),

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 
 from model.design import Design
 from model.highvisor.exits import MemoryAnswer
-from model.highvisor.mmio import Run
+from model.highvisor.mmio import KvmRun
 from model.state import State, Thread, Where
 from model.system import (
     RESERVED_CLASSES,
@@ -167,7 +167,7 @@ def handling(
     abort = isinstance(instruction.operation, Load | Store | Fetch)
     findings: list[Finding] = []
     for answer in tuple(MemoryAnswer) if abort else (MemoryAnswer.MAPPED,):
-        action = HighvisorHandles(0, answer, symbolic(Run, "device").length)
+        action = HighvisorHandles(0, answer, symbolic(KvmRun, "device").length)
         after = step(design, state, action)
         findings += asked(properties, design, state, action, after, f"handling of {label}")
     return findings
@@ -180,15 +180,18 @@ def any_abort(design: Design, properties: tuple[Property, ...], base: Base, ec: 
     syndrome = put(fresh, "hyp", put(fresh.hyp, "hsr", insert(fresh.hyp.hsr, 31, 26, ec)))
 
     def run() -> tuple[Finding, ...]:
-        after = with_syndrome(step(design, base.state, GuestExecutes(0, instruction)), syndrome)
+        after = step(design, base.state, GuestExecutes(0, instruction))
+        if after.processors[0].thread.routine != "trap":
+            return ()
+        after = with_syndrome(after, syndrome)
         return tuple(handling(design, properties, at_highvisor(after), instruction, f"any abort of class {ec:#x}"))
 
     return Transaction(f"{base.name}: any abort of class {ec:#x}", base.assumptions, run)
 
 
 USER_SPACE: tuple[Action, ...] = (
-    UserSpaceAnswers(0, 0, symbolic(Run, "written").data),
-    UserSpaceWrites(0, 0, symbolic(Run, "written")),
+    UserSpaceAnswers(0, 0, symbolic(KvmRun, "written").data),
+    UserSpaceWrites(0, 0, symbolic(KvmRun, "written")),
     UserSpaceRuns(0, 0),
     UserSpaceRuns(0, 0, interrupted=True),
 )

@@ -19,6 +19,7 @@ from hypothesis import seed as seeded
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from model.design import Design
+from model.highvisor.mmio import NO_RUN, ExitReason, KvmRun
 from model.state import State
 from model.system import (
     FORCED,
@@ -131,10 +132,20 @@ def operands(kind: type[Action], state: State) -> dict[str, Sequence[Any] | Shap
         "vcpu": range(len(state.vcpus)), "signal": signals, "level": (0, 1), "ec": RESERVED_CLASSES,
         "instruction": instructions(kind is HostExecutes),
         "register": tuple(name for name, register in REGISTERS.items() if register.component == "gich"),
+        "interrupted": (False, True), "run": written(),
     }  # fmt: skip
     cls: Any = kind
     hints = {name: hint for name, hint in field_hints(cls).items() if name != "cpu"}
     return {name: stated[name] if name in stated else shape(hint) for name, hint in hints.items()}
+
+
+@cache
+def written() -> Shape:
+    """What a hostile user space writes into the structure it shares: exit reasons and lengths that mean something."""
+    often = {"exit_reason": tuple(ExitReason), "length": (0, 1, 2, 3, 4, 5, 8), "is_write": (0, 1)}
+    parts = dict(shape(KvmRun).parts)  # type: ignore[attr-defined]
+    inclined = {name: OneOf((part, Members(often[name]))) if name in often else part for name, part in parts.items()}
+    return Record(KvmRun, tuple(inclined.items()))
 
 
 @frozen
@@ -145,14 +156,16 @@ class Rule:
     cpu: int
     instances: tuple[Action, ...]
     shapes: dict[str, Shape] | None
-    """The operands where they are too many to list; `instances` then has one probe that says when any is possible."""
+    """The operands where they are too many to list; `instances` are then probes that say when any is possible."""
 
     def enabled(self, course: Course) -> list[Action]:
         """Those of the instances that are possible now."""
         return [action for action in self.instances if course.possible(action)]
 
 
-PROBE: dict[str, Any] = {"instruction": Instruction(Yield()), "choices": Choices(), "value": 0}
+PROBE: dict[str, Any] = {
+    "instruction": Instruction(Yield()), "choices": Choices(), "value": 0, "data": 0, "run": NO_RUN,
+}  # fmt: skip
 
 
 def rules(state: State) -> Iterator[Rule]:
@@ -164,9 +177,11 @@ def rules(state: State) -> Iterator[Rule]:
             if len(listed) == len(domains):
                 yield Rule(kind, cpu, tuple(kind(cpu, *chosen) for chosen in product(*listed.values())), None)
             else:
-                probe = kind(cpu, **{name: listed[name][0] if name in listed else PROBE[name] for name in domains})
+                first = {name: listed[name][0] if name in listed else PROBE[name] for name in domains}
+                each = tuple({"vcpu": vcpu} for vcpu in listed["vcpu"]) if "vcpu" in listed else ({},)
+                probes = tuple(kind(cpu, **{**first, **one}) for one in each)
                 drawn = {name: among(listed[name]) if name in listed else domains[name] for name in domains}
-                yield Rule(kind, cpu, (probe,), drawn)  # type: ignore[arg-type]
+                yield Rule(kind, cpu, probes, drawn)  # type: ignore[arg-type]
 
 
 class Enough(KeyboardInterrupt):
