@@ -50,7 +50,7 @@ class UserSpaceAnswers(Action):
     """User space, as the device, writes what the vCPU's access gets (or any bytes, where it is a store)."""
 
     vcpu: int
-    data: U64
+    value: U64
 
 
 @frozen
@@ -227,8 +227,8 @@ def step(design: Design, state: State, action: Action) -> State:
     match action:
         case HostRunsVcpu(_, vcpu):
             return with_physical(state, action, host_calls(design, physical, vcpu))
-        case UserSpaceAnswers(_, vcpu, data):
-            return with_vcpu(state, vcpu, run.answer(state.vcpus[vcpu], data))
+        case UserSpaceAnswers(_, vcpu, value):
+            return with_vcpu(state, vcpu, run.answer(state.vcpus[vcpu], value))
         case UserSpaceWrites(_, vcpu, written):
             return with_vcpu(state, vcpu, put(state.vcpus[vcpu], "run", written))
         case UserSpaceRuns(_, vcpu, signalled):

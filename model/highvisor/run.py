@@ -17,13 +17,14 @@ def kvm_run(design: Design, vcpu: Vcpu, interrupted: bool) -> Vcpu:
     """The vCPU behind the start of KVM_RUN: an access completed first, then in the run loop.
 
     Where a signal is pending (`interrupted`), KVM_RUN returns without having run the guest; where the completion is
-    refused, at once.
+    refused, at once. An access that is not completed now is lost.
     """
     if mmio.completes(design, vcpu.run, vcpu.mmio):
         refused = mmio.refused(design, vcpu.run)
         vcpu = completed(design, vcpu)
         if refused:
             return vcpu
+    vcpu = put(vcpu, "mmio", mmio.answered(vcpu.mmio))
     if not interrupted:
         return evolve(vcpu, run=put(vcpu.run, "exit_reason", ExitReason.UNKNOWN), standing=Standing.READY)
     if design.mmio.signal_clears_reason:
@@ -41,6 +42,6 @@ def completed(design: Design, vcpu: Vcpu) -> Vcpu:
 
 
 @rule(linux("include/uapi/linux/kvm.h", "kvm_run"))
-def answer(vcpu: Vcpu, data: U64) -> Vcpu:
+def answer(vcpu: Vcpu, value: U64) -> Vcpu:
     """The vCPU whose device has put its answer where KVM_RUN looks for it."""
-    return put(vcpu, "run", put(vcpu.run, "data", data))
+    return put(vcpu, "run", put(vcpu.run, "data", value))

@@ -11,12 +11,11 @@ from model.highvisor.exits import MemoryAnswer
 from model.state import State
 from model.system import Action, HighvisorHandles, HypFaults, forced, guard, step
 from properties.catalogue import PROPERTIES
+from properties.engines.domain import DEVICE_DATA
 from properties.property import Kind, Property
 from properties.traces.replay import FUEL
 
 Run = tuple[Action, ...]
-DEVICE_DATA = 0x81828384
-"""What the distributor's registers hold: negative in every width."""
 COSTLY = frozenset({"world_switch.hyp_fault_contained"})
 """Properties whose predicate runs a whole world switch of its own at every step."""
 USUAL: tuple[Property, ...] = tuple(prop for prop in PROPERTIES if prop.id not in COSTLY)

@@ -68,6 +68,11 @@ from spec.operations import (
 from spec.psr import Mode
 from spec.registers import REGISTERS
 
+NEGATIVE = 0x8182838485868788
+"""What user space's devices answer: bytes that are negative in every width, and each another one."""
+DEVICE_DATA = NEGATIVE & 0xFFFFFFFF
+"""What the virtual distributor's registers hold."""
+
 Executed = tuple[Instruction, Choices]
 
 
@@ -83,7 +88,7 @@ class Domain:
     answers: tuple[MemoryAnswer, ...] = (MemoryAnswer.MAPPED,)
     interface: tuple[str, ...] = ()
     """The virtual interface's registers that change while a guest runs."""
-    data: tuple[int, ...] = (0,)
+    data: tuple[int, ...] = (DEVICE_DATA,)
     """What the distributor's registers hold."""
     device: tuple[int, ...] = ()
     """What user space's devices answer."""
@@ -208,8 +213,6 @@ ABORTING_FETCH = Fetch(MemoryOutcome.STAGE2_FAULT, 0x80000)
 SIGNED_LOAD = Load(2, 0x2005, 0, MemoryOutcome.STAGE2_FAULT, 0x90000, size=0, sign_extends=1)
 STACK_STORE = Store(13, 0x2008, MemoryOutcome.STAGE2_FAULT, 0x90000)
 UNDESCRIBED_LOAD = Load(3, 0x2000, 0, MemoryOutcome.STAGE2_FAULT, 0x90000, described=0)
-NEGATIVE = 0x8182838485868788
-"""Bytes that are negative in every width, and each another one."""
 FORGED = (KvmRun(ExitReason.MMIO, 0x90005000, 4, 0, NEGATIVE), KvmRun(ExitReason.UNKNOWN, 0, 1, 0, NEGATIVE))
 """What a hostile user space writes: another width, and another exit reason."""
 BY_CONTROL: dict[str, tuple[Operation, ...]] = {
@@ -263,8 +266,8 @@ def relevant(touches: Iterable[str]) -> Domain:
     told = f"the instructions that the fault touches{cut}, and HVC"
     return Domain(
         told, chosen, host, tuple(signals), reserved, answers, interface,
-        (NEGATIVE & 0xFFFFFFFF,) if device else (0,), (NEGATIVE,) if "MMIO.ANSWER" in names else (),
-        FORGED if "MMIO.HOSTILE" in names else (), "MMIO.SIGNAL" in names,
+        device=(NEGATIVE,) if "MMIO.ANSWER" in names else (),
+        written=FORGED if "MMIO.HOSTILE" in names else (), interrupted="MMIO.SIGNAL" in names,
     )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from model.system import (
     HostRunsVcpu,
     HypFaults,
     InterruptTaken,
+    UserSpaceAnswers,
 )
 from model.topology import TOPOLOGIES, Topology, initial
 from properties.engines.course import USUAL, Course, Raised, Run, begin
@@ -39,7 +40,18 @@ from properties.engines.inputs import field_hints, shape
 from properties.engines.shorten import shorten
 from properties.property import Property
 from properties.traces.replay import fold
-from spec.operations import Choices, ExceptionReturn, Instruction, Operation, Svc, WriteCpsr, Yield
+from spec.operations import (
+    Choices,
+    ExceptionReturn,
+    Instruction,
+    Load,
+    MemoryOutcome,
+    Operation,
+    Store,
+    Svc,
+    WriteCpsr,
+    Yield,
+)
 from spec.processor import Signals
 from spec.psr import I_BIT, T_BIT, Mode
 from spec.registers import REGISTERS
@@ -55,7 +67,7 @@ STATUSES = tuple(mode | mask for mode in Mode for mask in (0, 1 << I_BIT, 1 << T
 HOMEWARD = (Svc(0), WriteCpsr(Mode.SVC))
 """How a processor comes back to Supervisor mode from User mode, and from any other."""
 
-OFTEN: dict[type[Action], int] = {GuestExecutes: 8, HostRunsVcpu: 8, HostExecutes: 3}
+OFTEN: dict[type[Action], int] = {GuestExecutes: 8, HostRunsVcpu: 8, HostExecutes: 3, UserSpaceAnswers: 3}
 """How much more often than others some kinds of action are tried."""
 
 
@@ -91,15 +103,24 @@ class Evenly(OneOf):
 def instructions(kernel: bool) -> Shape:
     """The shape of any instruction, with chances that let interesting ones come up often.
 
-    With `kernel`, those that return to Supervisor mode come up as often as a host's kernel returns to its run loop.
+    With `kernel`, those that return to Supervisor mode come up as often as a host's kernel returns to its run loop;
+    without, those that fault at stage 2 as often as a guest uses devices.
     """
     parts = dict(shape(Instruction).parts)  # type: ignore[attr-defined]
     kinds = [inclined(kind) for kind in shape(Operation).options]  # type: ignore[attr-defined]
     weighted = [kind for kind in kinds for _ in range(8 if isinstance(kind, Evenly) else 1)]
     weighted += [Constant(operation) for operation in HOMEWARD] * (8 if kernel else 0)
+    weighted += [] if kernel else [aborting(kind) for kind in kinds if getattr(kind, "cls", None) in (Load, Store)] * 8
     condition = OneOf((Constant(0xE), parts["condition"]))
     wide = OneOf((Constant(1), parts["wide"]))
     return Record(Instruction, (("operation", Evenly(tuple(weighted))), ("condition", condition), ("wide", wide)))
+
+
+def aborting(kind: Shape) -> Shape:
+    """The shape of a load or store that faults at stage 2."""
+    assert isinstance(kind, Record)
+    fixed = {"fault": Constant(MemoryOutcome.STAGE2_FAULT)}
+    return evolve(kind, parts=tuple((name, fixed.get(name, part)) for name, part in kind.parts))
 
 
 def inclined(kind: Shape) -> Shape:
@@ -164,7 +185,7 @@ class Rule:
 
 
 PROBE: dict[str, Any] = {
-    "instruction": Instruction(Yield()), "choices": Choices(), "value": 0, "data": 0, "run": NO_RUN,
+    "instruction": Instruction(Yield()), "choices": Choices(), "value": 0, "run": NO_RUN,
 }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def device_faults() -> Iterator[Fault]:
         frozenset({"MMIO.LOAD", "MMIO.SIGNAL"}), "history",
     )  # fmt: skip
     for identifier, element, statement, source, plant, touches in ELEMENTS:
-        yield Fault(identifier, element, statement, (source,), plant, frozenset(touches), "element")
+        yield Fault(identifier, element, statement, (source,), plant, frozenset(touches), "device")
 
 
 ELEMENTS: tuple[tuple[str, str, str, Citation, Callable[[Design], Design], tuple[str, ...]], ...] = (

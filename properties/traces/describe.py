@@ -90,8 +90,8 @@ def account(design: Design, before: State, action: Action, after: State) -> Acco
 
 def _user_space(action: UserSpaceAnswers | UserSpaceWrites | UserSpaceRuns) -> Account:
     match action:
-        case UserSpaceAnswers(_, vcpu, data):
-            return Account("user space", f"answers vCPU{vcpu}'s access with 0x{data:x}", _sources(kvm_run.answer))
+        case UserSpaceAnswers(_, vcpu, value):
+            return Account("user space", f"answers vCPU{vcpu}'s access with 0x{value:x}", _sources(kvm_run.answer))
         case UserSpaceWrites(_, vcpu, run):
             what = f"exit reason {run.exit_reason}, length {run.length}, data 0x{run.data:x}"
             return Account("user space", f"writes into what it shares with vCPU{vcpu}'s kernel: {what}")
