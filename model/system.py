@@ -453,7 +453,6 @@ STANDING = {
 """Where an exit leaves the vCPU's thread, unless it stays in the run loop."""
 
 
-@rule(linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_ioctl_run"))
 def kept_by(vcpu: Vcpu, handled: Exit) -> Vcpu:
     """The vCPU behind a handled exit."""
     return evolve(

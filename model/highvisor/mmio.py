@@ -125,7 +125,10 @@ def decode_hsr(design: Design, image: Image) -> Access:
 
 @rule(linux(MMIO, "io_mem_abort"), linux("arch/arm/include/asm/kvm_mmio.h", "kvm_prepare_mmio"))
 def prepare(design: Design, image: Image, access: Access) -> KvmRun:
-    """What a device is told of an access; of a store, the low bytes of its register as the guest's mode sees it."""
+    """What a device is told of an access; of a store, the low bytes of its register as the guest's mode sees it.
+
+    Linux leaves the bytes of `data` beyond the length as they were; here they are 0.
+    """
     user = evolve(image, cpsr=0x10)
     value = read_below_hyp(image if design.mmio.banked else user, access.rt)
     data = choose(access.write == 1, low_bytes(value, access.length), 0)
