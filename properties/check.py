@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from model.design import Design
 from model.designs.catalogue import reference
 from model.designs.variations import REPAIRS
-from model.system import PHYSICAL, Action, UserSpaceRuns
+from model.system import PHYSICAL, Action, HighvisorHandles, UserSpaceRuns
 from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.designs import resolve
@@ -266,7 +266,7 @@ def hunted(request: Request, design: Design, prop: Property, failures: Iterable[
     named = dict.fromkeys(f.instruction for f in failures if isinstance(f.instruction, Instruction))
     cti = tuple((instruction, choices) for instruction in tuple(named)[:6] for choices in TRIED)
     domains.append(Domain("the operations of the failed obligations, and HVC", (*cti, CALL), (), PHYSICAL))
-    if issubclass(UserSpaceRuns, prop.about):
+    if any(issubclass(kind, prop.about) for kind in (HighvisorHandles, UserSpaceRuns)):
         domains.append(devices())
     deadline = time.monotonic() + min(HUNT_SECONDS, request.remaining() or HUNT_SECONDS)
     for domain in domains:

@@ -10,9 +10,9 @@ from model.state import Standing, State, Vcpu
 from model.system import Action, HighvisorHandles, HostRunsVcpu, UserSpaceAnswers, UserSpaceRuns, UserSpaceWrites
 from properties.property import Kind, Property
 from spec.banking import read_below_hyp, write_below_hyp
-from spec.psr import T_BIT, advance_it
+from spec.psr import T_BIT, Mode, advance_it
 from spec.syndrome import DataAbortSyndrome, ExceptionClass, decode_data_abort
-from spec.words import U32, add, bit, bits, choose, either, every, implies, negate, same, select
+from spec.words import U32, add, bit, bits, choose, either, every, implies, member, negate, same, select
 
 ASSUMED = ("mmio.awaited", "mmio.remembered")
 """What the proofs take for granted of the state before a step."""
@@ -61,6 +61,57 @@ def awaited_load(before: State, action: Action) -> bool:
     vcpu = vcpu_of(before, action)
     waits = isinstance(action, UserSpaceRuns) and vcpu.mmio.needed == 1
     return every(waits, syndrome_of(vcpu.image).write == 0)
+
+
+def decided(design: Design, before: State, action: Action, after: State) -> bool:
+    """The predicate of DECIDED."""
+    assert isinstance(action, HighvisorHandles)
+    if before.processors[action.cpu].thread.code not in TRAPS:
+        return True
+    vcpu, left = vcpu_of(before, action), vcpu_of(after, action)
+    hsr, access = vcpu.image.hsr, syndrome_of(vcpu.image)
+    fetch, data = (bits(hsr, 31, 26) == ec for ec in (ExceptionClass.IABT, ExceptionClass.DABT))
+    known = member(hsr & 0x3C, (0x04, 0x0C))
+    kept = every(same(left.image, vcpu.image), same(left.run, vcpu.run), same(left.mmio, vcpu.mmio))
+    error = every(kept, left.standing is Standing.IN_USER_SPACE)
+    if action.answer == MemoryAnswer.MAPPED:
+        retried = every(kept, left.standing is Standing.READY)
+        return implies(either(fetch, data), choose(known, retried, error))
+    given_fetch = every(known, fetch)
+    given_data = every(data, hsr & 0x3C == 0x04, access.isv == 1, either(access.external == 1, access.walk == 1))
+    rest = negate(either(given_fetch, given_data, accesses_device(before, action)))
+    return every(
+        implies(given_fetch, every(enters_abort(left, 0x0C), left.image.cp15.ifar == vcpu.image.hxfar)),
+        implies(given_data, every(enters_abort(left, 0x10), left.image.cp15.dfar == vcpu.image.hxfar)),
+        implies(every(either(fetch, data), rest), error),
+    )
+
+
+def enters_abort(vcpu: Vcpu, vector: int) -> bool:
+    """Whether the vCPU goes on at one of its own abort vectors."""
+    at_vector = every(bits(vcpu.image.pc, 4, 0) == vector, vcpu.image.cpsr & 0x1F == Mode.ABT)
+    return every(at_vector, vcpu.standing is Standing.READY)
+
+
+DECIDED = Property(
+    id="mmio.decided",
+    statement="A stage 2 fault repeats behind a mapping, is an access to a device, enters the guest's abort handler "
+    "or ends in an error, as its syndrome and the memory slots say.",
+    claims=("C13", "C14"),
+    question="Which stage 2 faults are accesses to devices?",
+    kind=Kind.STEP,
+    assumes=ASSUMED,
+    about=(HighvisorHandles,),
+    holds=decided,
+    interesting=lambda d, b, a, s: every(
+        isinstance(a, HighvisorHandles) and a.answer != MemoryAnswer.MAPPED,
+        bits(vcpu_of(b, a).image.hsr, 31, 26) == ExceptionClass.DABT,
+    ),
+    explain=lambda d, b, a, s: (
+        f"HSR is {vcpu_of(b, a).image.hsr:#010x}; the vCPU goes on at {vcpu_of(s, a).image.pc:#x} and "
+        f"{vcpu_of(s, a).standing.value}"
+    ),
+)
 
 
 def received(data: int, access: DataAbortSyndrome) -> U32:
@@ -281,4 +332,4 @@ REMEMBERED = Property(
     explain=lambda d, b, a, s: f"remembered: {vcpu_of(s, a).mmio}; HSR is {vcpu_of(s, a).image.hsr:#010x}",
 )
 
-PROPERTIES = (DESCRIBED, DELIVERED, STEPPED_OVER, COMPLETED_ONCE, AWAITED, REMEMBERED)
+PROPERTIES = (DESCRIBED, DECIDED, DELIVERED, STEPPED_OVER, COMPLETED_ONCE, AWAITED, REMEMBERED)

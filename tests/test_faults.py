@@ -36,6 +36,7 @@ BITES = {
     "world_switch.no_exception_in_hyp": "hcptr-write-unsynchronised",
     "world_switch.hyp_fault_contained": "hyp-fault-unbalances-stack",
     "mmio.described": "mmio-wrong-width",
+    "mmio.decided": "without/handler-dabt",
     "mmio.delivered": "mmio-not-sign-extended",
     "mmio.stepped_over_once": "mmio-not-skipped",
     "mmio.completed_once": "D13",
