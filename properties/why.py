@@ -22,6 +22,8 @@ COSTLY = ("world_switch.hyp_fault_contained",)
 DEPTHS = (3, 5)
 """How many chosen actions a search allows: the second number where the first finds nothing."""
 MOST_STATES = 250
+MOST_STATES_FAR = 2000
+"""The same for the faults whose counterexample is known to be longer."""
 
 
 @frozen
@@ -46,7 +48,7 @@ def counterexample(identifier: str, thorough: bool = True) -> Found:
     """
     fault = FAULT[identifier]
     design = fault.plant(reference())
-    for depth in DEPTHS:
+    for depth in (*DEPTHS, *((fault.depth,) if fault.depth > max(DEPTHS) else ())):
         result = hunt(design, fault, depth, thorough)
         if result.found:
             return caught(fault, result)
@@ -81,7 +83,8 @@ def hunt(design: Design, fault: Fault, depth: int, thorough: bool) -> Search:
     cheap = tuple(prop for prop in PROPERTIES if prop.id not in COSTLY)
     start = initial(TOPOLOGIES[TOPOLOGY], design)
     until = None if thorough else "first"
-    return search(design, start, relevant(fault.touches), cheap, depth, until, most_states=MOST_STATES)
+    most = MOST_STATES if depth <= max(DEPTHS) else MOST_STATES_FAR
+    return search(design, start, relevant(fault.touches), cheap, depth, until, most_states=most)
 
 
 def hunt_costly(design: Design, fault: Fault) -> Found | None:

@@ -21,8 +21,9 @@ import spec
 from model import system
 from model.design import ROUTINES, Design, Emulated, ExitCode
 from model.designs.catalogue import DESIGNS
+from model.highvisor.mmio import KvmRun
 from model.lowvisor.moves import Step
-from model.state import HOST, Physical, State, Thread, Where
+from model.state import HOST, Physical, State, Thread, Vcpu, Where
 from model.topology import TOPOLOGIES, initial
 from properties.engines.assignments import Assignment, bindings, evaluate
 from properties.engines.explorer import Exploration, OutOfFuel, Path, Raised, explore, new_solver
@@ -114,6 +115,9 @@ def actions() -> Shape:
         "register": interface_registers(),
         "value": Words(Width(32)),
         "answer": shape(system.MemoryAnswer),
+        "data": Words(Width(32)),
+        "run": shape(KvmRun),
+        "interrupted": shape(bool),
     }
     kinds = [kind for kind in vars(system).values() if isinstance(kind, type) and issubclass(kind, system.Action)]
     return one_of(
@@ -133,6 +137,7 @@ def stated_type(hint: Any) -> Shape | None:
         State: lambda: one_of(states()),
         Physical: lambda: one_of(part.parts[0][1].parts[0][1] for part in states() if isinstance(part, Record)),
         Thread: lambda: among(threads(designs()[0])),
+        Vcpu: lambda: like(initial(TOPOLOGIES["one"], designs()[0]).vcpus[0]),
         system.Action: actions,
     }
     return stated[hint]() if hint in stated else None

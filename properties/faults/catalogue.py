@@ -17,6 +17,7 @@ from model.designs.catalogue import (
 )
 from model.designs.variations import REPAIRS
 from model.lowvisor.moves import Alter, Inspect
+from properties.faults.devices import device_faults
 from properties.faults.fault import Excuse, Fault
 from properties.faults.generated import generated, slug, with_entry_move, without_step
 from spec.citations import arm, linux, paper
@@ -36,6 +37,7 @@ def deviations() -> Iterator[Fault]:
             repair.deviation, identifier, f"Linux 3.12 lacks this: {repair.variation.statement}",
             repair.variation.sources, lambda design, lacking=identifier: _replaced(design, lacking),  # type: ignore[misc]
             DEVIATION_TOUCHES.get(identifier, frozenset()), "deviation of Linux 3.12",
+            DEVIATION_DEPTH.get(identifier, 5),
         )  # fmt: skip
 
 
@@ -52,7 +54,10 @@ DEVIATION_TOUCHES = {
     "amair-switched": frozenset({"amair0"}),
     "user-monitors-closed": frozenset({"pmuserenr"}),
     "hyp-faults-panic": frozenset({"CONTAINED"}),
+    "mmio-completed-once": frozenset({"MMIO.LOAD", "MMIO.UNDESCRIBED"}),
+    "mmio-width-kept": frozenset({"MMIO.LOAD", "MMIO.HOSTILE"}),
 }
+DEVIATION_DEPTH = {"mmio-completed-once": 7}
 
 
 def smc_handled(handler: Handler, design: Design) -> Design:
@@ -174,7 +179,7 @@ def host_imo(design: Design) -> Design:
 
 @cache
 def _faults() -> tuple[Fault, ...]:
-    return (*deviations(), *historical(), *structural(), *generated(reference()))
+    return (*deviations(), *historical(), *device_faults(), *structural(), *generated(reference()))
 
 
 FAULTS: tuple[Fault, ...] = _faults()
@@ -219,7 +224,6 @@ EXCUSES: Mapping[str, Excuse] = MappingProxyType(
 DEFERRED: Mapping[str, str] = MappingProxyType(
     {
         "vabort-rewinds-smc-pc": "needs asynchronous aborts that are pending while another exit is handled",
-        "mmio-completed-twice": "needs MMIO emulation across two KVM_RUNs, which comes with memory",
         "setway-emulated-locally": "needs caches whose contents belong to somebody, which come with memory",
     }
 )

@@ -20,6 +20,8 @@ class Fault:
     touches: frozenset[str] = field(default=frozenset())
     """What tells which operations matter: names of `spec.registers`, and ids of control bits such as `HCR.TWI`."""
     family: str = field(default="element")
+    depth: int = 5
+    """How many chosen actions its shortest counterexample may take."""
 
 
 @frozen
