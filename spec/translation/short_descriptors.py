@@ -127,7 +127,7 @@ def default_byte(texcb: U5) -> U8:
     return select(DEFAULT_BYTES, texcb)
 
 
-@rule(arm("B3.8.3"), arm("B4.1.127"), arm("B4.1.113"))
+@rule(arm("B3.8.3"), arm("B4.1.127"), arm("B4.1.110"))
 def remapped_byte(prrr: U32, nmrr: U32, region: U3) -> U8:
     """The memory of a region under TEX remap, as a byte of MAIR; `region` is TEX[0], C, B."""
     kind = select(tuple(bits(prrr, 2 * n + 1, 2 * n) for n in range(8)), region)
