@@ -143,6 +143,7 @@ def stated_parameter(name: str) -> Shape | None:
     stated: dict[str, Callable[[], Shape]] = {
         "spec.transfers.delivered.value": lambda: Words(Width(64)),
         "spec.translation.descriptors.descend.locate": lambda: Constant(None),
+        "spec.translation.stage1_long.walk.locate": lambda: Constant(None),
         "spec.status.banked_access.register": lambda: among(banked_names()),
         "spec.status.names_current.suffix": lambda: among(("usr", "fiq", "irq", "svc", "abt", "und", "hyp")),
         "model.highvisor.exits.handle_exit.code": lambda: among(ExitCode),

@@ -1,19 +1,21 @@
 """Stage 1 of PL1 and PL0: what all its table formats share.
 
-A format's walk is a function of a `Regime`, a virtual address, an `Access` and a `Locate`, which says where a descriptor
-is in physical memory; it gives a `Stage1`. Where stage 2 is on, `Locate` is stage 2 itself, so that no format knows of it.
+A format's walk is a function of a `Regime`, a virtual address, an `Access` and a `Locate`, which says where a
+descriptor is in physical memory; it gives a `Stage1`. Where stage 2 is on, `Locate` is stage 2 itself, so that no
+format knows of it.
 
 A `Stage1` with status 0 maps the address: `ipa` is where, `allows` what the access's privilege may do there, `attr` and
-`sh` are the memory attributes, whatever the format, as MAIR and SH encode them. With another status it faults. Where then
-`walk` is 0, the fault is stage 1's own and `level` the level of its descriptor; where it is 1, stage 2 has refused to read
-the descriptor at `ipa`, and status and level are those of stage 2. Permissions are not yet checked: `denied` does that.
+`sh` are the memory attributes, whatever the format, as MAIR and SH encode them. With another status it faults. Where
+then `walk` is 0, the fault is stage 1's own and `level` the level of its descriptor; where it is 1, stage 2 has refused
+to read the descriptor at `ipa`, and status and level are those of stage 2. Permissions are not yet checked: `denied`
+does that.
 """
 
 from attrs import frozen
 
 from spec.citations import arm, rule
 from spec.translation.attributes import Attributes, mair_attributes
-from spec.translation.descriptors import FirstTable, Unread, permission_fault
+from spec.translation.descriptors import FirstTable, Located, permission_fault
 from spec.words import U1, U2, U3, U6, U8, U32, U40, U64, bit, choose
 
 READ, WRITE, EXECUTE = 1, 2, 4
@@ -73,6 +75,8 @@ class Stage1:
     sh: U2
     non_global: U1
     """1 where the translation is of the current ASID only."""
+    supersection: U1 = 0
+    """1 for a short-descriptor supersection, whose address has 40 bits; PAR reports which it is."""
 
     @property
     def strict(self) -> bool:
@@ -91,9 +95,9 @@ def own_fault(status: U6, level: U2) -> Stage1:
     return Stage1(status, level, 0, 0, 0, 0, 0, 0)
 
 
-def walk_fault(unread: Unread) -> Stage1:
-    """A stage 2 fault on the read of a descriptor."""
-    return Stage1(unread.located.status, unread.located.level, 1, unread.address, 0, 0, 0, 0)
+def walk_fault(located: Located, ipa: U40) -> Stage1:
+    """A stage 2 fault on the read of the descriptor at `ipa`."""
+    return Stage1(located.status, located.level, 1, ipa, 0, 0, 0, 0)
 
 
 @rule(arm("B3.7.1"))

@@ -17,7 +17,7 @@ from spec.translation.descriptors import (
     output_address,
 )
 from spec.translation.stage1 import Access, Regime, Stage1, allowed, never_executed, own_fault, walk_fault
-from spec.words import U1, U3, U8, U32, U64, bit, bits, choose, clear, either, every, negate, select
+from spec.words import U1, U2, U3, U8, U32, U64, bit, bits, choose, clear, either, every, negate, select
 
 SIZES = tuple(1 << (32 - size) for size in range(8))
 """How many addresses a region covers, by TTBCR.T0SZ or T1SZ."""
@@ -78,13 +78,20 @@ def walk(memory: Memory, regime: Regime, va: U32, access: Access, locate: Locate
         return own_fault(FaultStatus.TRANSLATION_1, 1)
     level, descriptor, tables, unread = descend(memory, chosen.first, chosen.address, locate)
     if unread is not None:
-        return walk_fault(unread)
+        return walk_fault(unread.located, unread.address)
+    allows = rights(regime, access.privileged, descriptor, tables)
+    return mapped(regime, level, descriptor, chosen.address, allows)
+
+
+@rule(arm("B3.6.1"), arm("B3.13.5"))
+def mapped(regime: Regime, level: U2, descriptor: U64, address: U32, allows: U3) -> Stage1:
+    """What the last descriptor makes of an address in its region, for which the rights are known."""
     return Stage1(
         leaf_status(level, descriptor),
         level,
         0,
-        output_address(level, descriptor, chosen.address),
-        rights(regime, access.privileged, descriptor, tables),
+        output_address(level, descriptor, address),
+        allows,
         memory_attribute(regime, bits(descriptor, 4, 2)),
         bits(descriptor, 9, 8),
         bit(descriptor, 11),
