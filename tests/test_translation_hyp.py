@@ -54,7 +54,7 @@ def test_hmair_states_the_memory_attributes(index: int, kind: MemoryType) -> Non
 
 
 @pytest.mark.parametrize(("read_only", "xn", "hsctlr", "allows"), [(1, 0, M, READ | EXECUTE), (0, 1, M, READ | WRITE),
-    (0, 0, M | WXN, READ | WRITE), (1, 0, M | WXN, READ | EXECUTE), (0, 0, M | UWXN, READ | WRITE | EXECUTE)])  # fmt: skip
+    (0, 0, M | WXN, READ | WRITE), (1, 0, M | WXN, READ | EXECUTE), (0, 0, M | UWXN, 7)])  # fmt: skip
 def test_ap_2_xn_and_wxn_decide_what_hyp_mode_may_do(read_only: int, xn: int, hsctlr: int, allows: int) -> None:
     assert walked(hyp_leaf(3, PA, 0, read_only, 3, xn), hsctlr=hsctlr).allows == allows
 

@@ -76,7 +76,8 @@ def mapped(regime: Regime, level: U2, descriptor: U32, leaf: ShortLeaf, access: 
     invalid = short_leaf_status(level, descriptor, bit(regime.sctlr, AFE))
     status = choose(invalid > 0, invalid, own)
     attr, sh = short_memory(regime, leaf)
-    found = Stage1(status, level, 0, leaf.pa, short_allows(regime.sctlr, leaf, rights, access), attr, sh, leaf.ng)
+    allows, wide = short_allows(regime.sctlr, leaf, rights, access), choose(level == 1, bit(descriptor, 18), 0)
+    found = Stage1(status, level, 0, leaf.pa, allows, attr, sh, leaf.ng, wide)
     return choose(status == 0, found, own_fault(status, level))
 
 
