@@ -117,6 +117,5 @@ def table_read(memory: Memory, first: FirstTable, protected: U1, ipa: U40) -> St
     """
     second = translated(memory, first, ipa)
     refused = either(second.readable == 0, every(protected == 1, second.strict))
-    if every(second.status == 0, refused):
-        return Stage2(permission_fault(second.level), second.level, second.pa, second.descriptor)
-    return second
+    status = choose(every(second.status == 0, refused), permission_fault(second.level), second.status)
+    return Stage2(status, second.level, second.pa, second.descriptor)
