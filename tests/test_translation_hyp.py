@@ -12,7 +12,7 @@ from spec.syndrome import FaultStatus
 from spec.translation.attributes import MemoryType
 from spec.translation.descriptors import table_descriptor
 from spec.translation.hyp_regime import hyp_leaf, hyp_regime, hyp_rights, hyp_stage1, is_valid_for_hyp
-from spec.translation.stage1 import EXECUTE, READ, WRITE, Access, Regime, Stage1, own_fault
+from spec.translation.stage1 import EXECUTE, READ, WRITE, Access, Regime, Stage1
 from spec.translation.stage1_long import rights
 from spec.words import U1, U2, U3, U32, U40, U64, bit, bits, every, implies
 from tests.processors import processor
@@ -74,7 +74,7 @@ def test_a_smaller_region_starts_at_level_2_and_ends_in_a_fault() -> None:
     regime = hyp_regime(hyp_processor(htcr=2))
     contents = memory({ROOT + (0x3FE0_0000 >> 21) * 8: leaf})
     assert hyp_stage1(contents, regime, 0x3FE0_1234, READ_ACCESS).ipa == 0x4000_1234
-    assert hyp_stage1(contents, regime, 0x4000_0000, READ_ACCESS) == own_fault(FaultStatus.TRANSLATION_1, 1)
+    assert hyp_stage1(contents, regime, 0x4000_0000, READ_ACCESS).status == FaultStatus.TRANSLATION_1
 
 
 def test_with_hsctlr_m_clear_addresses_are_physical() -> None:

@@ -15,7 +15,7 @@ from attrs import frozen
 from spec.citations import arm, rule
 from spec.sparse import Memory
 from spec.syndrome import FaultStatus
-from spec.words import U1, U2, U4, U6, U40, U64, Width, bit, choose, clear, every, sub
+from spec.words import U1, U2, U4, U6, U40, U64, Width, choose, clear, every, sub
 
 U37 = Annotated[int, Width(37)]
 """The number of a doubleword in physical memory, or in intermediate physical memory: its address divided by 8."""
@@ -79,11 +79,14 @@ def first_table(base: U40, size: U41, level: U2) -> FirstTable:
 def descend(
     memory: Memory, first: FirstTable, address: U40, locate: Locate | None = None
 ) -> tuple[U2, U64, U64, Unread | None]:
-    """The last descriptor of the descent for an input address, which `first` must cover.
+    """The last descriptor of the descent for an input address.
 
     Gives its level, the descriptor, the disjunction of the table descriptors above it, and the entry that could not be
-    read, if so. Where `locate` is None the tables are in physical memory.
+    read, if so. An address beyond the tables meets an invalid descriptor of level 1, wherever they begin. Where
+    `locate` is None the tables are in physical memory.
     """
+    if address >= first.size:
+        return 1, 0, 0, None
     level = 1 if first.level == 1 else 2
     key, tables = first.key | (address >> LOW[level]), 0
     while True:
@@ -103,15 +106,16 @@ def descend(
 @rule(arm("B3.6.1"), arm("B3.13.5"))
 def leaf_status(level: U2, descriptor: U64) -> U6:
     """0 where the last descriptor maps something, else the `FaultStatus`: Translation, or Access flag."""
-    valid = descriptor & 3 == choose(level == 3, 3, 1)
-    return choose(valid, choose(bit(descriptor, 10) == 1, 0, 8 | level), 4 | level)
+    kind = 3 if level == 3 else 1
+    found = descriptor & 0x403
+    return choose(found == 0x400 | kind, 0, choose(found & 3 == kind, 8, 4) | level)
 
 
 @rule(arm("B3.6.1"))
 def output_address(level: U2, descriptor: U64, address: U40) -> U40:
     """Where a block or page descriptor maps an input address."""
-    kept = choose(level == 3, OUTPUT_ADDRESS[3], choose(level == 2, OUTPUT_ADDRESS[2], OUTPUT_ADDRESS[1]))
-    return (descriptor & kept) | clear(address, kept)
+    kept = OUTPUT_ADDRESS[3] if level == 3 else OUTPUT_ADDRESS[2] if level == 2 else OUTPUT_ADDRESS[1]
+    return (descriptor & kept) | (address & (kept ^ 0xFFFFFFFFFF))
 
 
 @rule(arm("B3.6.1"))

@@ -13,16 +13,15 @@ that relies on Hyp mode's own mappings has to ask `is_valid_for_hyp` of them; bi
 from spec.citations import arm, paper, rule
 from spec.processor import Processor
 from spec.sparse import Memory
-from spec.syndrome import FaultStatus
-from spec.translation.descriptors import FirstTable, descend
-from spec.translation.stage1 import UWXN, Access, M, Regime, Stage1, own_fault
-from spec.translation.stage1_long import EPD1, mapped, region, rights
+from spec.translation.descriptors import descend
+from spec.translation.regions import EPD1, NO_TABLE
+from spec.translation.stage1 import UWXN, Access, M, Regime, Stage1
+from spec.translation.stage1_long import mapped, region, rights
 from spec.translation.translate import EAE, flat
 from spec.words import U1, U2, U3, U32, U40, U64, bit, bits, choose, clear, every
 
 NG, PXN, APTABLE_0, PXNTABLE = 1 << 11, 1 << 53, 1 << 61, 1 << 59
 """The bits of descriptors that Hyp mode ignores; the last two are those of tables."""
-NO_TABLE = FirstTable(2, 0, 0)
 
 
 @rule(arm("B3.2.1"), arm("B3.6.4"), arm("B3.6.5"))
@@ -41,12 +40,10 @@ def hyp_stage1(memory: Memory, regime: Regime, va: U32, access: Access) -> Stage
     """What the only stage of Hyp mode makes of an address, with `regime` from `hyp_regime`; the result is its PA."""
     if bit(regime.sctlr, M) == 0:
         return flat(regime, va, access)
-    chosen = region(regime, va)
-    if chosen.present == 0:
-        return own_fault(FaultStatus.TRANSLATION_1, 1)
-    level, descriptor, tables, _ = descend(memory, chosen.first, chosen.address)
+    first, address = region(regime, va)
+    level, descriptor, tables, _ = descend(memory, first, address)
     allows = hyp_rights(regime, descriptor, tables)
-    return mapped(regime, level, clear(descriptor, NG), chosen.address, allows)
+    return mapped(regime, level, clear(descriptor, NG), address, allows)
 
 
 @rule(arm("B3.7.1"), arm("B3.7.2"), arm("B3.6.2"))

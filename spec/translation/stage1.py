@@ -11,12 +11,15 @@ to read the descriptor at `ipa`, and status and level are those of stage 2. Perm
 does that.
 """
 
+from functools import cached_property
+
 from attrs import frozen
 
 from spec.citations import arm, rule
 from spec.translation.attributes import Attributes, mair_attributes
 from spec.translation.descriptors import FirstTable, Located, permission_fault
-from spec.words import U1, U2, U3, U6, U8, U32, U40, U64, bit, choose
+from spec.translation.regions import Regions, regions
+from spec.words import U1, U2, U3, U6, U8, U32, U40, U64, bit, bits, choose
 
 READ, WRITE, EXECUTE = 1, 2, 4
 """The bits of `Stage1.allows`."""
@@ -59,6 +62,16 @@ class Regime:
     """HCR.PTW."""
     second: FirstTable
     """Where stage 2 begins."""
+
+    @cached_property
+    def regions(self) -> Regions:
+        """The regions of TTBR0 and TTBR1 where TTBCR.EAE is 1."""
+        return regions(self.ttbcr, self.ttbr0, self.ttbr1)
+
+    @cached_property
+    def mair(self) -> tuple[U8, ...]:
+        """The bytes of MAIR0 and MAIR1, by number."""
+        return tuple(bits(word, low + 7, low) for word in (self.mair0, self.mair1) for low in (0, 8, 16, 24))
 
 
 @frozen

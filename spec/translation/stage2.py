@@ -11,7 +11,6 @@ from attrs import frozen
 
 from spec.citations import arm, rule
 from spec.sparse import Memory
-from spec.syndrome import FaultStatus
 from spec.translation.attributes import Attributes, stage2_attributes
 from spec.translation.descriptors import (
     U41,
@@ -89,9 +88,7 @@ def stage2_table(vttbr: U64, vtcr: U32) -> FirstTable:
 
 @rule(arm("B3.6.6"), arm("B3.6.1"))
 def translated(memory: Memory, first: FirstTable, ipa: U40) -> Stage2:
-    """What the tables from `first` on make of an address; one beyond them is a Translation fault of level 1."""
-    if ipa >= first.size:
-        return Stage2(FaultStatus.TRANSLATION_1, 1, 0, 0)
+    """What the tables from `first` on make of an address."""
     level, descriptor, _, _ = descend(memory, first, ipa)
     return Stage2(leaf_status(level, descriptor), level, output_address(level, descriptor, ipa), descriptor)
 
@@ -115,7 +112,9 @@ def table_read(memory: Memory, first: FirstTable, protected: U1, ipa: U40) -> St
 
     `protected` is HCR.PTW, under which tables in Device or Strongly-ordered memory are a permission fault.
     """
-    second = translated(memory, first, ipa)
-    refused = either(second.readable == 0, every(protected == 1, second.strict))
-    status = choose(every(second.status == 0, refused), permission_fault(second.level), second.status)
-    return Stage2(status, second.level, second.pa, second.descriptor)
+    level, descriptor, _, _ = descend(memory, first, ipa)
+    status = leaf_status(level, descriptor)
+    device = choose(protected == 1, bits(descriptor, 5, 4) == 0, False)
+    refused = either(bit(descriptor, 6) == 0, device)
+    status = choose(status == 0, choose(refused, permission_fault(level), 0), status)
+    return Stage2(status, level, output_address(level, descriptor, ipa), descriptor)
