@@ -105,6 +105,10 @@ def test_from_pl1_a_stage_2_fault_on_the_walk_is_an_abort_to_hyp_mode() -> None:
     assert (cpu.hyp.hdfar, cpu.hyp.hpfar) == (VA, ROOT + (VA >> 20 << 2) >> 12 << 4)
 
 
+def test_an_operation_that_aborts_leaves_par_unknown() -> None:
+    assert after(Ats.ATS1CPR, with_section(section(), mapped=False), guest(), unknown=0x123) == 0x123
+
+
 def test_from_hyp_mode_a_stage_2_fault_on_the_walk_is_an_answer() -> None:
     cpu = address_translation(guest(HOST), with_section(section(), mapped=False), Ats.ATS1CPR, VA, UNKNOWN)
     assert cpu.cp15.par == LPAE | 1 << 9 | 1 << 8 | FaultStatus.TRANSLATION_1 << 1 | F
@@ -135,6 +139,11 @@ def test_asking_both_stages_says_which_faults() -> None:
     assert after(Ats.ATS12NSOPR, both_stages(0), cpu) == LPAE | 1 << 9 | FaultStatus.TRANSLATION_3 << 1 | F
     assert after(Ats.ATS12NSOPW, both_stages(page(PA, hap=1)), cpu) == LPAE | 1 << 9 | FaultStatus.PERMISSION_3 << 1 | F
     assert after(Ats.ATS12NSOPR, both_stages(page(PA, hap=1)), cpu) & F == 0
+
+
+def test_asking_both_stages_says_when_the_walk_of_the_first_meets_the_second() -> None:
+    par = after(Ats.ATS12NSOPR, with_section(section(), mapped=False), guest(HOST))
+    assert par == LPAE | 1 << 9 | 1 << 8 | FaultStatus.TRANSLATION_1 << 1 | F
 
 
 def test_asking_both_stages_without_a_second_has_the_format_of_ttbcr() -> None:

@@ -129,14 +129,12 @@ def test_ap_0_is_the_access_flag_under_afe_and_its_fault_beats_that_of_the_domai
     assert at_second_level(encoded(SMALL, A=2), sctlr=M).status == 0
 
 
-@pytest.mark.parametrize("ap", range(8))
-@pytest.mark.parametrize("afe", [0, AFE])
+@pytest.mark.parametrize(("afe", "ap"), [*((0, ap) for ap in range(8)), *((AFE, ap) for ap in (1, 3, 5, 7))])
 @pytest.mark.parametrize("privileged", [1, 0])
-def test_ap_gives_the_rights_of_the_manuals_table(ap: int, afe: int, privileged: int) -> None:
+def test_ap_gives_the_rights_of_the_manuals_table(afe: int, ap: int, privileged: int) -> None:
     found = at_second_level(encoded(SMALL, A=ap), access=Access(0, 0, privileged, 0), sctlr=M | afe)
-    rights = RIGHTS[ap | 1 if afe else ap].split()[1 - privileged]
-    expected = 0 if afe and not ap & 1 else ("r" in rights) * 5 + ("w" in rights) * 2
-    assert found.allows == expected
+    rights = RIGHTS[ap].split()[1 - privileged]
+    assert found.allows == ("r" in rights) * 5 + ("w" in rights) * 2
 
 
 def test_a_manager_may_do_everything_even_execute_what_is_marked_never_to_be() -> None:

@@ -19,6 +19,7 @@ from spec.citations import arm, rule
 from spec.translation.attributes import Attributes, mair_attributes
 from spec.translation.descriptors import FirstTable, Located, permission_fault
 from spec.translation.regions import Regions, regions
+from spec.translation.short_descriptors import domain_fields, remapped_bytes, remapped_shareabilities
 from spec.words import U1, U2, U3, U6, U8, U32, U40, U64, bit, bits, choose
 
 READ, WRITE, EXECUTE = 1, 2, 4
@@ -72,6 +73,21 @@ class Regime:
     def mair(self) -> tuple[U8, ...]:
         """The bytes of MAIR0 and MAIR1, by number."""
         return tuple(bits(word, low + 7, low) for word in (self.mair0, self.mair1) for low in (0, 8, 16, 24))
+
+    @cached_property
+    def remapped(self) -> tuple[U8, ...]:
+        """The bytes of MAIR that PRRR and NMRR stand for, by region."""
+        return remapped_bytes(self.mair0, self.mair1)
+
+    @cached_property
+    def shared(self) -> tuple[U2, ...]:
+        """What PRRR makes of the S bit, by region and S."""
+        return remapped_shareabilities(self.mair0)
+
+    @cached_property
+    def domains(self) -> tuple[U2, ...]:
+        """The fields of DACR, by domain."""
+        return domain_fields(self.dacr)
 
 
 @frozen
