@@ -53,8 +53,8 @@ def test_a_byte_of_mair(
 @pytest.mark.parametrize(
     ("first", "second", "kind", "outer", "inner"),
     [
-        (0xFF, 0b1111, NORMAL, WB, WB), (0xFF, 0b0000, SO, 0, 0), (0x04, 0b1111, DEVICE, 0, 0), (0x00, 0b0001, SO, 0, 0),
-        (0x04, 0b0000, SO, 0, 0), (0xFF, 0b1010, NORMAL, WT, WT), (0xF4, 0b1110, NORMAL, WB, NC),
+        (0xFF, 0b1111, NORMAL, WB, WB), (0xFF, 0b0000, SO, 0, 0), (0x04, 0b1111, DEVICE, 0, 0),
+        (0x00, 0b0001, SO, 0, 0), (0x04, 0b0000, SO, 0, 0), (0xFF, 0b1010, NORMAL, WT, WT), (0xF4, 0b1110, NORMAL, WB, NC),
         (0xAA, 0b0101, NORMAL, NC, NC),
     ],
 )  # fmt: skip

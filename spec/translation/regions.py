@@ -27,7 +27,7 @@ class Regions:
     """Where the regions begin and end, and their tables, which cover nothing where walks are disabled."""
 
     end: U33
-    """The first address above TTBR0's region."""
+    """The first address above those that TTBR0 translates where TTBR1 does not."""
     start: U33
     """The first address of TTBR1's region."""
     ones: U32
@@ -40,11 +40,10 @@ class Regions:
 def regions(ttbcr: U32, ttbr0: U64, ttbr1: U64) -> Regions:
     """The regions by TTBCR.T0SZ and T1SZ; TTBR1 has what TTBR0 has not where T1SZ is 0, and what both could have."""
     t0sz, t1sz = bits(ttbcr, 2, 0), bits(ttbcr, 18, 16)
-    ones, below = select(ONES, t1sz), select(SIZES, t0sz)
-    start = choose(t1sz == 0, below, ones)
+    ones, end = select(ONES, t1sz), select(SIZES, t0sz)
     return Regions(
-        end=choose(t0sz == 0, start, below),
-        start=start,
+        end=end,
+        start=choose(t1sz == 0, end, ones),
         ones=ones,
         low=tables(ttbr0, t0sz, bit(ttbcr, EPD0)),
         high=tables(ttbr1, t1sz, bit(ttbcr, EPD1)),
@@ -53,6 +52,6 @@ def regions(ttbcr: U32, ttbr0: U64, ttbr1: U64) -> Regions:
 
 @rule(arm("B3.6.4"), arm("B3.6.5"))
 def tables(ttbr: U64, tsz: U3, disabled: U1) -> FirstTable:
-    """The first table of a region: with less than 2 ** 31 addresses the descent begins at level 2."""
+    """The first table of a region: with 2 ** 30 addresses or fewer the descent begins at level 2."""
     first = first_table(bits(ttbr, 39, 0), select(SIZES, tsz), choose(tsz > 1, 2, 1))
     return choose(disabled == 1, NO_TABLE, first)
