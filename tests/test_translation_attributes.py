@@ -54,8 +54,8 @@ def test_a_byte_of_mair(
     ("first", "second", "kind", "outer", "inner"),
     [
         (0xFF, 0b1111, NORMAL, WB, WB), (0xFF, 0b0000, SO, 0, 0), (0x04, 0b1111, DEVICE, 0, 0),
-        (0x00, 0b0001, SO, 0, 0), (0x04, 0b0000, SO, 0, 0), (0xFF, 0b1010, NORMAL, WT, WT), (0xF4, 0b1110, NORMAL, WB, NC),
-        (0xAA, 0b0101, NORMAL, NC, NC),
+        (0x00, 0b0001, SO, 0, 0), (0x04, 0b0000, SO, 0, 0), (0xFF, 0b1010, NORMAL, WT, WT),
+        (0xF4, 0b1110, NORMAL, WB, NC), (0xAA, 0b0101, NORMAL, NC, NC),
     ],
 )  # fmt: skip
 def test_two_stages_give_the_stricter_of_each(first: int, second: int, kind: int, outer: int, inner: int) -> None:
