@@ -24,6 +24,8 @@ U41 = Annotated[int, Width(41)]
 TABLE_ADDRESS = 0xFFFFFFF000
 OUTPUT_ADDRESS = (0, 0xFFC0000000, 0xFFFFE00000, 0xFFFFFFF000)
 """The bits of a block or page descriptor, by level, that are its output address."""
+PERMISSION = FaultStatus.PERMISSION_1 ^ 1
+"""What a level is added to for the status of a permission fault."""
 LOW = (0, 30, 21, 12)
 """The lowest bit of the input address, by level, that chooses an entry."""
 
@@ -141,9 +143,3 @@ def stage2_leaf(level: U2, pa: U40, memattr: U4, hap: U2, sh: U2, af: U1, xn: U1
     """The stage 2 block (levels 1 and 2) or page (level 3) descriptor for an address aligned to what it maps."""
     attributes = (xn << 54) | (af << 10) | (sh << 8) | (hap << 6) | (memattr << 2)
     return pa | attributes | choose(level == 3, 3, 1)
-
-
-@rule(arm("B3.13.5"))
-def permission_fault(level: U2) -> U6:
-    """The `FaultStatus` of a permission fault at a level."""
-    return (FaultStatus.PERMISSION_1 ^ 1) | level

@@ -16,8 +16,9 @@ from functools import cached_property
 from attrs import frozen
 
 from spec.citations import arm, rule
+from spec.records import quick
 from spec.translation.attributes import Attributes, mair_attributes
-from spec.translation.descriptors import FirstTable, Located, permission_fault
+from spec.translation.descriptors import PERMISSION, FirstTable, Located
 from spec.translation.regions import Regions, regions
 from spec.translation.short_descriptors import domain_fields, remapped_bytes, remapped_shareabilities
 from spec.words import U1, U2, U3, U6, U8, U32, U40, U64, bit, bits, choose
@@ -90,6 +91,7 @@ class Regime:
         return domain_fields(self.dacr)
 
 
+@quick
 @frozen
 class Stage1:
     """What stage 1 makes of a virtual address, see the text above."""
@@ -144,5 +146,11 @@ def never_executed(sctlr: U32, privileged: U1, writable: U1, user_writable: U1) 
 @rule(arm("B3.7.1"), arm("B3.13.5"))
 def denied(first: Stage1, access: Access) -> U6:
     """0 where what stage 1 maps may be accessed so, else the `FaultStatus` of its permission fault."""
-    needed = choose(access.fetch == 1, EXECUTE, choose(access.write == 1, WRITE, READ))
-    return choose(first.allows & needed > 0, 0, permission_fault(first.level))
+    return refused(first.allows, first.level, access.write, access.fetch)
+
+
+@rule(arm("B3.7.1"), arm("B3.13.5"))
+def refused(allows: U3, level: U2, write: U1, fetch: U1) -> U6:
+    """0 where what a descriptor of this level allows includes the access, else the permission fault of the level."""
+    needed = choose(fetch == 1, EXECUTE, choose(write == 1, WRITE, READ))
+    return choose(allows & needed > 0, 0, PERMISSION | level)

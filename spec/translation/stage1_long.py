@@ -29,12 +29,13 @@ def region(regime: Regime, va: U32) -> tuple[FirstTable, U32]:
 @rule(arm("B3.7.1"), arm("B3.7.2"), arm("B3.6.1"))
 def rights(regime: Regime, privileged: U1, descriptor: U64, tables: U64) -> U3:
     """What the descriptor and the hierarchical attributes of the tables above it allow at this privilege."""
-    user = bit(descriptor, 6) & (bit(tables, 61) ^ 1)
-    writable = (bit(descriptor, 7) | bit(tables, 62)) ^ 1
-    read, write = privileged | user, (privileged | user) & writable
-    xn = bit(descriptor, 54) | bit(tables, 60) | (privileged & (bit(descriptor, 53) | bit(tables, 59)))
-    xn = xn | never_executed(regime.sctlr, privileged, write, user & writable)
-    return allowed(read, write, read & (xn ^ 1))
+    ap, aptable = bits(descriptor, 7, 6), bits(tables, 62, 61)
+    xn_pxn = bits(descriptor, 54, 53) | bits(tables, 60, 59)
+    user, writable = ap & (aptable ^ 1) & 1, ((ap | aptable) >> 1) ^ 1
+    read = privileged | user
+    never = never_executed(regime.sctlr, privileged, read & writable, user & writable)
+    never = never | (xn_pxn >> 1) | (xn_pxn & privileged)
+    return allowed(read, read & writable, read & (never ^ 1))
 
 
 @rule(arm("B3.8.3"), arm("B4.1.104"))

@@ -10,18 +10,20 @@ so no property sees a walk that misses what a cache holds.
 from attrs import frozen
 
 from spec.citations import arm, rule
+from spec.records import quick
 from spec.sparse import Memory
 from spec.translation.attributes import Attributes, stage2_attributes
 from spec.translation.descriptors import (
+    PERMISSION,
     U41,
     FirstTable,
     descend,
     first_table,
     leaf_status,
     output_address,
-    permission_fault,
 )
-from spec.words import U1, U2, U6, U32, U40, U64, bit, bits, choose, either, every, select
+from spec.translation.stage1 import refused
+from spec.words import U1, U2, U3, U6, U32, U40, U64, bit, bits, choose, either, every, select
 
 SIZES_FROM_1 = (1 << 32, 1 << 31, *(0,) * 6, *(1 << width for width in range(40, 32, -1)))
 """How many addresses stage 2 covers by VTCR.T0SZ where it begins at level 1; 0 for an illegal T0SZ."""
@@ -29,6 +31,7 @@ SIZES_FROM_2 = (*(1 << width for width in range(32, 24, -1)), *(0,) * 6, 1 << 34
 """The same where it begins at level 2."""
 
 
+@quick
 @frozen
 class Stage2:
     """What stage 2 makes of an intermediate physical address."""
@@ -55,7 +58,13 @@ class Stage2:
     @property
     def executable(self) -> U1:
         """1 where instructions may be fetched: XN is 0 and reads are permitted."""
-        return (bit(self.descriptor, 54) ^ 1) & bit(self.descriptor, 6)
+        return bit(self.allows, 2)
+
+    @property
+    def allows(self) -> U3:
+        """What may be done, as READ, WRITE and EXECUTE of `spec.translation.stage1`."""
+        descriptor = self.descriptor
+        return bits(descriptor, 7, 6) | (((bit(descriptor, 54) ^ 1) & bit(descriptor, 6)) << 2)
 
     @property
     def strict(self) -> bool:
@@ -102,8 +111,7 @@ def walk(memory: Memory, vttbr: U64, vtcr: U32, ipa: U40) -> Stage2:
 @rule(arm("B3.7.1"), arm("B3.8.1"), arm("B3.13.5"))
 def permits(second: Stage2, write: U1, fetch: U1) -> U6:
     """0 where an access to what stage 2 maps is permitted, else the `FaultStatus` of the permission fault."""
-    needed = choose(fetch == 1, second.executable, choose(write == 1, second.writable, second.readable))
-    return choose(needed == 1, 0, permission_fault(second.level))
+    return refused(second.allows, second.level, write, fetch)
 
 
 @rule(arm("B3.7.1"), arm("B4.1.65"))
@@ -116,5 +124,5 @@ def table_read(memory: Memory, first: FirstTable, protected: U1, ipa: U40) -> St
     status = leaf_status(level, descriptor)
     device = choose(protected == 1, bits(descriptor, 5, 4) == 0, False)
     refused = either(bit(descriptor, 6) == 0, device)
-    status = choose(status == 0, choose(refused, permission_fault(level), 0), status)
+    status = choose(status == 0, choose(refused, PERMISSION | level, 0), status)
     return Stage2(status, level, output_address(level, descriptor, ipa), descriptor)

@@ -147,16 +147,14 @@ def current_asid(ttbcr: U32, ttbr0: U64, ttbr1: U64, contextidr: U32) -> U8:
 @rule(arm("B3.10.1"), arm("B3.7.1"))
 def both_stages_cached(first: Stage1, second: Stage2) -> Cached:
     """What may be loaded of a translation through both stages: nothing where one of them faults."""
-    rights = second.readable | (second.writable << 1) | (second.executable << 2)
-    found = Cached(1, bits(second.pa, 39, 12), first.allows & rights)
+    found = Cached(1, bits(second.pa, 39, 12), first.allows & second.allows)
     return choose(every(first.status == 0, second.status == 0), found, NOTHING)
 
 
 @rule(arm("B3.10.1"))
 def stage2_cached(second: Stage2) -> Cached:
     """What may be loaded of a translation of stage 2: nothing where it faults."""
-    rights = second.readable | (second.writable << 1) | (second.executable << 2)
-    return choose(second.status == 0, Cached(1, bits(second.pa, 39, 12), rights), NOTHING)
+    return choose(second.status == 0, Cached(1, bits(second.pa, 39, 12), second.allows), NOTHING)
 
 
 @rule(arm("B3.10.1"))

@@ -13,6 +13,7 @@ from attrs import frozen
 from spec.citations import arm, rule
 from spec.controls import HCR
 from spec.processor import Processor
+from spec.records import quick
 from spec.sparse import Memory
 from spec.syndrome import FaultStatus
 from spec.translation import stage1_long
@@ -29,6 +30,7 @@ UNMAPPED = Stage2(0, 0, 0, 0)
 """Stage 2 of an access that does not come so far."""
 
 
+@quick
 @frozen
 class Translation:
     """What an access meets: where it goes, or why it faults."""
