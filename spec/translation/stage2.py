@@ -23,7 +23,7 @@ from spec.translation.descriptors import (
     output_address,
 )
 from spec.translation.stage1 import refused
-from spec.words import U1, U2, U3, U6, U32, U40, U64, bit, bits, choose, either, every, select
+from spec.words import U1, U2, U3, U6, U32, U40, U64, bit, bits, choose, every, select
 
 SIZES_FROM_1 = (1 << 32, 1 << 31, *(0,) * 6, *(1 << width for width in range(40, 32, -1)))
 """How many addresses stage 2 covers by VTCR.T0SZ where it begins at level 1; 0 for an illegal T0SZ."""
@@ -122,7 +122,7 @@ def table_read(memory: Memory, first: FirstTable, protected: U1, ipa: U40) -> St
     """
     level, descriptor, _, _ = descend(memory, first, ipa)
     status = leaf_status(level, descriptor)
-    device = choose(protected == 1, bits(descriptor, 5, 4) == 0, False)
-    refused = either(bit(descriptor, 6) == 0, device)
-    status = choose(status == 0, choose(refused, PERMISSION | level, 0), status)
+    ordinary = choose(descriptor & 0x30 > 0, 1, protected ^ 1)
+    denied = choose(bit(descriptor, 6) & ordinary == 1, 0, PERMISSION | level)
+    status = choose(status == 0, denied, status)
     return Stage2(status, level, output_address(level, descriptor, ipa), descriptor)

@@ -122,11 +122,12 @@ def translate(memory: Memory, regime: Regime, va: U32, access: Access) -> Transl
     first = stage1(memory, regime, va, access)
     if first.status != 0:
         return Translation(first.status, choose(first.walk == 1, 2, 1), first, UNMAPPED)
-    refused = choose(every(first.strict, access.unaligned == 1), FaultStatus.ALIGNMENT, denied(first, access))
+    unaligned = access.unaligned == 1
+    refused = choose(every(unaligned, first.strict), FaultStatus.ALIGNMENT, denied(first, access))
     if refused != 0:
         return Translation(refused, 1, first, UNMAPPED)
     second = stage2(memory, regime, first.ipa)
-    unaligned = every(second.strict, access.unaligned == 1)
-    refused = choose(unaligned, FaultStatus.ALIGNMENT, permits(second, access.write, access.fetch))
+    refused = permits(second, access.write, access.fetch)
+    refused = choose(every(unaligned, second.strict), FaultStatus.ALIGNMENT, refused)
     refused = choose(second.status > 0, second.status, refused)
     return Translation(refused, choose(refused > 0, 2, 0), first, second)
