@@ -29,8 +29,8 @@ def region(regime: Regime, va: U32) -> tuple[FirstTable, U32]:
 @rule(arm("B3.7.1"), arm("B3.7.2"), arm("B3.6.1"))
 def rights(regime: Regime, privileged: U1, descriptor: U64, tables: U64) -> U3:
     """What the descriptor and the hierarchical attributes of the tables above it allow at this privilege."""
-    ap, aptable = bits(descriptor, 7, 6), bits(tables, 62, 61)
-    xn_pxn = bits(descriptor, 54, 53) | bits(tables, 60, 59)
+    ap, aptable = descriptor >> 6 & 3, tables >> 61 & 3
+    xn_pxn = (descriptor >> 53 | tables >> 59) & 3
     user, writable = ap & (aptable ^ 1) & 1, ((ap | aptable) >> 1) ^ 1
     read = privileged | user
     never = never_executed(regime.sctlr, privileged, read & writable, user & writable)

@@ -64,12 +64,13 @@ class Stage2:
     def allows(self) -> U3:
         """What may be done, as READ, WRITE and EXECUTE of `spec.translation.stage1`."""
         descriptor = self.descriptor
-        return bits(descriptor, 7, 6) | (((bit(descriptor, 54) ^ 1) & bit(descriptor, 6)) << 2)
+        fetch = (descriptor >> 52 & 4) ^ 4
+        return (descriptor >> 6 & 3) | (fetch & descriptor >> 4)
 
     @property
     def strict(self) -> bool:
         """Whether stage 2 makes the memory Device or Strongly-ordered."""
-        return bits(self.descriptor, 5, 4) == 0
+        return self.descriptor & 0x30 == 0
 
     @property
     def attributes(self) -> Attributes:
