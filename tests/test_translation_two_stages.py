@@ -146,7 +146,7 @@ class AnyStage2:
 
     def table_read(self, _: Any, __: FirstTable, ___: int, ipa: int) -> Any:
         self.asked.append(ipa)
-        return self.answers.get(ipa)
+        return self.answers.get(ipa).status, self.answers.get(ipa).pa
 
 
 @pytest.fixture

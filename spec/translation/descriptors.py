@@ -8,7 +8,7 @@ external aborts on a walk; the Contiguous bit, a hint; descriptor bits [47:40], 
 """
 
 from collections.abc import Callable
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from attrs import frozen
 
@@ -42,32 +42,19 @@ class FirstTable:
     """How many input addresses are covered, a power of two; 0 for none."""
 
 
-class Located(Protocol):
-    """The answer to where a table's entry is in physical memory, as `spec.translation.stage2.Stage2` gives it."""
+Locate = Callable[[U40], tuple[U6, U40]]
+"""Where a table's entry is in physical memory, by its intermediate physical address.
 
-    @property
-    def status(self) -> U6:
-        """0, or why the entry cannot be read."""
-
-    @property
-    def level(self) -> U2:
-        """The level of the stage 2 descriptor that says so."""
-
-    @property
-    def pa(self) -> U40:
-        """The entry's physical address."""
-
-
-Locate = Callable[[U40], Located]
-"""Where an entry is: from its intermediate physical address to a `Located`."""
+Gives 0 and the physical address, or the `FaultStatus` of the stage 2 fault, whose low two bits are its level.
+"""
 
 
 @frozen
 class Unread:
-    """A table's entry that could not be read: its address, and the answer that says why."""
+    """A table's entry that could not be read: its address, and the `FaultStatus` that says why."""
 
     address: U40
-    located: Located
+    status: U6
 
 
 @rule(arm("B3.6.5"), arm("B3.6.6"))
@@ -89,14 +76,15 @@ def descend(
     """
     if address >= first.size:
         return 1, 0, 0, None
-    level = 1 if first.level == 1 else 2
-    key, tables = first.key | (address >> LOW[level]), 0
+    key, level, tables = first.key | (address >> 21), 2, 0
+    if first.level == 1:
+        key, level = first.key | (address >> 30), 1
     while True:
         if locate is not None:
-            located = locate(key << 3)
-            if located.status != 0:
-                return level, 0, tables, Unread(key << 3, located)
-            key = located.pa >> 3
+            refused, pa = locate(key << 3)
+            if refused != 0:
+                return level, 0, tables, Unread(key << 3, refused)
+            key = pa >> 3
         descriptor = memory.get(key)
         if level == 3 or descriptor & 3 != 3:
             return level, descriptor, tables, None

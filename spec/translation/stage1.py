@@ -18,7 +18,7 @@ from attrs import frozen
 from spec.citations import arm, rule
 from spec.records import quick
 from spec.translation.attributes import Attributes, mair_attributes
-from spec.translation.descriptors import PERMISSION, FirstTable, Located
+from spec.translation.descriptors import PERMISSION, FirstTable
 from spec.translation.regions import Regions, regions
 from spec.translation.short_descriptors import domain_fields, remapped_bytes, remapped_shareabilities
 from spec.words import U1, U2, U3, U6, U8, U32, U40, U64, bit, bits, choose
@@ -126,9 +126,10 @@ def own_fault(status: U6, level: U2) -> Stage1:
     return Stage1(status, level, 0, 0, 0, 0, 0, 0)
 
 
-def walk_fault(located: Located, ipa: U40) -> Stage1:
-    """A stage 2 fault on the read of the descriptor at `ipa`."""
-    return Stage1(located.status, located.level, 1, ipa, 0, 0, 0, 0)
+@rule(arm("B3.13.3"))
+def walk_fault(status: U6, ipa: U40) -> Stage1:
+    """A stage 2 fault on the read of the descriptor at `ipa`; the low two bits of its status are its level."""
+    return Stage1(status, bits(status, 1, 0), 1, ipa, 0, 0, 0, 0)
 
 
 @rule(arm("B3.7.1"))

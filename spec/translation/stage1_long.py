@@ -13,8 +13,8 @@ from spec.translation.descriptors import (
     output_address,
 )
 from spec.translation.regions import NO_TABLE
-from spec.translation.stage1 import Access, Regime, Stage1, allowed, never_executed, walk_fault
-from spec.words import U1, U2, U3, U8, U32, U64, bit, bits, choose, clear, select
+from spec.translation.stage1 import Access, Regime, Stage1, never_executed, walk_fault
+from spec.words import U1, U2, U3, U8, U32, U64, choose, clear, select
 
 
 @rule(arm("B3.6.4"), arm("B3.6.5"))
@@ -35,7 +35,7 @@ def rights(regime: Regime, privileged: U1, descriptor: U64, tables: U64) -> U3:
     read = privileged | user
     never = never_executed(regime.sctlr, privileged, read & writable, user & writable)
     never = never | (xn_pxn >> 1) | (xn_pxn & privileged)
-    return allowed(read, read & writable, read & (never ^ 1))
+    return read | ((read & writable) << 1) | ((read & (never ^ 1)) << 2)
 
 
 @rule(arm("B3.8.3"), arm("B4.1.104"))
@@ -50,7 +50,7 @@ def walk(memory: Memory, regime: Regime, va: U32, access: Access, locate: Locate
     first, address = region(regime, va)
     level, descriptor, tables, unread = descend(memory, first, address, locate)
     if unread is not None:
-        return walk_fault(unread.located, unread.address)
+        return walk_fault(unread.status, unread.address)
     allows = rights(regime, access.privileged, descriptor, tables)
     return mapped(regime, level, descriptor, address, allows)
 
@@ -64,7 +64,7 @@ def mapped(regime: Regime, level: U2, descriptor: U64, address: U32, allows: U3)
         0,
         output_address(level, descriptor, address),
         allows,
-        memory_attribute(regime, bits(descriptor, 4, 2)),
-        bits(descriptor, 9, 8),
-        bit(descriptor, 11),
+        memory_attribute(regime, descriptor >> 2 & 7),
+        descriptor >> 8 & 3,
+        descriptor >> 11 & 1,
     )

@@ -47,10 +47,10 @@ def walk_short(memory: Memory, regime: Regime, va: U32, access: Access, locate: 
 def _read(memory: Memory, ipa: U40, locate: Locate | None) -> tuple[U32, Stage1 | None]:
     if locate is None:
         return word_at(memory.get(ipa >> 3), ipa), None
-    located = locate(ipa)
-    if located.status != 0:
-        return 0, walk_fault(located, ipa)
-    return word_at(memory.get(located.pa >> 3), ipa), None
+    refused, pa = locate(ipa)
+    if refused != 0:
+        return 0, walk_fault(refused, ipa)
+    return word_at(memory.get(pa >> 3), ipa), None
 
 
 @rule(arm("B3.5.1"), arm("B3.5.5"))

@@ -116,14 +116,13 @@ def permits(second: Stage2, write: U1, fetch: U1) -> U6:
 
 
 @rule(arm("B3.7.1"), arm("B4.1.65"))
-def table_read(memory: Memory, first: FirstTable, protected: U1, ipa: U40) -> Stage2:
-    """What stage 2 makes of a read of a stage 1 descriptor, its status complete with permission.
+def table_read(memory: Memory, first: FirstTable, protected: U1, ipa: U40) -> tuple[U6, U40]:
+    """Where stage 2 has a descriptor of stage 1: 0 and its physical address, or the `FaultStatus` if it refuses a read.
 
     `protected` is HCR.PTW, under which tables in Device or Strongly-ordered memory are a permission fault.
     """
     level, descriptor, _, _ = descend(memory, first, ipa)
     status = leaf_status(level, descriptor)
     ordinary = choose(descriptor & 0x30 > 0, 1, protected ^ 1)
-    denied = choose(bit(descriptor, 6) & ordinary == 1, 0, PERMISSION | level)
-    status = choose(status == 0, denied, status)
-    return Stage2(status, level, output_address(level, descriptor, ipa), descriptor)
+    denied = choose(descriptor >> 6 & ordinary == 1, 0, PERMISSION | level)
+    return choose(status == 0, denied, status), output_address(level, descriptor, ipa)

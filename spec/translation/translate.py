@@ -97,11 +97,11 @@ def flat(regime: Regime, va: U32, access: Access) -> Stage1:
 @rule(arm("B3.3.1"), arm("B3.2.1"))
 def stage1(memory: Memory, regime: Regime, va: U32, access: Access) -> Stage1:
     """What stage 1 makes of a virtual address, its descriptors read through stage 2 where that is on."""
-    if bit(regime.sctlr, M) == 0:
+    if regime.sctlr & (1 << M) == 0:
         return flat(regime, va, access)
     through = regime.stage2 == 1
     locate = partial(table_read, memory, regime.second, regime.protected) if through else None
-    if bit(regime.ttbcr, EAE) == 1:
+    if regime.ttbcr >> EAE == 1:
         return stage1_long.walk(memory, regime, va, access, locate)
     return walk_short(memory, regime, va, access, locate)
 
@@ -117,7 +117,7 @@ def stage2(memory: Memory, regime: Regime, ipa: U40) -> Stage2:
 @rule(arm("B3.12.2"), arm("B3.13.1"), arm("B3.8.3"), arm("A3.2.1"))
 def translate(memory: Memory, regime: Regime, va: U32, access: Access) -> Translation:
     """What an access meets: the first of all faults, in the order of the manual, or the physical address."""
-    if access.unaligned & bit(regime.sctlr, A) == 1:
+    if access.unaligned & (regime.sctlr >> A) == 1:
         return Translation(FaultStatus.ALIGNMENT, 1, own_fault(FaultStatus.ALIGNMENT, 1), UNMAPPED)
     first = stage1(memory, regime, va, access)
     if first.status != 0:
