@@ -14,7 +14,7 @@ from spec.translation.descriptors import (
 )
 from spec.translation.regions import NO_TABLE
 from spec.translation.stage1 import Access, Regime, Stage1, never_executed, walk_fault
-from spec.words import U1, U2, U3, U8, U32, U64, choose, clear, select
+from spec.words import U1, U2, U3, U32, U64, choose, clear, select
 
 
 @rule(arm("B3.6.4"), arm("B3.6.5"))
@@ -38,12 +38,6 @@ def rights(regime: Regime, privileged: U1, descriptor: U64, tables: U64) -> U3:
     return read | ((read & writable) << 1) | ((read & (never ^ 1)) << 2)
 
 
-@rule(arm("B3.8.3"), arm("B4.1.104"))
-def memory_attribute(regime: Regime, index: U3) -> U8:
-    """The byte of MAIR0 and MAIR1 that AttrIndx[2:0] names."""
-    return select(regime.mair, index)
-
-
 @rule(arm("B3.6.6"), arm("B3.6.1"), arm("B3.13.5"))
 def walk(memory: Memory, regime: Regime, va: U32, access: Access, locate: Locate | None) -> Stage1:
     """What the long-descriptor format makes of a virtual address."""
@@ -55,7 +49,7 @@ def walk(memory: Memory, regime: Regime, va: U32, access: Access, locate: Locate
     return mapped(regime, level, descriptor, address, allows)
 
 
-@rule(arm("B3.6.1"), arm("B3.13.5"))
+@rule(arm("B3.6.1"), arm("B3.6.2"), arm("B4.1.104"), arm("B3.13.5"))
 def mapped(regime: Regime, level: U2, descriptor: U64, address: U32, allows: U3) -> Stage1:
     """What the last descriptor makes of an address in its region, for which the rights are known."""
     return Stage1(
@@ -64,7 +58,7 @@ def mapped(regime: Regime, level: U2, descriptor: U64, address: U32, allows: U3)
         0,
         output_address(level, descriptor, address),
         allows,
-        memory_attribute(regime, descriptor >> 2 & 7),
+        select(regime.mair, descriptor >> 2 & 7),
         descriptor >> 8 & 3,
         descriptor >> 11 & 1,
     )
