@@ -168,6 +168,7 @@ class Fact(Enum):
     HAS_SECOND = "there is a second-level table for the page in hand"
     HAS_THIRD = "there is a third-level table for the page in hand"
     VALIDATED = "no invalidation was under way or ended since it read the sequence number"
+    STORING = "a cleared descriptor may wait in its store buffer"
     OPEN = "the page in hand may have translations that its descriptor does not give any more"
     COUNTED = "its invalidation is counted as under way"
     NUMBERED_UP = "whoever read the sequence number before will see that it has changed"
@@ -199,11 +200,11 @@ GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.READ_SEQ: (Fact.NUMBERED,),
         Do.LOCK_MMU: (Fact.MMU_LOCK,),
         Do.LINK_SECOND: (Fact.HAS_SECOND,),
-        Do.BREAK: (Fact.CLEARED, Fact.OPEN),
+        Do.BREAK: (Fact.CLEARED, Fact.OPEN, Fact.STORING),
         Do.COUNT_UP: (Fact.COUNTED,),
-        Do.CLEAR_LEAF: (Fact.CLEARED, Fact.OPEN),
-        Do.DETACH_THIRD: (Fact.DETACHING,),
-        Do.DETACH_SECOND: (Fact.DETACHING,),
+        Do.CLEAR_LEAF: (Fact.CLEARED, Fact.OPEN, Fact.STORING),
+        Do.DETACH_THIRD: (Fact.DETACHING, Fact.STORING),
+        Do.DETACH_SECOND: (Fact.DETACHING, Fact.STORING),
         Do.SYNCHRONIZE: (Fact.SYNCHRONIZED, Fact.ON_PAGE),
         Do.REPLACE_PAGE: (Fact.SUBSTITUTED,),
         Do.UNREGISTER: (Fact.ALONE,),
@@ -241,7 +242,8 @@ LOSES: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.LINK_SECOND: (Fact.SECOND,),
         Do.LINK_THIRD: (Fact.THIRD,),
         Do.KEEP_SPARES: (Fact.SECOND, Fact.THIRD),
-        Do.UNLOCK_MMU: (Fact.MMU_LOCK, Fact.VALIDATED, Fact.HAS_SECOND, Fact.HAS_THIRD),
+        Do.DRAIN: (Fact.STORING,),
+        Do.UNLOCK_MMU: (Fact.STORING, Fact.MMU_LOCK, Fact.VALIDATED, Fact.HAS_SECOND, Fact.HAS_THIRD),
         Do.INVALIDATE: (Fact.OPEN,),
         Do.COUNT_DOWN: (Fact.COUNTED, Fact.NUMBERED_UP, Fact.SUBSTITUTED),
         Do.DETACH_THIRD: (Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),

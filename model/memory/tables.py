@@ -78,8 +78,9 @@ def word_in(page: PageNumber, index: Index) -> WordNumber:
 
 @rule(linux("arch/arm/kvm/mmu.c", "stage2_set_pte"), arm("B3.6.5"))
 def root_word(vm: Vm, gfn: FrameNumber) -> WordNumber:
-    """The first-level descriptor for a gfn, by an index that nothing bounds."""
-    return add(vm.root << 9, bits(gfn, 51, 18), 37)
+    """The first-level descriptor for a gfn, by an index that nothing bounds; the two tables are aligned as one."""
+    within = (bits(vm.root, 27, 1) << 10) | bits(gfn, 27, 18)
+    return choose(gfn < 1 << 28, within, add(vm.root << 9, bits(gfn, 51, 18), 37))
 
 
 @rule(linux("arch/arm/include/asm/kvm_mmu.h", "kvm_set_pte"), arm("A3.8.3"))

@@ -2,8 +2,8 @@
 
 The maps of a symbolic state have arbitrary contents. An invariant that speaks of every key is proved at one arbitrary
 key after the action, and assumed before it at every key that the action or the invariants themselves read: finitely
-many, and enough. Two processors and two VMs stand for any number: an action touches its own processor and VM, and an
-invariant speaks of at most two of each.
+many, and enough. There are two processors, and two VMs with any number of vCPUs; of any further VM the maps may hold
+anything.
 """
 
 from __future__ import annotations
@@ -12,9 +12,20 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import z3
-from attrs import evolve, fields, frozen
+from attrs import evolve, frozen
 
-from model.memory.design import GUEST, IDLE, MemoryDesign, facts, step_at
+from model.memory.design import (
+    GUEST,
+    IDLE,
+    LONGEST,
+    ROUTINES,
+    Do,
+    MemoryDesign,
+    facts,
+    place,
+    step_at,
+    ways_on,
+)
 from model.memory.hardware import Access
 from model.memory.state import (
     Allocator,
@@ -45,10 +56,11 @@ from model.memory.system import (
     memory_guard,
     memory_step,
 )
-from properties.engines.explorer import OutOfFuel, Raised, explore
+from properties.engines.explorer import Exploration, explore
 from properties.engines.inputs import constraints, field_hints, map_of, shape
 from properties.engines.maps import Arbitrary, Symbolic
 from properties.engines.symbolic import formula, variable
+from properties.memory.invariants import Invariant
 from spec.words import bits, every, member
 
 MAPS = tuple(name for name, hint in field_hints(MemoryState).items() if map_of(hint) is not None)
@@ -59,10 +71,32 @@ OF_TABLES = ("tables_own", "tables_shaped", "tables_linked")
 
 
 def solver() -> Any:
-    """The solver for formulas with functions."""
+    """The solver for path conditions, formulas with functions."""
     made = z3.SolverFor("QF_UFBV")
     made.set("timeout", 20_000)
     return made
+
+
+ATTEMPTS = (
+    (5_000, {"relevancy": 0, "phase_selection": 0}),
+    (5_000, {"relevancy": 1}),
+    (10_000, {"random_seed": 7}),
+    (20_000, {"relevancy": 0, "phase_selection": 0, "random_seed": 3}),
+    (40_000, {"relevancy": 1, "random_seed": 5}),
+)
+"""How a question is asked, in milliseconds and parameters of the solver: what is hard one way is easy another."""
+
+
+def decided(given: list[Any], question: Any, attempts: int | None = None) -> tuple[Any, Any]:
+    """Whether a question has a solution, by the first attempt that says so, and a model where it has one."""
+    for milliseconds, parameters in ATTEMPTS[:attempts]:
+        made = z3.SimpleSolver()
+        made.set(timeout=milliseconds, **parameters)
+        made.add(*given, question)
+        answer = made.check()
+        if answer != z3.unknown:
+            return answer, made.model() if answer == z3.sat else None
+    return z3.unknown, None
 
 
 def symbolic_state(at: int) -> MemoryState:
@@ -70,15 +104,14 @@ def symbolic_state(at: int) -> MemoryState:
     acting = evolve(shape(Core).symbolic("core"), at=at, vcpu=0, vm=0)
     processors = (acting, shape(Core).symbolic("other"))
     ran = {number: tuple(variable(f"vm{number}.ran{cpu}", 8) for cpu in range(2)) for number in range(2)}
-    frame = {field.name: shape(hint) for field, hint in zip(fields(Vm), field_hints(Vm).values(), strict=True)
-             if field.name != "ran_last"}
+    frame = {name: shape(hint) for name, hint in field_hints(Vm).items() if name != "ran_last"}
     vms = tuple(
         Vm(**{name: part.symbolic(f"vm{number}.{name}") for name, part in frame.items()}, ran_last=ran[number])
         for number in range(2)
     )
     vcpus = (Vcpu(0, variable("vcpu0.stage1", 28)), Vcpu(0, variable("vcpu1.stage1", 28)))
     hints = field_hints(MemoryState)
-    maps = {}
+    maps: dict[str, Any] = {}
     for name in MAPS:
         of = map_of(hints[name])
         assert of is not None
@@ -87,14 +120,20 @@ def symbolic_state(at: int) -> MemoryState:
     return MemoryState(processors, vcpus, vms, allocator=allocator, gicv=variable("gicv", 28), **maps)
 
 
+def source_of(state: MemoryState, name: str) -> Arbitrary:
+    """The arbitrary contents of one of the state's maps."""
+    source: Arbitrary = getattr(state, name).source
+    return source
+
+
 def watch(state: MemoryState) -> None:
     """Choose the arbitrary keys at which everything is asked."""
     for name in MAPS:
-        source = getattr(state, name).source
+        source = source_of(state, name)
         words = tuple(variable(f"{name}.any{n}", width.bits) for n, width in enumerate(source.of.keys))
         source.watched = [words[0] if len(words) == 1 else words]
-    page = state.pages.source.watched[0]
-    state.memory.source.watched.append(state.pages.get(page).parent)
+    page = source_of(state, "pages").watched[0]
+    source_of(state, "memory").watched.append(state.pages.get(page).parent)
 
 
 @frozen
@@ -108,9 +147,11 @@ class Case:
 
 def cases(design: MemoryDesign) -> Iterator[Case]:
     """Every action, with symbolic operands; a thread's step once for each place of the program."""
+    known: set[Any] = set()
     for at in facts(design):
         step = step_at(design, at)
-        if step is not None:
+        if step is not None and (alike := likeness(design, at)) not in known:
+            known.add(alike)
             yield Case(step.name, at, ThreadSteps(0, variable("page", 28)))
     anywhere = variable("at", 8)
     yield Case("interrupt taken", anywhere, IpiTaken(0))
@@ -132,18 +173,36 @@ def cases(design: MemoryDesign) -> Iterator[Case]:
         yield Case(f"host: {type(host).__name__}", IDLE, host)
 
 
-def assumed(design: MemoryDesign, state: MemoryState, invariants: Mapping[str, Callable[..., Any]]) -> list[Any]:
+def likeness(design: MemoryDesign, at: int) -> Any:
+    """What a step's case depends on: what it does, and what the invariants can tell of the places around it.
+
+    Steps that are alike in this, such as those of the two routines with MMU notifiers, are one case.
+    """
+    routine, index = ROUTINES[at // LONGEST], at % LONGEST
+    steps = design.steps(routine)
+    around = [(index, False), *ways_on(steps, index)]
+    told = tuple(tuple(sorted(fact.name for fact in facts(design)[place(routine, n)])) for n, _ in around)
+    ends = tuple(n == len(steps) for n, _ in around)
+    next_do = steps[index + 1].do if index + 1 < len(steps) else None
+    return steps[index].do, NOTIFIED.get(routine, routine), told, ends, next_do is Do.TAKE_VMID
+
+
+NOTIFIED = {"replace": "reclaim"}
+"""Routines that no invariant tells from another."""
+
+
+def assumed(design: MemoryDesign, state: MemoryState, invariants: Mapping[str, Invariant]) -> list[Any]:
     """The invariants before the action, at every key that was read, and those of tables up to their VM's root."""
+    memory, tables = source_of(state, "memory"), source_of(state, "pages")
+    pages = [*(bits(word, 36, 9) for word in memory.watched), *tables.watched]
     for name in MAPS:
-        source = getattr(state, name).source
+        source = source_of(state, name)
         source.watched = source.keys
     found = [formula(invariant(design, state)) for invariant in invariants.values()]
-    pages = state.pages.source.watched
     for _ in range(LEVELS):
-        words = [state.pages.get(page).parent for page in pages]
-        state.memory.source.watched = words
-        pages = state.pages.source.watched = [bits(word, 36, 9) for word in words]
-        found += [formula(invariants[name](design, state)) for name in OF_TABLES if name in invariants]
+        memory.watched = [state.pages.get(page).parent for page in pages]
+        tables.watched = pages = [bits(word, 36, 9) for word in memory.watched]
+        found += [formula(invariants[name](design, state)) for name in OF_TABLES]
     return found
 
 
@@ -156,72 +215,39 @@ def bounds(design: MemoryDesign, state: MemoryState) -> list[Any]:
     return found
 
 
-@frozen
-class Refuted:
-    """An invariant that an action does not keep, or that could not be decided; with the solver's model if any."""
-
-    case: str
-    invariant: str
-    decided: bool
-    model: Any
+Goal = Callable[[MemoryState, MemoryState], Any]
+"""What is asked of a step, of the state before and the one after."""
 
 
 @frozen
-class Step:
-    """What came of one case: its paths, and what was refuted."""
+class Explored:
+    """One case: its paths, each with what was asked of it, and all that is known of the state before."""
 
-    case: str
-    paths: int
-    refuted: tuple[Refuted, ...]
-    vacuous: bool
+    exploration: Exploration
+    known: tuple[Any, ...]
 
 
-Goal = Callable[[MemoryDesign, MemoryState, MemoryAction, MemoryState], Any]
-
-
-def settle(
+def explored(
     design: MemoryDesign,
     case: Case,
-    invariants: Mapping[str, Callable[..., Any]],
+    invariants: Mapping[str, Invariant],
     resolves: bool,
     goals: Mapping[str, Goal],
-) -> Step:
-    """Whether one action keeps every invariant, and meets every goal."""
+) -> Explored:
+    """Every path of an action from any state; a path on which the action is not possible has no outcome."""
     state = symbolic_state(case.at)
     watch(state)
 
-    def run() -> Any:
+    def run() -> dict[str, Any] | None:
         for name in MAPS:
-            getattr(state, name).source.restart()
+            source_of(state, name).restart()
         if not memory_guard(design, state, case.action):
             return None
         after = memory_step(design, state, case.action, resolves)
-        asked = {name: invariant(design, after) for name, invariant in invariants.items()}
-        asked |= {name: goal(design, state, case.action, after) for name, goal in goals.items()}
-        return asked
+        return {name: goal(state, after) for name, goal in goals.items()}
 
     given = [*constraints(state.cores), *constraints(state.vms), *constraints(state.allocator), *bounds(design, state)]
     given += constraints(case.action)
     exploration = explore(run, given, solver=solver)
     known = [*map(formula, given), *assumed(design, state, invariants)]
-    refuted: list[Refuted] = []
-    for path in exploration.paths:
-        if isinstance(path.outcome, Raised | OutOfFuel):
-            refuted.append(Refuted(case.name, f"{path.outcome}", False, None))
-        elif path.outcome is not None:
-            refuted += refutations(case, known, path)
-    reached = [path for path in exploration.paths if path.outcome is not None]
-    return Step(case.name, len(exploration.paths), tuple(refuted), not reached)
-
-
-def refutations(case: Case, known: list[Any], path: Any) -> Iterator[Refuted]:
-    """The invariants and goals that are false somewhere on a path."""
-    made = solver()
-    made.add(*known, *path.condition)
-    asked = {name: formula(truth) for name, truth in path.outcome.items() if truth is not True}
-    if not asked or made.check(z3.Not(z3.And(*asked.values()))) == z3.unsat:
-        return
-    for name, term in asked.items():
-        answer = made.check(z3.Not(term))
-        if answer != z3.unsat:
-            yield Refuted(case.name, name, answer == z3.sat, made.model() if answer == z3.sat else None)
+    return Explored(exploration, tuple(known))

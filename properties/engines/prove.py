@@ -12,6 +12,7 @@ from properties.engines.assignments import evaluate
 from properties.engines.bases import NotEstablished
 from properties.engines.cache import Cache, key
 from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
+from properties.engines.memory_prove import MEMORY, MemoryObligation, memory_obligations
 from properties.engines.symbolic import formula
 from properties.engines.transactions import Transaction, transactions
 from properties.property import Property
@@ -151,8 +152,22 @@ def prove_share(
         parts.append(found)
         if not found.failures and not found.vacuous:
             fresh[asked] = {"paths": found.paths, "asked": dict(found.asked)}
+    for of_memory in memory_obligations(design, properties)[share::shares]:
+        asked = key(design, MEMORY, of_memory.name, names)
+        known = cache.get(asked)
+        found = recalled(known) if known is not None else settled_memory(of_memory)
+        parts.append(found)
+        if known is None and not found.failures and not found.vacuous:
+            cache.put({asked: {"paths": found.paths, "asked": dict(found.asked)}})
     cache.put(fresh)
     return combine(parts)
+
+
+def settled_memory(obligation: MemoryObligation) -> Settled:
+    """One case of the memory system, in the words of the other obligations."""
+    found = obligation.settle()
+    failures = tuple((f.prop, Failure(f.case, f.label, None, f.decided)) for f in found.findings)
+    return Settled(1, found.paths, failures, found.asked, (obligation.name,) if found.vacuous else ())
 
 
 def unreached(properties: tuple[Property, ...], reason: str) -> Settled:

@@ -5,6 +5,7 @@ of them does, that a table walk from a VM's root stays among the VM's own pages,
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -54,8 +55,10 @@ def tables_own(design: MemoryDesign, state: MemoryState) -> Any:
     def own(word: int, descriptor: int) -> Any:
         table, found = state.pages.get(bits(word, 36, 9)), state.pages.get(target(descriptor))
         gfn = first_gfn(table, word)
+        hidden = either(*(every(core.pending == 1, core.word == word) for core in state.cores))
+        linked = either(found.use == Use.TABLE, every(found.use == Use.DETACHED, hidden))
         below = every(
-            member(found.use, TABLES), found.vm == table.vm, found.level == table.level + 1, found.base == gfn,
+            linked, found.vm == table.vm, found.level == table.level + 1, found.base == gfn,
             found.parent == word, table.level < 3, table.use == Use.TABLE,
         )  # fmt: skip
         memory = every(found.use == Use.RAM, found.vm == table.vm, found.base == gfn)
@@ -249,7 +252,7 @@ def allocator_locked(design: MemoryDesign, state: MemoryState) -> Any:
             core.vmid != 0,
             either(allocator.next == 0, core.vmid < allocator.next),
             *(implies(is_current(state, vm), core.vmid != vmid_of(vm.vttbr)) for vm in state.vms),
-            everywhere(state.tlb, lambda key, entry, core=core: implies(entry.valid == 1, key[1] != core.vmid)),
+            everywhere(state.tlb, partial(has_other_vmid, core)),
         )
         found.append(implies(taken, free))
         written = knows(design, core, Fact.WRITTEN)
@@ -258,6 +261,11 @@ def allocator_locked(design: MemoryDesign, state: MemoryState) -> Any:
             old = every(knows(design, core, Fact.OUTDATED), on(core, index))
             found.append(implies(old, vm.generation != allocator.generation))
     return every(*found)
+
+
+def has_other_vmid(core: Core, key: tuple[int, int, int, int], entry: Any) -> Any:
+    """Whether a translation has another VMID than the one that the processor's thread took."""
+    return implies(entry.valid == 1, key[1] != core.vmid)
 
 
 def guests_forced_out(design: MemoryDesign, state: MemoryState) -> Any:
@@ -348,7 +356,10 @@ def stores_pending(design: MemoryDesign, state: MemoryState) -> Any:
         descriptor = state.memory.get(core.word)
         below = every(table.level < 3, is_valid(descriptor))
         unlinked = implies(below, state.pages.get(target(descriptor)).use == Use.DETACHED)
-        own = every(knows(design, core, Fact.MMU_LOCK), table.use == Use.TABLE, table.vm == core.vm, unlinked)
+        holds = every(knows(design, core, Fact.STORING), knows(design, core, Fact.MMU_LOCK))
+        opened = every(knows(design, core, Fact.OPEN), negate(knows(design, core, Fact.SEEN)))
+        leaf = implies(table.level == 3, every(opened, first_gfn(table, core.word) == core.gfn))
+        own = every(holds, table.use == Use.TABLE, table.vm == core.vm, unlinked, leaf)
         found.append(implies(core.pending == 1, own))
     return every(*found)
 

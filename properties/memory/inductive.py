@@ -1,0 +1,37 @@
+"""The property that the proofs about memory rest on: all invariants together."""
+
+from typing import Any
+
+from model.design import Design
+from model.memory.system import MemoryAction, ThreadSteps
+from model.state import State
+from model.system import Action
+from properties.memory.invariants import INVARIANTS
+from properties.property import Kind, Property
+from spec.words import every
+
+
+def inductive(design: Design, before: State, action: Action, after: State) -> Any:
+    """The predicate of INDUCTIVE."""
+    assert after.memory is not None
+    return every(*(invariant(design.memory, after.memory) for invariant in INVARIANTS.values()))
+
+
+def broken(design: Design, before: State, action: Action, after: State) -> str:
+    """The invariants that do not hold of a concrete state."""
+    assert after.memory is not None
+    names = [name for name, invariant in INVARIANTS.items() if not invariant(design.memory, after.memory)]
+    return f"broken: {', '.join(names)}"
+
+
+INDUCTIVE = Property(
+    id="memory.inductive",
+    statement="Every action keeps the invariants of the memory system that the other proofs about memory rest on.",
+    claims=("C11", "C12"),
+    question="Why can a table walk never leave a VM's own pages, however many there are?",
+    kind=Kind.STATE,
+    about=(MemoryAction,),
+    holds=inductive,
+    interesting=lambda design, before, action, after: isinstance(action, ThreadSteps),
+    explain=broken,
+)
