@@ -49,6 +49,7 @@ TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
             Topology("memory-new", 0, (), Layout(1, (1,), mapped=False, ready=False)),
             Topology("memory-shared-frame", 0, (), Layout(1, (1,), ready=False, shared_frame=True)),
             Topology("vmids", 0, (), Layout(2, (2, 2), last_vmid=1)),
+            Topology("vmids-three-vms", 0, (), Layout(2, (2, 1, 1), last_vmid=2)),
         )
     }
 )

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from properties import classification, specification, split_mode, table1, trap_completeness, world_switch
+from properties import classification, memory, specification, split_mode, table1, trap_completeness, world_switch
 from properties.property import Property
 
 PROPERTIES: tuple[Property, ...] = (
     *trap_completeness.PROPERTIES,
     *world_switch.PROPERTIES,
     *split_mode.PROPERTIES,
+    *memory.PROPERTIES,
     *specification.PROPERTIES,
     *classification.PROPERTIES,
     *table1.PROPERTIES,

@@ -17,6 +17,7 @@ from model.designs.catalogue import (
 )
 from model.designs.variations import REPAIRS
 from model.lowvisor.moves import Alter, Inspect
+from properties.faults import memory
 from properties.faults.fault import Excuse, Fault
 from properties.faults.generated import generated, slug, with_entry_move, without_step
 from spec.citations import arm, linux, paper
@@ -36,6 +37,7 @@ def deviations() -> Iterator[Fault]:
             repair.deviation, identifier, f"Linux 3.12 lacks this: {repair.variation.statement}",
             repair.variation.sources, lambda design, lacking=identifier: _replaced(design, lacking),  # type: ignore[misc]
             DEVIATION_TOUCHES.get(identifier, frozenset()), "deviation of Linux 3.12",
+            memory.BY_DEVIATION.get(identifier, ()),
         )  # fmt: skip
 
 
@@ -174,7 +176,9 @@ def host_imo(design: Design) -> Design:
 
 @cache
 def _faults() -> tuple[Fault, ...]:
-    return (*deviations(), *historical(), *structural(), *generated(reference()))
+    design = reference()
+    remembered = (*memory.historical(), *memory.step_faults(design.memory))
+    return (*deviations(), *historical(), *structural(), *generated(design), *remembered)
 
 
 FAULTS: tuple[Fault, ...] = _faults()
@@ -197,6 +201,7 @@ READS_ONLY = "the step only reads what decides the path; the model takes that de
 EXCUSES: Mapping[str, Excuse] = MappingProxyType(
     {
         **dict(reads_only()),
+        **memory.EXCUSES,
         **{
             identifier: Excuse(
                 "the ISB orders the counter offset and compare value before the control write; how late a system "
@@ -219,8 +224,10 @@ EXCUSES: Mapping[str, Excuse] = MappingProxyType(
 DEFERRED: Mapping[str, str] = MappingProxyType(
     {
         "vabort-rewinds-smc-pc": "needs asynchronous aborts that are pending while another exit is handled",
-        "mmio-completed-twice": "needs MMIO emulation across two KVM_RUNs, which comes with memory",
-        "setway-emulated-locally": "needs caches whose contents belong to somebody, which come with memory",
+        "mmio-completed-twice": "needs MMIO emulation across two KVM_RUNs, in one run with what memory does",
+        "icache-shared-by-sibling-vcpus": "needs the contents of the instruction cache",
+        "s1walk-write-seen-as-read": "needs table walks that write tables, as hardware does that manages the access flag",
+        "setway-emulated-locally": "needs the contents of each processor's data cache",
     }
 )
-"""Bugs of the lowvisor and of trap handling whose features the model does not have yet."""
+"""Bugs of the lowvisor, of trap handling and of memory whose features the model does not have yet."""

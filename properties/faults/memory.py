@@ -1,0 +1,185 @@
+"""Wrong designs of memory management: bugs that KVM/ARM had, each step left out, and neighbours exchanged."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from types import MappingProxyType
+
+from attrs import evolve
+
+from model.design import Design
+from model.designs.memory_variations import MEMORY_REPAIRS, swapped, without
+from model.memory.design import ROUTINES, Do, MemoryDesign, MemoryStep
+from properties.faults.fault import Excuse, Fault
+from properties.faults.generated import slug
+from spec.citations import Citation, arm, linux
+
+MMU = "arch/arm/kvm/mmu.c"
+BY_ROUTINE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "run": ("VMIDs", "translations", "siblings"),
+        "fault": ("empty", "one guest", "two guests", "outside", "address"),
+        "reclaim": ("one guest", "two guests", "empty", "life"),
+        "replace": ("one guest", "two guests", "slots"),
+        "delete": ("slots",),
+        "destroy": ("life",),
+        "interface": ("new", "shared frame"),
+    }
+)
+"""The situations in which a routine's steps matter, the most telling first."""
+BY_DEVIATION: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "vttbr-published-first": ("VMIDs",),
+        "siblings-flushed": ("siblings",),
+        "break-before-make": ("two guests",),
+        "slots-unmapped": ("slots",),
+        "ipa-limit-checked": ("beyond",),
+        "pages-cleaned": ("empty",),
+        "frame-checked": ("shared frame",),
+        "whole-base-in-vttbr": ("translations",),
+        "structures-unmapped": ("life",),
+        "change-pte-dropped": ("slots", "two guests"),
+        "device-attributes": ("new",),
+    }
+)
+"""The situations in which a repair matters."""
+HOSTS_OWN = (Do.RELEASE_PAGE, Do.GIVE_BACK, Do.REPLACE_PAGE, Do.FREE_MEMORY)
+"""What the host's own memory management does, which is no decision of KVM/ARM."""
+
+assert set(BY_DEVIATION) == {variation.id for variation, _, _ in MEMORY_REPAIRS}
+
+
+def changed(design: Design, change: Callable[[MemoryDesign], MemoryDesign]) -> Design:
+    """The design with its memory management changed."""
+    return evolve(design, memory=change(design.memory))
+
+
+def with_routine(routine: str, change: Callable[[tuple[MemoryStep, ...]], tuple[MemoryStep, ...]], design: Design) -> Design:
+    """The design with one routine of its memory management changed."""
+    steps = change(design.memory.steps(routine))
+    return evolve(design, memory=evolve(design.memory, **{routine: steps}))  # type: ignore[arg-type]
+
+
+def without_drains(design: Design) -> Design:
+    """The design whose stores to tables are not waited for before translations are invalidated."""
+    kept = {name: tuple(s for s in design.memory.steps(name) if s.do is not Do.DRAIN) for name in ROUTINES}
+    return evolve(design, memory=evolve(design.memory, **kept))  # type: ignore[arg-type]
+
+
+def rechecked_unlocked(design: Design) -> Design:
+    """The design that takes kvm_vmid_lock for the first check, but not for the last one."""
+    run = swapped(design.memory.run, "run: publish VTTBR")
+    return evolve(design, memory=evolve(design.memory, run=run, generation_checked_under_lock=True))
+
+
+def blocks_anywhere(steps: tuple[MemoryStep, ...]) -> tuple[MemoryStep, ...]:
+    """The fault path that maps whole blocks."""
+    kept = without(steps, "fault: link third level")
+    return tuple(evolve(s, do=Do.SET_LEAF_BLOCK) if s.do is Do.SET_LEAF else s for s in kept)
+
+
+def write_only(design: Design) -> Design:
+    """The design whose permission to read and write only permits writes."""
+    return evolve(design, memory=evolve(design.memory, read_write=0b10))
+
+
+def historical() -> Iterator[Fault]:
+    """Bugs that KVM/ARM had in its memory management, other than those of Linux 3.12."""
+    for identifier, element, statement, source, plant, scenarios in (
+        (
+            "vmid-gen-recheck-unlocked", "the last check of the generation",
+            "the generation is published before VTTBR, and the last check of it takes no lock",
+            linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_ioctl_run", "4.17"), rechecked_unlocked, ("VMIDs",),
+        ),
+        (
+            "s2-tlbi-without-prior-dsb", "DSB before TLBI",
+            "translations are invalidated before the cleared descriptor is seen by every table walk",
+            linux("arch/arm/kvm/interrupts.S", "__kvm_tlb_flush_vmid_ipa", "3.11"), without_drains, ("one guest",),
+        ),
+        (
+            "s2-writable-not-readable", "HAP of a device", "the permission to read and write only permits writes",
+            linux("arch/arm/include/asm/pgtable-3level.h", "L_PTE_S2_RDWR", "3.10"), write_only, ("new",),
+        ),
+        (
+            "s2-same-block-refault-livelock", "an equal descriptor stays",
+            "a descriptor that a sibling has just written is cleared and written again",
+            linux("virt/kvm/arm/mmu.c", "stage2_set_pte", "4.19"),
+            partial(with_routine, "fault", partial(without, name="fault: leave an equal descriptor")), ("empty",),
+        ),
+        (
+            "s2-block-over-misaligned-slot", "blocks within slots", "a block is mapped whatever the slot covers of it",
+            linux("virt/kvm/arm/mmu.c", "user_mem_abort", "5.1"), partial(with_routine, "fault", blocks_anywhere),
+            ("empty",),
+        ),
+        (
+            "s2-pgd-free-unlocked", "the end of a VM waits for MMU notifiers",
+            "a VM's tables are freed while an MMU notifier walks them",
+            linux(MMU, "kvm_free_stage2_pgd", "4.12"),
+            partial(with_routine, "destroy", partial(without, name="destroy: unregister the notifier")), ("life",),
+        ),
+    ):  # fmt: skip
+        yield Fault(identifier, element, statement, (source,), plant, frozenset(), "history", scenarios)
+
+
+def step_faults(design: MemoryDesign) -> Iterator[Fault]:
+    """Each step of KVM's routines left out, and neighbours exchanged where their order is a decision."""
+    for routine in ROUTINES:
+        for step in design.steps(routine):
+            if step.do not in HOSTS_OWN:
+                yield Fault(
+                    f"without/{slug(step.name)}", f"'{step.name}'", f"'{step.name}' is left out", step.sources,
+                    partial(with_routine, routine, partial(without, name=step.name)), frozenset(), "step",
+                    BY_ROUTINE[routine],
+                )  # fmt: skip
+    for routine, name, sources in SWAPS:
+        steps = design.steps(routine)
+        at = next(n for n, step in enumerate(steps) if step.name == name)
+        other = steps[at + 1].name
+        yield Fault(
+            f"swap/{slug(name)}/{slug(other)}", f"'{name}' before '{other}'", f"'{other}' comes before '{name}'",
+            (*steps[at].sources, *sources), partial(with_routine, routine, partial(swapped, name=name)), frozenset(),
+            "order", BY_ROUTINE[routine],
+        )  # fmt: skip
+
+
+SWAPS: tuple[tuple[str, str, tuple[Citation, ...]], ...] = (
+    ("run", "run: flush a sibling's translations", ()),
+    ("run", "run: lock VMIDs", ()),
+    ("run", "run: kick all processors", ()),
+    ("run", "run: await kicks", ()),
+    ("run", "run: publish VTTBR", (arm("B4.1.169"),)),
+    ("run", "run: publish generation", ()),
+    ("run", "run: mask interrupts", ()),
+    ("run", "run: check generation at last", ()),
+    ("fault", "fault: read mmu_notifier_seq", (linux("include/linux/kvm_host.h", "mmu_notifier_retry"),)),
+    ("fault", "fault: pin the page", ()),
+    ("fault", "fault: clean the page", ()),
+    ("fault", "fault: lock", ()),
+    ("fault", "fault: link second level", ()),
+    ("fault", "fault: link third level", ()),
+    ("fault", "fault: leave an equal descriptor", ()),
+    ("fault", "fault: break", ()),
+    ("fault", "fault: drain", (arm("A3.8.3"),)),
+    ("fault", "fault: flush", (arm("B3.10.1"),)),
+    ("fault", "fault: write the descriptor", ()),
+    ("reclaim", "reclaim: lock", ()),
+    ("reclaim", "reclaim: clear the descriptor", (arm("B3.10.1"),)),
+    ("reclaim", "reclaim: drain", (arm("A3.8.3"),)),
+    ("reclaim", "reclaim: flush", ()),
+    ("reclaim", "reclaim: unlink third level", ()),
+    ("reclaim", "reclaim: drain the third level", (arm("A3.8.3"),)),
+    ("reclaim", "reclaim: flush the third level", ()),
+    ("reclaim", "reclaim: unlock", ()),
+    ("reclaim", "reclaim: free the page", ()),
+    ("reclaim", "reclaim: sequence number", (linux("virt/kvm/kvm_main.c", "kvm_mmu_notifier_invalidate_range_end"),)),
+    ("reclaim", "reclaim: count down", ()),
+    ("delete", "delete: mark the slot", ()),
+    ("destroy", "destroy: unregister the notifier", ()),
+    ("destroy", "destroy: flush", ()),
+    ("destroy", "destroy: free the tables", ()),
+    ("destroy", "destroy: unmap from Hyp mode", ()),
+    ("interface", "interface: map GICV", ()),
+)
+"""Neighbours whose order the code or the architecture asks for: the first one's routine and name."""
+
+EXCUSES: Mapping[str, Excuse] = MappingProxyType({})
+"""Faults that nothing catches, each with the reason why it may stand."""
