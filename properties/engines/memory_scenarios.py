@@ -50,12 +50,40 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 gfns=(GFN,),
             ),
         ),
+        "two pages": Scenario(
+            "memory-two-pages",
+            MemoryDomain(
+                "one of a guest's two pages is taken", runs=((0, 0),), accesses=(LOAD,), loads=(LEAF,),
+                host=(HostReclaims,), gfns=(GFN,),
+            ),
+        ),
         "two guests": Scenario(
             "memory",
             MemoryDomain(
                 "two vCPUs: loads, stores, TLB loads; their page is taken or replaced",
                 runs=((0, 0), (1, 1)), accesses=(LOAD, STORE), loads=(LEAF,), host=(HostReclaims, HostReplaces),
                 gfns=(GFN,),
+            ),
+        ),
+        "read-only": Scenario(
+            "memory-read-only",
+            MemoryDomain(
+                "a guest loads from a page that may only be read, and stores to it",
+                runs=((0, 0),), accesses=(LOAD, STORE), loads=(LEAF,), hosts=(),
+            ),
+        ),
+        "read-only siblings": Scenario(
+            "memory-read-only",
+            MemoryDomain(
+                "two vCPUs load from a page that may only be read, and one stores to it",
+                runs=((0, 0), (1, 1)), accesses=(STORE,), loads=(LEAF,), hosts=(),
+            ),
+        ),
+        "deletion": Scenario(
+            "memory-two-pages",
+            MemoryDomain(
+                "user space deletes a slot while the host replaces a page of it",
+                host=(UserDeletesSlot, HostReplaces), hosts=(0, 1), gfns=(GFN,),
             ),
         ),
         "empty": Scenario(
@@ -71,10 +99,10 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
             MemoryDomain("accesses outside every slot", runs=((0, 0),), accesses=(LOAD, access(GFN + 8)), hosts=()),
         ),
         "address": Scenario(
-            "memory",
+            "memory-read-only",
             MemoryDomain(
-                "a store to a read-only page, with another address in HPFAR",
-                runs=((0, 0),), accesses=(LOAD, MISLED), host=(HostReplaces,), gfns=(GFN,),
+                "a store to a read-only page, with another address in HPFAR", runs=((0, 0),), accesses=(MISLED,),
+                hosts=(),
             ),
         ),
         "siblings": Scenario(

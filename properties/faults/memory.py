@@ -17,7 +17,7 @@ MMU = "arch/arm/kvm/mmu.c"
 BY_ROUTINE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "run": ("VMIDs", "translations", "siblings"),
-        "fault": ("empty", "one guest", "two guests", "outside", "address"),
+        "fault": ("empty", "read-only", "read-only siblings", "one guest"),
         "reclaim": ("one guest", "two guests", "empty", "life"),
         "replace": ("one guest", "two guests", "slots"),
         "delete": ("slots",),
@@ -26,18 +26,30 @@ BY_ROUTINE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The situations in which a routine's steps matter, the most telling first."""
+BY_STEP: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "run: flush a sibling's translations": ("siblings",),
+        "run: flush all VMIDs": ("translations",),
+        "fault: decide": ("outside",),
+        "fault: break": ("read-only",),
+        "fault: drain": ("read-only",),
+        "fault: flush": ("read-only",),
+        "reclaim: flush": ("two pages",),
+    }
+)
+"""The situations in which one step matters, where they are others."""
 BY_DEVIATION: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "vttbr-published-first": ("VMIDs",),
         "siblings-flushed": ("siblings",),
-        "break-before-make": ("two guests",),
+        "break-before-make": ("read-only",),
         "slots-unmapped": ("slots",),
         "ipa-limit-checked": ("beyond",),
         "pages-cleaned": ("empty",),
         "frame-checked": ("shared frame",),
         "whole-base-in-vttbr": ("translations",),
         "structures-unmapped": ("life",),
-        "change-pte-dropped": ("slots", "two guests"),
+        "change-pte-dropped": ("deletion",),
         "device-attributes": ("new",),
     }
 )
@@ -128,7 +140,7 @@ def step_faults(design: MemoryDesign) -> Iterator[Fault]:
                 yield Fault(
                     f"without/{slug(step.name)}", f"'{step.name}'", f"'{step.name}' is left out", step.sources,
                     partial(with_routine, routine, partial(without, name=step.name)), frozenset(), "step",
-                    BY_ROUTINE[routine],
+                    BY_STEP.get(step.name, BY_ROUTINE[routine]),
                 )  # fmt: skip
     for routine, name, sources in SWAPS:
         steps = design.steps(routine)

@@ -187,8 +187,7 @@ def private(design: Design, before: State, action: Action, after: State) -> Any:
     owner = concerned(old, action)
     found = []
     for number, vm in enumerate(old.vms):
-        other = owner != number
-        found.append(implies(other, same(vm, new.vms[number])))
+        found.append(implies(owner != number, same(vm, new.vms[number])))
 
     def theirs(page: Any) -> Any:
         return either(every(member(page.use, OWNED), page.vm != owner), member(page.use, (Use.HOST, Use.HYP)))
@@ -205,13 +204,13 @@ def private(design: Design, before: State, action: Action, after: State) -> Any:
     def backing_kept(key: tuple[int, int], value: int) -> Any:
         return implies(key[0] != owner, new.backing.get(key) == value)
 
-    return every(
-        *found,
-        everywhere(old.memory, word_kept),
-        everywhere(new.memory, word_there),
-        everywhere(old.pages, page_kept),
-        everywhere(old.backing, backing_kept),
-    )
+    if old.memory is not new.memory:
+        found += [everywhere(old.memory, word_kept), everywhere(new.memory, word_there)]
+    if old.pages is not new.pages:
+        found.append(everywhere(old.pages, page_kept))
+    if old.backing is not new.backing:
+        found.append(everywhere(old.backing, backing_kept))
+    return every(*found)
 
 
 PRIVATE = Property(

@@ -1,5 +1,6 @@
 """What properties of the memory system ask of a step: its states, its thread, and where a guest's access comes out."""
 
+from functools import cache
 from typing import Any
 
 from model.memory.design import LONGEST, ROUTINES, Do, MemoryDesign, place, step_at
@@ -29,15 +30,17 @@ def routine(core: Core) -> str:
     return ROUTINES[number] if number < len(ROUTINES) else ""
 
 
+@cache
+def places_of(design: MemoryDesign, kinds: tuple[Do, ...]) -> frozenset[int]:
+    """The program counters of the steps of these kinds."""
+    steps = ((name, index, step) for name in ROUTINES for index, step in enumerate(design.steps(name)))
+    return frozenset(place(name, index) for name, index, step in steps if step.do in kinds)
+
+
 def at_any(design: MemoryDesign, core: Core, *kinds: Do) -> Any:
     """Whether the processor's next step is one of these kinds, as one formula."""
-    found = (
-        place(name, index)
-        for name in ROUTINES
-        for index, step in enumerate(design.steps(name))
-        if step.do in kinds
-    )
-    return member(core.at, tuple(found))
+    places = places_of(design, kinds)
+    return core.at in places if isinstance(core.at, int) else member(core.at, places)
 
 
 def comes_out(state: MemoryState, action: GuestAccesses) -> tuple[int, Reached]:

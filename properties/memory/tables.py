@@ -122,6 +122,8 @@ TABLES_BACKED = Property(
 def broken_first(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of BREAK_BEFORE_MAKE."""
     old, new = memory_of(before), memory_of(after)
+    if old.memory is new.memory:
+        return True
 
     def made(word: int, descriptor: int) -> Any:
         was = old.memory.get(word)
@@ -245,7 +247,9 @@ def touched(design: MemoryDesign, state: MemoryState, cpu: int) -> Any:
 def own_touched(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of OWN_TABLES_TOUCHED."""
     state = memory_of(before)
-    return implies(at_any(design.memory, state.cores[action.cpu], *LOOKS_UP), touched(design.memory, state, action.cpu))
+    if negate(at_any(design.memory, state.cores[action.cpu], *LOOKS_UP)):
+        return True
+    return touched(design.memory, state, action.cpu)
 
 
 OWN_TABLES_TOUCHED = Property(

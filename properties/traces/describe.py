@@ -9,6 +9,7 @@ from attrs import frozen
 from model import system
 from model.design import Design, ExitCode, Handler
 from model.highvisor import exits
+from model.memory.system import MemoryAction
 from model.state import State, Where
 from model.system import (
     Action,
@@ -23,6 +24,7 @@ from model.system import (
     LowvisorSteps,
     SignalChanges,
 )
+from properties.traces import memory
 from properties.traces.changes import class_name, register_name
 from spec import accesses, exceptions, execute, operations, status
 from spec.citations import Citation
@@ -55,6 +57,10 @@ class Account:
 
 def account(design: Design, before: State, action: Action, after: State) -> Account:
     """What one step of a run is, in words."""
+    if isinstance(action, MemoryAction):
+        assert before.memory is not None and after.memory is not None
+        who, what, rule = memory.told(design, before.memory, action, after.memory)
+        return Account(who, what, memory.sources_of(design, before.memory, action, rule))
     match action:
         case HostRunsVcpu(_, vcpu):
             return Account("host", f"runs vCPU{vcpu}", _sources(system.host_calls))
