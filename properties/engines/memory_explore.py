@@ -11,14 +11,24 @@ from collections.abc import Hashable, Iterable
 from attrs import frozen
 
 from model.design import Design
-from model.memory.system import MemoryAction
+from model.memory.system import (
+    GuestLeft,
+    HostReclaims,
+    InterfaceMapped,
+    MemoryAction,
+    Stage1Loads,
+    UserDeletesSlot,
+    UserDestroysVm,
+)
 from model.state import State
 from model.system import Action, step
 from model.topology import TOPOLOGIES, initial
 from properties.engines.memory_domain import MemoryDomain
+from properties.engines.memory_judge import Judge
+from properties.engines.memory_scenarios import GFN, LEAF, LOAD, POINTER, STORE, UNCACHED, VIRTUAL
 from properties.engines.memory_states import key
 from properties.engines.search import Run
-from properties.property import Kind, Property
+from properties.property import Property
 
 
 @frozen
@@ -31,8 +41,70 @@ class Explored:
     complete: bool
     violations: dict[str, Run]
     kinds: frozenset[type[Action]]
+    met: frozenset[str]
+    """The properties that had something to say about: a step that is interesting to them occurred."""
 
 
+CONFIGURATIONS: tuple[tuple[str, MemoryDomain], ...] = (
+    (
+        "vmids",
+        MemoryDomain(
+            "two VMs of two vCPUs, each of which runs on both processors, with one VMID",
+            runs=tuple((cpu, vcpu) for cpu in (0, 1) for vcpu in range(4)), guests=(GuestLeft,), hosts=(),
+        ),
+    ),
+    (
+        "vmids",
+        MemoryDomain(
+            "two VMs of two vCPUs, one of each on each processor, with one VMID: accesses and TLB loads",
+            runs=((0, 0), (0, 2), (1, 1), (1, 3)), guests=(GuestLeft,), accesses=(LOAD,), loads=(LEAF,), hosts=(),
+        ),
+    ),
+    (
+        "memory",
+        MemoryDomain(
+            "two vCPUs on two processors fault on a page that the host takes away",
+            runs=((0, 0), (1, 1)), accesses=(LOAD,), host=(HostReclaims,), gfns=(GFN,),
+        ),
+    ),
+    (
+        "memory",
+        MemoryDomain(
+            "one vCPU loads, stores and has translations loaded, while the host takes its page away",
+            runs=((0, 0),), accesses=(LOAD, STORE), loads=(LEAF, POINTER), host=(HostReclaims,), gfns=(GFN,),
+        ),
+    ),
+    (
+        "memory-two-pages",
+        MemoryDomain(
+            "one vCPU uses a slot that user space deletes",
+            runs=((0, 0),), guests=(GuestLeft,), accesses=(LOAD,), loads=(LEAF,), host=(UserDeletesSlot,),
+        ),
+    ),
+    (
+        "memory",
+        MemoryDomain(
+            "a VM ends while the host takes its page", runs=((0, 0),), guests=(GuestLeft,), accesses=(LOAD,),
+            loads=(LEAF,), host=(UserDestroysVm, HostReclaims), hosts=(0, 1), gfns=(GFN,),
+        ),
+    ),
+    (
+        "memory-new",
+        MemoryDomain(
+            "a new VM gets its CPU interface and its first page, and ends",
+            runs=((0, 0),), guests=(GuestLeft,), accesses=(UNCACHED, STORE, VIRTUAL), remaps=(GFN,),
+            host=(InterfaceMapped, UserDestroysVm), hosts=(0,),
+        ),
+    ),
+    (
+        "memory-read-only",
+        MemoryDomain(
+            "two vCPUs take turns, and store to a page that may only be read",
+            runs=((0, 0), (0, 1)), guests=(GuestLeft, Stage1Loads), accesses=(STORE, VIRTUAL), hosts=(),
+        ),
+    ),
+)  # fmt: skip
+"""What is explored, completely, where nobody asks for another configuration."""
 Parents = dict[Hashable, tuple[Hashable, MemoryAction] | None]
 
 
@@ -52,6 +124,8 @@ def explore_memory(
     first = key(start.memory)
     parents: Parents = {first: None}
     waiting: deque[tuple[Hashable, State]] = deque([(first, start)])
+    violations: dict[str, Run] = {}
+    kinds: set[type[Action]] = set()
     transitions, complete = 0, True
     while waiting:
         here, state = waiting.popleft()
@@ -61,38 +135,18 @@ def explore_memory(
         for action in domain.actions(design, state):
             after = step(design, state, action)
             transitions += 1
+            kinds.add(type(action))
             assert after.memory is not None
             reached = key(after.memory)
             fresh = reached not in parents
             if fresh:
                 parents[reached] = (here, action)
                 waiting.append((reached, after))
-            for prop in judge.violated(state, action, after, fresh):
-                judge.violations[prop] = (*way_to(parents, here), action)
+            judge.meet(state, action, after)
+            for prop in judge.wrong(state, action, after, fresh):
+                violations[prop.id] = (*way_to(parents, here), action)
     seconds = time.monotonic() - began
-    return Explored(len(parents), transitions, seconds, complete, judge.violations, frozenset(judge.kinds))
-
-
-class Judge:
-    """Judges steps by the properties that speak about their kind, each until it is violated."""
-
-    def __init__(self, design: Design, properties: Iterable[Property]) -> None:
-        self.design, self.properties = design, tuple(properties)
-        self.violations: dict[str, Run] = {}
-        self.kinds: dict[type[Action], tuple[tuple[Property, ...], tuple[Property, ...]]] = {}
-
-    def violated(self, before: State, action: MemoryAction, after: State, fresh: bool) -> list[str]:
-        """The properties that a step violates and that no step has violated before; of states only new ones count."""
-        kind = type(action)
-        if kind not in self.kinds:
-            about = tuple(prop for prop in self.properties if issubclass(kind, prop.about))
-            self.kinds[kind] = about, tuple(prop for prop in about if prop.kind is not Kind.STATE)
-        asked = self.kinds[kind][0 if fresh else 1]
-        return [
-            prop.id
-            for prop in asked
-            if prop.id not in self.violations and not prop.holds(self.design, before, action, after)
-        ]
+    return Explored(len(parents), transitions, seconds, complete, violations, frozenset(kinds), frozenset(judge.met))
 
 
 def way_to(parents: Parents, state: Hashable) -> Run:

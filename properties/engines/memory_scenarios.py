@@ -135,6 +135,13 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 slots=((0, GFN, 2), (1, GFN, 1), (1, NEXT, 1)),
             ),
         ),
+        "deleted table": Scenario(
+            "memory-two-pages",
+            MemoryDomain(
+                "user space deletes a slot while a TLB holds a pointer to its table", runs=((0, 0),),
+                accesses=(LOAD,), loads=(POINTER,), host=(UserDeletesSlot,),
+            ),
+        ),
         "beyond": Scenario(
             "memory",
             MemoryDomain(

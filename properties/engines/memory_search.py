@@ -15,9 +15,10 @@ from model.memory.system import MemoryAction, ThreadSteps
 from model.state import State
 from model.system import Action, step
 from properties.engines.memory_domain import MemoryDomain
+from properties.engines.memory_judge import Judge
 from properties.engines.memory_states import key
 from properties.engines.search import Run, Violation
-from properties.property import Kind, Property
+from properties.property import Property
 
 Node = tuple[Hashable, int]
 """A state's key, and the processor whose thread made the last step, or -1."""
@@ -40,29 +41,17 @@ class MemorySearch:
 class Seen:
     """The nodes of a search that is under way, and how each was reached."""
 
-    design: Design
-    judged: tuple[Property, ...]
+    judge: Judge
     parents: dict[Node, tuple[Node, MemoryAction] | None]
     found: dict[str, Violation]
-    speaking: dict[type[Action], tuple[tuple[Property, ...], tuple[Property, ...]]]
     known: set[Hashable]
     transitions: int = 0
 
-    def properties(self, kind: type[Action]) -> tuple[tuple[Property, ...], tuple[Property, ...]]:
-        """The properties that speak about a kind of action: of states, and of steps."""
-        if kind not in self.speaking:
-            about = [prop for prop in self.judged if issubclass(kind, prop.about)]
-            of_states = tuple(prop for prop in about if prop.kind is Kind.STATE)
-            self.speaking[kind] = of_states, tuple(prop for prop in about if prop.kind is not Kind.STATE)
-        return self.speaking[kind]
-
-    def judge(self, node: Node, before: State, action: MemoryAction, after: State, fresh: bool) -> None:
-        """Note what a step violates that no shorter run violates; of states only new ones are asked."""
-        of_states, of_steps = self.properties(type(action))
-        for prop in (*of_states, *of_steps) if fresh else of_steps:
-            if prop.id not in self.found and not prop.holds(self.design, before, action, after):
-                run = (*self.way_to(node), action)
-                self.found[prop.id] = Violation(prop.id, run, prop.explain(self.design, before, action, after))
+    def note(self, node: Node, before: State, action: MemoryAction, after: State, fresh: bool) -> None:
+        """Note what a step violates that no shorter run violates."""
+        for prop in self.judge.wrong(before, action, after, fresh):
+            explanation = prop.explain(self.judge.design, before, action, after)
+            self.found[prop.id] = Violation(prop.id, (*self.way_to(node), action), explanation)
 
     def way_to(self, node: Node) -> Run:
         """The actions from the initial state to a node."""
@@ -93,7 +82,8 @@ def memory_search(
     began = time.monotonic()
     assert start.memory is not None
     first: Node = (key(start.memory), -1)
-    seen = Seen(design, tuple(properties), {first: None}, {}, {}, {first[0]})
+    judge = Judge(design, properties)
+    seen = Seen(judge, {first: None}, {}, {first[0]})
     level: list[tuple[Node, State]] = [(first, start)]
     depths, kinds = 0, set[type[Action]]()
     while level and (depth is None or depths < depth):
@@ -111,23 +101,29 @@ def memory_search(
                 own = isinstance(action, ThreadSteps) and action.cpu == node[1]
                 if not own:
                     kinds.add(type(action))
-                    advance(seen, node, state, action, following, domain)
+                    advance(seen, node, state, action, following, domain, most_states)
         level = following
     return result(seen, not level, depths, began, kinds)
 
 
 def advance(
-    seen: Seen, node: Node, state: State, action: MemoryAction, found: list[tuple[Node, State]], domain: MemoryDomain
+    seen: Seen,
+    node: Node,
+    state: State,
+    action: MemoryAction,
+    found: list[tuple[Node, State]],
+    domain: MemoryDomain,
+    most_states: int,
 ) -> None:
     """Take an action and, where it is a thread's step, those that follow it at no cost; the new nodes go to `found`."""
     waiting: deque[tuple[Node, State, MemoryAction]] = deque([(node, state, action)])
-    while waiting:
+    while waiting and len(seen.parents) <= most_states:
         node, state, action = waiting.popleft()
-        after = step(seen.design, state, action)
+        after = step(seen.judge.design, state, action)
         seen.transitions += 1
         assert after.memory is not None
         reached = key(after.memory)
-        seen.judge(node, state, action, after, reached not in seen.known)
+        seen.note(node, state, action, after, reached not in seen.known)
         seen.known.add(reached)
         runs = isinstance(action, ThreadSteps)
         target: Node = (reached, action.cpu if runs else -1)
@@ -136,14 +132,14 @@ def advance(
         seen.parents[target] = (node, action)
         found.append((target, after))
         if runs:
-            ways = domain.of_processor(seen.design.memory, after.memory, action.cpu)
+            ways = domain.of_processor(seen.judge.design.memory, after.memory, action.cpu)
             waiting += ((target, after, way) for way in ways if isinstance(way, ThreadSteps))
 
 
 def ended(seen: Seen, until: str | None) -> bool:
     """Whether what was asked for has been found."""
     if until == "all":
-        return len(seen.found) == len(seen.judged)
+        return len(seen.found) == len(seen.judge.open)
     return until is not None and (until in seen.found or (until == "first" and bool(seen.found)))
 
 

@@ -1,15 +1,18 @@
 """When two states of the memory system are the same for every future: what a state leaves behind in its key.
 
 Of generations only matters which is the current one, of sequence numbers only whether they still agree, and of a
-processor at rest only what it runs. Which pages are free matters, which of them was freed first does not.
+processor at rest only what it runs. What a page holds matters while it is a table: that nobody walks any other page is
+what `memory.tables_own` and `memory.translations_own` say of the same state. Which pages are free matters, which of them was freed first does not.
 """
 
 from collections.abc import Hashable
 
 from model.memory.design import GUEST, IDLE, place
-from model.memory.state import Core, MemoryState, Vm
+from model.memory.state import FREE, Core, MemoryState, Use, Vm
 
-RUN, FAULT = place("run"), place("fault")
+FAULT = place("fault")
+WALKED = (Use.TABLE, Use.DETACHED, Use.CACHE)
+"""The pages that table walks read, now or after the next steps."""
 
 
 def key(state: MemoryState) -> Hashable:
@@ -22,12 +25,20 @@ def key(state: MemoryState) -> Hashable:
         tuple([vcpu.stage1 for vcpu in state.vcpus]),
         tuple([vm_key(vm, generation) for vm in vms]),
         (allocator.next, allocator.lock, allocator.flushing),
-        state.memory.entries,
+        tables(state),
         state.pages.entries,
         state.backing.entries,
         state.tlb.entries,
         state.stage1_tlb.entries,
         state.hyp.entries,
+    )
+
+
+def tables(state: MemoryState) -> Hashable:
+    """What the tables hold: of other pages only who owns them matters to anybody who has no way into them."""
+    owners = state.pages.entries
+    return frozenset(
+        [item for item in state.memory.entries.items() if owners.get(item[0] >> 9, FREE).use in WALKED]
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from model.design import Design
 from model.memory.design import GUEST, IDLE, Do, Fact
-from model.memory.state import DEAD, MemoryState, Use
+from model.memory.state import DEAD, DYING, EMPTY, MemoryState, Use
 from model.memory.system import (
     GuestAccesses,
     GuestRemaps,
@@ -19,6 +19,7 @@ from model.memory.system import (
     UserSetsSlot,
     UserTouches,
     VcpuRuns,
+    in_routine,
     knows,
 )
 from model.state import State
@@ -107,7 +108,14 @@ def nothing_lost(design: Design, before: State, action: Action, after: State) ->
             implies(member(page.use, OWNED), negate(either(*dead))),
         )
 
-    return everywhere(state.pages, kept)
+    ended = [
+        implies(
+            member(vm.life, (DYING, EMPTY)),
+            either(*(every(c.vm == number, in_routine(c, "destroy")) for c in state.cores)),
+        )
+        for number, vm in enumerate(state.vms)
+    ]
+    return every(everywhere(state.pages, kept), *ended)
 
 
 NOTHING_LOST = Property(

@@ -247,14 +247,18 @@ def touched(design: MemoryDesign, state: MemoryState, cpu: int) -> Any:
 def own_touched(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of OWN_TABLES_TOUCHED."""
     state = memory_of(before)
-    if negate(at_any(design.memory, state.cores[action.cpu], *LOOKS_UP)):
-        return True
-    return touched(design.memory, state, action.cpu)
+    core = state.cores[action.cpu]
+    table = state.pages.get(core.table)
+    unlinked = every(table.use == Use.DETACHED, table.vm == core.vm)
+    frees = implies(at_any(design.memory, core, Do.FREE_TABLE), unlinked)
+    if negate(at_any(design.memory, core, *LOOKS_UP)):
+        return frees
+    return every(frees, touched(design.memory, state, action.cpu))
 
 
 OWN_TABLES_TOUCHED = Property(
     id="memory.own_tables_touched",
-    statement="Every descriptor that the highvisor reads or writes for a VM stands in a table of that VM.",
+    statement="The highvisor reads and writes for a VM only descriptors in its tables, and frees only unlinked ones.",
     claims=("C11", "C12"),
     question="Does the highvisor ever walk out of a VM's tables?",
     kind=Kind.STEP,
@@ -263,7 +267,7 @@ OWN_TABLES_TOUCHED = Property(
     interesting=lambda d, b, a, s: does(d.memory, memory_of(b), a) in LOOKS_UP,
     explain=lambda d, b, a, s: (
         f"the walk for gfn {memory_of(b).cores[a.cpu].gfn:#x} of VM{memory_of(b).cores[a.cpu].vm} "
-        "touches a page that is none of its tables of that level"
+        "touches, or frees, a page that is none of its tables of that kind"
     ),
 )
 
