@@ -6,17 +6,22 @@ from concurrent.futures import Future, ProcessPoolExecutor
 
 from attrs import evolve
 
+from model.designs.variations import REPAIRS
 from model.system import Action
 from model.topology import TOPOLOGIES, initial
 from properties import memory
 from properties.catalogue import PROPERTY
 from properties.designs import resolve
 from properties.engines.memory_explore import CONFIGURATIONS, Explored, explore_memory
+from properties.engines.memory_scenarios import SCENARIOS
+from properties.engines.memory_search import memory_search
 from properties.engines.memory_walk import walk_memory
 from properties.engines.shorten import shorten
 from properties.engines.walk import Walked
+from properties.faults.catalogue import FAULT
 from properties.property import Property, Result, Trace, Verdict
 from properties.traces.replay import replayed
+from properties.why import MOST_MEMORY_STATES, counterexample
 
 EXPLORE_SECONDS = 120.0
 """What one configuration may take."""
@@ -68,7 +73,40 @@ def explored(
     good = Verdict.EXPLORED if complete else Verdict.TESTED
     found = [(CONFIGURATIONS[number][0], one.violations) for number, one in enumerate(seen)]
     seconds = sum(one.seconds for one in seen)
-    return judged(design, fault, "explore", properties, found, met, good, scope, seconds)
+    results = judged(design, fault, "explore", properties, found, met, good, scope, seconds)
+    return [told for result in results for told in attributed(design, fault, result)]
+
+
+def attributed(design: str, fault: str | None, result: Result) -> list[Result]:
+    """The verdict, once for each known deviation of the design that violates the property, with a trace of its own."""
+    planted = resolve(design, fault)
+    has = {variation.id for variation in planted.variations}
+    lacking = [repair.deviation for repair in REPAIRS if repair.variation.id not in has]
+    prop, found = PROPERTY[result.property], []
+    for deviation in [name for name in (fault, *lacking) if name is not None and FAULT[name].scenarios]:
+        if deviation != fault and prop.id not in counterexample(deviation).properties:
+            continue
+        trace = in_situation(design, fault, deviation, prop)
+        if trace is not None:
+            covers = FAULT[deviation].statement
+            deviations = () if deviation == fault else (deviation,)
+            found.append(
+                evolve(result, verdict=Verdict.VIOLATED, covers=covers, trace=trace, deviations=deviations)
+            )
+    return found or [result]
+
+
+def in_situation(design: str, fault: str | None, deviation: str, prop: Property) -> Trace | None:
+    """The shortest violation of a property by the design itself, in the situations in which a deviation matters."""
+    planted = resolve(design, fault)
+    for name in FAULT[deviation].scenarios:
+        scenario = SCENARIOS[name]
+        start = initial(TOPOLOGIES[scenario.topology], planted)
+        seen = memory_search(planted, start, scenario.domain, (prop,), prop.id, most_states=MOST_MEMORY_STATES)
+        if prop.id in seen.found:
+            violation = seen.found[prop.id]
+            return Trace(design, fault, scenario.topology, prop.id, violation.actions, violation.explanation)
+    return None
 
 
 def walked(

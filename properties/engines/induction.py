@@ -14,7 +14,7 @@ from typing import Any
 import z3
 from attrs import evolve, fields, frozen
 
-from model.memory.design import GUEST, IDLE, MemoryDesign, facts, place, step_at
+from model.memory.design import GUEST, IDLE, MemoryDesign, facts, step_at
 from model.memory.hardware import Access
 from model.memory.state import (
     Allocator,

@@ -2,7 +2,7 @@
 
 Of generations only matters which is the current one, of sequence numbers only whether they still agree, and of a
 processor at rest only what it runs. What a page holds matters while it is a table: that nobody walks any other page is
-what `memory.tables_own` and `memory.translations_own` say of the same state. Which pages are free matters, which of them was freed first does not.
+what `memory.tables_own` and `memory.translations_own` say of the same state.
 """
 
 from collections.abc import Hashable

@@ -226,7 +226,7 @@ DEFERRED: Mapping[str, str] = MappingProxyType(
         "vabort-rewinds-smc-pc": "needs asynchronous aborts that are pending while another exit is handled",
         "mmio-completed-twice": "needs MMIO emulation across two KVM_RUNs, in one run with what memory does",
         "icache-shared-by-sibling-vcpus": "needs the contents of the instruction cache",
-        "s1walk-write-seen-as-read": "needs table walks that write tables, as hardware does that manages the access flag",
+        "s1walk-write-seen-as-read": "needs table walks that write tables, for the access flag",
         "setway-emulated-locally": "needs the contents of each processor's data cache",
     }
 )

@@ -14,6 +14,7 @@ from properties.faults.generated import slug
 from spec.citations import Citation, arm, linux
 
 MMU = "arch/arm/kvm/mmu.c"
+Steps = tuple[MemoryStep, ...]
 BY_ROUTINE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "run": ("VMIDs", "translations", "siblings"),
@@ -32,7 +33,7 @@ BY_STEP: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "run: flush all VMIDs": ("translations",),
         "fault: decide": ("outside",),
         "fault: break": ("read-only",),
-        "fault: drain": ("read-only",),
+        "fault: drain": ("read-only", "read-only siblings"),
         "fault: flush": ("read-only",),
         "reclaim: flush": ("two pages",),
         "replace: flush": ("slots",),
@@ -69,7 +70,7 @@ def changed(design: Design, change: Callable[[MemoryDesign], MemoryDesign]) -> D
     return evolve(design, memory=change(design.memory))
 
 
-def with_routine(routine: str, change: Callable[[tuple[MemoryStep, ...]], tuple[MemoryStep, ...]], design: Design) -> Design:
+def with_routine(routine: str, change: Callable[[Steps], Steps], design: Design) -> Design:
     """The design with one routine of its memory management changed."""
     steps = change(design.memory.steps(routine))
     return evolve(design, memory=evolve(design.memory, **{routine: steps}))  # type: ignore[arg-type]
@@ -87,7 +88,7 @@ def rechecked_unlocked(design: Design) -> Design:
     return evolve(design, memory=evolve(design.memory, run=run, generation_checked_under_lock=True))
 
 
-def blocks_anywhere(steps: tuple[MemoryStep, ...]) -> tuple[MemoryStep, ...]:
+def blocks_anywhere(steps: Steps) -> Steps:
     """The fault path that maps whole blocks."""
     kept = without(steps, "fault: link third level")
     return tuple(evolve(s, do=Do.SET_LEAF_BLOCK) if s.do is Do.SET_LEAF else s for s in kept)
@@ -152,7 +153,8 @@ def step_faults(design: MemoryDesign) -> Iterator[Fault]:
         other = steps[at + 1].name
         yield Fault(
             f"swap/{slug(name)}/{slug(other)}", f"'{name}' before '{other}'", f"'{other}' comes before '{name}'",
-            (*steps[at].sources, *sources), partial(with_routine, routine, partial(swapped, name=name)), XX
+            (*steps[at].sources, *sources), partial(with_routine, routine, partial(swapped, name=name)), frozenset(),
+            "order", BY_STEP.get(name, BY_ROUTINE[routine]),
         )  # fmt: skip
 
 
@@ -167,10 +169,8 @@ SWAPS: tuple[tuple[str, str, tuple[Citation, ...]], ...] = (
     ("run", "run: check generation at last", ()),
     ("fault", "fault: read mmu_notifier_seq", (linux("include/linux/kvm_host.h", "mmu_notifier_retry"),)),
     ("fault", "fault: pin the page", ()),
-    ("fault", "fault: clean the page", ()),
     ("fault", "fault: lock", ()),
     ("fault", "fault: link second level", ()),
-    ("fault", "fault: link third level", ()),
     ("fault", "fault: leave an equal descriptor", ()),
     ("fault", "fault: break", ()),
     ("fault", "fault: drain", (arm("A3.8.3"),)),

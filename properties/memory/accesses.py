@@ -1,4 +1,4 @@
-"""What a guest's accesses reach: its own memory and its CPU interface, as far as it may, and nothing of anybody else."""
+"""What a guest's accesses reach: its own memory and its CPU interface, as far as it may, and nothing else."""
 
 from typing import Any
 

@@ -83,7 +83,7 @@ def counted(design: Design, before: State, action: Action, after: State) -> Any:
 
 INVALIDATIONS_COUNTED = Property(
     id="memory.invalidations_counted",
-    statement="mmu_notifier_count is 0 exactly while no invalidation is under way, so that faults can be handled again.",
+    statement="mmu_notifier_count is 0 exactly while no invalidation is under way: then faults are handled again.",
     claims=("C13",),
     question="How long do faults wait for an MMU notifier?",
     kind=Kind.STATE,
@@ -223,7 +223,7 @@ def private(design: Design, before: State, action: Action, after: State) -> Any:
 
 PRIVATE = Property(
     id="memory.private",
-    statement="What is done for a VM changes no page, table, slot or VMID of another VM, and no page of the host or Hyp.",
+    statement="What is done for a VM changes no page, slot or VMID of another VM, and no page of the host or Hyp mode.",
     claims=("C11", "C12"),
     question="What can one VM do to another, other than take its time and flush its translations?",
     kind=Kind.STEP,

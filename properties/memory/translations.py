@@ -151,7 +151,7 @@ ONE_VMID = Property(
     holds=one_vmid,
     interesting=lambda d, b, a, s: does(d.memory, memory_of(b), a) is Do.ENTER,
     explain=lambda d, b, a, s: "; ".join(
-        f"CPU{n} runs a guest of VM{c.vm} with VMID {vmid_of(c.vttbr)}, the VM has {vmid_of(memory_of(s).vms[c.vm].vttbr)}"
+        f"CPU{n} runs VM{c.vm} with VMID {vmid_of(c.vttbr)}, the VM has {vmid_of(memory_of(s).vms[c.vm].vttbr)}"
         for n, c in enumerate(memory_of(s).cores)
         if c.at == GUEST
     ),

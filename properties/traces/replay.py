@@ -71,7 +71,7 @@ def expand(design: Design, state0: State, actions: Iterable[Action]) -> list[Tra
     state = state0
     for number, (action, waits) in enumerate(zip(given, _waiting(given), strict=True), 1):
         if not named(state, action):
-            raise Stuck(number, f"{type(action).__name__} names a processor, vCPU or VM that the topology does not have")
+            raise Stuck(number, f"{type(action).__name__} names a processor or vCPU that the topology does not have")
         fuel = FUEL
         while not guard(design, state, action):
             way = _way_on(state, action.cpu)
