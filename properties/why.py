@@ -78,12 +78,13 @@ def counterexample(identifier: str, thorough: bool = True) -> Found:
 def in_memory(design: Design, fault: Fault, thorough: bool) -> Found:
     """The shortest counterexample of a fault of memory management, in the first of its situations that has one."""
     scopes = []
+    most = MOST_MEMORY_STATES if fault.id not in EXCUSES else MOST_EXCUSED_STATES
     for name in fault.scenarios:
         scenario = SCENARIOS[name]
         start = initial(TOPOLOGIES[scenario.topology], design)
         more = 2 if thorough else 0
         seen = memory_search(
-            design, start, scenario.domain, memory.PROPERTIES, "first", most_states=MOST_MEMORY_STATES, more=more
+            design, start, scenario.domain, memory.PROPERTIES, "first", most_states=most, more=more
         )
         if seen.found:
             return caught(fault, seen.found, scenario.topology)
@@ -95,6 +96,8 @@ def in_memory(design: Design, fault: Fault, thorough: bool) -> Found:
 
 
 MOST_MEMORY_STATES = 30_000
+MOST_EXCUSED_STATES = 4_000
+"""How far an excused fault is looked for: far enough to see that the excuse is needed."""
 OPAQUE = "; registers of the GIC and the timers count as words without a behaviour of their own"
 
 

@@ -106,8 +106,8 @@ def vm(number: int, layout: Layout, design: MemoryDesign) -> Vm:
     vttbr = (ROOTS[number] << 12) & design.base_mask | (number + 1) << 48
     return Vm(
         life=ALIVE, ready=1 if layout.ready else 0, root=ROOTS[number], generation=1 if layout.assigned else 0,
-        vttbr=vttbr if layout.assigned else 0, mmu_lock=0, count=0, seq=0, interface=INTERFACE_GFN, structure=STRUCTURES[number], slots=(memory, Slot(NO_SLOT, 0, 0)),
-        ran_last=(0,) * layout.processors,
+        vttbr=vttbr if layout.assigned else 0, mmu_lock=0, count=0, seq=0, interface=INTERFACE_GFN,
+        structure=STRUCTURES[number], slots=(memory, Slot(NO_SLOT, 0, 0)), ran_last=(0,) * layout.processors,
     )  # fmt: skip
 
 

@@ -178,7 +178,10 @@ def host_imo(design: Design) -> Design:
 def _faults() -> tuple[Fault, ...]:
     design = reference()
     remembered = (*memory.historical(), *memory.step_faults(design.memory))
-    return (*deviations(), *historical(), *structural(), *generated(design), *remembered)
+    found = (
+        evolve(fault, scenarios=memory.BY_LOWVISOR.get(fault.id, fault.scenarios)) for fault in generated(design)
+    )
+    return (*deviations(), *historical(), *structural(), *found, *remembered)
 
 
 FAULTS: tuple[Fault, ...] = _faults()
@@ -213,10 +216,6 @@ EXCUSES: Mapping[str, Excuse] = MappingProxyType(
                 "without/exit-isb-after-cntv_ctl",
             )
         },
-        "without/trap-translate": Excuse(
-            "which address ATS1CPR finds for a permission fault is stage 1 translation, which is not modelled yet",
-            (arm("B3.12.5"), linux("arch/arm/kvm/interrupts.S", "guest_trap")),
-        ),
     }
 )
 """Faults that are equivalent only because something is not modelled."""

@@ -57,6 +57,8 @@ BY_DEVIATION: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The situations in which a repair matters."""
+BY_LOWVISOR: Mapping[str, tuple[str, ...]] = MappingProxyType({"without/trap-translate": ("address",)})
+"""The situations in which a fault of the lowvisor is one of memory management."""
 HOSTS_OWN = (Do.RELEASE_PAGE, Do.GIVE_BACK, Do.REPLACE_PAGE, Do.FREE_MEMORY)
 """What the host's own memory management does, which is no decision of KVM/ARM."""
 TWO_IN_ONE = (Do.SYNCHRONIZE,)
@@ -183,14 +185,11 @@ SWAPS: tuple[tuple[str, str, tuple[Citation, ...]], ...] = (
     ("reclaim", "reclaim: unlink third level", ()),
     ("reclaim", "reclaim: drain the third level", (arm("A3.8.3"),)),
     ("reclaim", "reclaim: flush the third level", ()),
-    ("reclaim", "reclaim: unlock", ()),
-    ("reclaim", "reclaim: free the page", ()),
     ("reclaim", "reclaim: sequence number", (linux("virt/kvm/kvm_main.c", "kvm_mmu_notifier_invalidate_range_end"),)),
     ("reclaim", "reclaim: count down", ()),
     ("delete", "delete: mark the slot", ()),
     ("destroy", "destroy: unregister the notifier", ()),
     ("destroy", "destroy: flush", ()),
-    ("destroy", "destroy: free the tables", ()),
     ("destroy", "destroy: unmap from Hyp mode", ()),
     ("interface", "interface: map GICV", ()),
 )
@@ -222,6 +221,10 @@ BOTH_NEEDED = Excuse(
     "the interface of a new VM, which no guest has used, needs both pages: none is left over",
     (linux(MMU, "kvm_phys_addr_ioremap"),),
 )
+UNDER_THE_LOCK = Excuse(
+    "both are changed, and read by the fault path, while mmu_lock is held",
+    (linux("include/linux/kvm_host.h", "mmu_notifier_retry"),),
+)
 EXCUSES: Mapping[str, Excuse] = MappingProxyType(
     {
         "without/run-vcpu_load": FLUSHES_MORE,
@@ -233,6 +236,7 @@ EXCUSES: Mapping[str, Excuse] = MappingProxyType(
         "without/destroy-clear-the-tables": NOBODY_WALKS,
         "without/destroy-drain": NOBODY_WALKS,
         "without/interface-done": BOTH_NEEDED,
+        "swap/reclaim-sequence-number/reclaim-count-down": UNDER_THE_LOCK,
     }
 )
 """Faults that nothing catches, each with the reason why it may stand."""

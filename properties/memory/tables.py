@@ -165,7 +165,7 @@ NO_CHURN = Property(
     about=(ThreadSteps,),
     holds=unchurned,
     interesting=lambda d, b, a, s: does(d.memory, memory_of(b), a) is Do.COMPARE,
-    explain=lambda d, b, a, s: "the descriptor is there already: cleared, it makes siblings fault, which clear it again",
+    explain=lambda d, b, a, s: "the descriptor is there already: cleared, it makes siblings fault, and they clear it",
 )
 
 
