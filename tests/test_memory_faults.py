@@ -1,14 +1,20 @@
 """Wrong memory management is found: each property has a fault that it catches, each bug of history a short trace."""
 
 import pytest
+from attrs import evolve
 
 from model.designs.catalogue import LINUX_3_12
 from model.designs.memory_variations import MEMORY_REPAIRS
+from model.memory.design import GUEST
+from model.memory.system import GuestRemaps
+from model.system import step
 from model.topology import TOPOLOGIES, initial
 from properties import memory
 from properties.catalogue import PROPERTY
 from properties.check_memory import in_situation
 from properties.designs import resolve
+from properties.engines.memory_scenarios import SCENARIOS
+from properties.engines.memory_search import memory_search
 from properties.engines.witness import witness
 from properties.faults.catalogue import EXCUSES, FAULT
 from properties.traces.replay import replayed
@@ -16,12 +22,12 @@ from properties.why import counterexample
 
 BITES = {
     "memory.isolated": "without/reclaim-flush",
-    "memory.permissions": "without/replace-flush",
+    "memory.permissions": "s2-read-only-writable",
     "memory.no_stale_data": "uncached-guest-reads-stale-dram",
     "memory.siblings_apart": "tlb-shared-by-sibling-vcpus",
     "memory.tables_own": "memslot-delete-keeps-mapping",
     "memory.slots_only": "without/fault-decide",
-    "memory.tables_backed": "without/fault-retry-after-an-invalidation",
+    "memory.tables_backed": "s2-read-only-writable",
     "memory.break_before_make": "s2-no-break-before-make",
     "memory.no_churn": "s2-same-block-refault-livelock",
     "memory.fault_resolved": "s2-writable-not-readable",
@@ -85,6 +91,24 @@ def test_an_excused_fault_is_caught_by_nothing_near(fault: str) -> None:
 @pytest.mark.parametrize("prop", memory.PROPERTIES, ids=lambda prop: prop.id)
 def test_what_a_property_is_about_occurs(prop) -> None:  # type: ignore[no-untyped-def]
     assert witness(prop) is not None
+
+
+def test_a_slot_beyond_the_address_space_lets_one_vm_change_the_tables_of_another() -> None:
+    design, scenario = resolve("reference", "memslot-beyond-ipa-limit"), SCENARIOS["beyond, among VMs"]
+    start = initial(TOPOLOGIES[scenario.topology], design)
+    found = memory_search(design, start, scenario.domain, (PROPERTY["memory.private"],), "first").found
+    assert "memory.private" in found
+
+
+def test_a_guest_that_leaves_for_its_own_translations_is_not_free_to_change_them() -> None:
+    design, action = resolve("reference", None), GuestRemaps(0, 0x80001)
+    before = initial(TOPOLOGIES["memory"], design)
+    inside = evolve(before.memory, cores=(evolve(before.memory.cores[0], at=GUEST), before.memory.cores[1]))
+    before, holds = evolve(before, memory=inside), PROPERTY["memory.stage1_free"].holds
+    after = step(design, before, action)
+    left = evolve(after.memory, cores=(evolve(after.memory.cores[0], at=0), after.memory.cores[1]))
+    assert holds(design, before, action, after)
+    assert not holds(design, before, action, evolve(after, memory=left))
 
 
 def test_every_property_of_memory_stands_in_the_table_above() -> None:

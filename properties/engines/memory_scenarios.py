@@ -23,6 +23,8 @@ from properties.engines.memory_domain import MemoryDomain, access
 GFN, NEXT = FIRST_GFN, FIRST_GFN + 1
 BEYOND = 1 << 28
 """The first gfn that no guest can address."""
+ELSEWHERE = (1 << 29) + FIRST_GFN
+"""A gfn for which the index into the first VM's first-level tables leads to the third one's."""
 LOAD, STORE = access(GFN), access(GFN, write=1)
 WALKED = access(GFN, cached=0)
 UNCACHED = access(GFN, uncached=1)
@@ -148,6 +150,13 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 "user space sets a slot that no guest can address, and the host takes its page",
                 runs=((0, 0),), accesses=(LOAD,), host=(UserSetsSlot, UserTouches, HostReclaims, UserDeletesSlot),
                 gfns=(BEYOND,), slots=((1, BEYOND, 1), (1, BEYOND - 1, 2)),
+            ),
+        ),
+        "beyond, among VMs": Scenario(
+            "vmids-three-vms",
+            MemoryDomain(
+                "user space sets a slot whose first-level descriptor would be in another VM's table",
+                host=(UserSetsSlot, UserTouches, HostReclaims), gfns=(ELSEWHERE,), slots=((1, ELSEWHERE, 1),),
             ),
         ),
         "life": Scenario(

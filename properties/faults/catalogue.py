@@ -177,7 +177,7 @@ def host_imo(design: Design) -> Design:
 @cache
 def _faults() -> tuple[Fault, ...]:
     design = reference()
-    remembered = (*memory.historical(), *memory.step_faults(design.memory))
+    remembered = (*memory.historical(), *memory.structural(), *memory.step_faults(design.memory))
     found = (
         evolve(fault, scenarios=memory.BY_LOWVISOR.get(fault.id, fault.scenarios)) for fault in generated(design)
     )

@@ -101,6 +101,11 @@ def write_only(design: Design) -> Design:
     return evolve(design, memory=evolve(design.memory, read_write=0b10))
 
 
+def all_writable(design: Design) -> Design:
+    """The design whose permission to read only also permits writes."""
+    return evolve(design, memory=evolve(design.memory, read_only=0b11))
+
+
 def historical() -> Iterator[Fault]:
     """Bugs that KVM/ARM had in its memory management, other than those of Linux 3.12."""
     for identifier, element, statement, source, plant, scenarios in (
@@ -137,6 +142,15 @@ def historical() -> Iterator[Fault]:
         ),
     ):  # fmt: skip
         yield Fault(identifier, element, statement, (source,), plant, frozenset(), "history", scenarios)
+
+
+def structural() -> Iterator[Fault]:
+    """What if the permissions of stage 2 were left alone?"""
+    yield Fault(
+        "s2-read-only-writable", "HAP of a read-only page", "a page that the host protects is mapped for writes, too",
+        (arm("B3.6.2"), linux("arch/arm/kvm/mmu.c", "user_mem_abort")), all_writable, frozenset(), "structure",
+        ("read-only",),
+    )  # fmt: skip
 
 
 def step_faults(design: MemoryDesign) -> Iterator[Fault]:
