@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from benchmarks import commands, comparison, engines, execution
+from benchmarks import commands, comparison, engines, execution, walks
 from benchmarks.figure import Effort, Figure
 
 QUICK = Effort(seconds=0.4, samples=3, long=False, patience=10.0)
@@ -19,6 +19,7 @@ FULL = Effort(seconds=3.0, samples=7, long=True, patience=60.0)
 BENCHMARKS: dict[str, Callable[[Effort], tuple[Figure, ...]]] = {
     "operations": execution.guest_operations,
     "switch": execution.world_switches,
+    "walks": walks.walking,
     "search": engines.searching,
     "explore": engines.exploring,
     "walk": engines.walking,

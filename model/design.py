@@ -110,6 +110,46 @@ class Skip:
     """Whether a trapped instruction whose condition fails is stepped over without emulation."""
 
 
+class Completion(Enum):
+    """How KVM_RUN knows that it has to complete an access to a device."""
+
+    EXIT_REASON = "the exit reason in the structure shared with user space says MMIO"
+    OUTSTANDING = "a flag of the vCPU says that an access is outstanding"
+
+
+class Skipping(Enum):
+    """When an instruction that accesses a device is stepped over."""
+
+    AT_EXIT = "when its access is decoded"
+    AT_COMPLETION = "when its access is completed"
+    NEVER = "never"
+
+
+@frozen
+class DeviceAccess:
+    """How an access to an emulated device is carried out."""
+
+    completion: Completion = Completion.EXIT_REASON
+    trusts_run: bool = True
+    """Whether length and direction of a completed access are read back from the structure that user space writes."""
+    reports_in_kernel: bool = True
+    """Whether an access that the kernel itself completes sets the exit reason too."""
+    signal_clears_reason: bool = True
+    """Whether a KVM_RUN that returns at once, for a signal, leaves an exit reason of its own."""
+    skips: Skipping = Skipping.AT_EXIT
+    lengths: tuple[int, int, int] = (1, 2, 4)
+    """The bytes of an access by HSR.SAS."""
+    adds_offset: bool = True
+    """Whether the place in the page is part of the address that the device is told."""
+    banked: bool = True
+    """Whether the register of a store is the one that the guest's mode sees."""
+    extends_sign: bool = True
+    delivers: bool = True
+    """Whether a load's register receives what the device answers."""
+    awaits: bool = True
+    """Whether the vCPU runs only when user space has called KVM_RUN again."""
+
+
 class Placement(Enum):
     """Which mode the host's kernel and the highvisor run in."""
 
@@ -144,6 +184,7 @@ class Design:
     emulated: tuple[Emulated, ...]
     injection: Injection
     skip: Skip
+    mmio: DeviceAccess
     placement: Placement
     virtualization_extensions: bool
     """False before the Virtualization Extensions: a guest kernel runs at PL0 and nothing traps to Hyp."""

@@ -4,6 +4,7 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from model.highvisor.mmio import NO_ACCESS, NO_RUN, Access, KvmRun
 from model.lowvisor.context import Context, Image, Vm
 from model.memory.state import MemoryState
 from spec.processor import Processor, Vfp
@@ -75,6 +76,10 @@ class Vcpu:
     standing: Standing = Standing.READY
     cleaned_elsewhere: bool = False
     """Whether the processors it runs on later clean their caches first, after a set/way operation."""
+    run: KvmRun = NO_RUN
+    """What the kernel and user space share about it."""
+    mmio: Access = NO_ACCESS
+    """Its last access to a device."""
 
 
 @frozen

@@ -3,7 +3,9 @@
 A step is as small as the code's own atomicity: each step of the lowvisor is one, each exit the highvisor handles is
 one, each guest or host instruction is one. `step` is the only way forward.
 
-Not modelled: the time that passes, memory and TLBs, the distributor and list registers' behaviour, timers' behaviour;
+Not modelled: the time that passes, memory slots and TLBs, the distributor and list registers' behaviour (an access that
+the distributor accepts is answered with any value), timers' behaviour; a user space that writes the structure it shares
+with the kernel while the kernel reads it, which weakens `mmio.delivered` and `mmio.described`;
 the exit that finds a permission fault's address by ATS1CPR always succeeds (its silent retry needs stage 1).
 """
 
@@ -11,11 +13,13 @@ from attrs import evolve, field, frozen
 
 from model.action import Action as Action
 from model.design import KERNEL_MODE_OF, Design, ExitCode, Placement, Vector
-from model.highvisor.exits import MemoryAnswer, Progress, Result, handle_exit
+from model.highvisor import run
+from model.highvisor.exits import Exit, MemoryAnswer, Progress, Result, handle_exit
+from model.highvisor.mmio import ExitReason, KvmRun
 from model.lowvisor import moves
 from model.lowvisor.moves import TranslateFaultAddress
 from model.memory.system import MemoryAction, memory_guard, memory_step
-from model.state import Physical, Standing, State, Thread, Where, context
+from model.state import Physical, Standing, State, Thread, Vcpu, Where, context
 from spec import exceptions, interrupts
 from spec.citations import arm, gic, linux, paper, rule
 from spec.execute import execute
@@ -25,16 +29,40 @@ from spec.processor import Processor
 from spec.psr import T_BIT, is_hyp, mode
 from spec.registers import REGISTERS, write
 from spec.syndrome import ExceptionClass
-from spec.words import U32, bit, bits, clear, either, every, negate, put, put_all, replaced, sub
+from spec.words import U32, U64, bit, bits, clear, either, every, negate, put, put_all, replaced, sub
 
 INTERRUPTS = "arch/arm/kvm/interrupts.S"
 
 
 @frozen
 class HostRunsVcpu(Action):
-    """The host's thread of a vCPU calls the lowvisor to run it (KVM_RUN, or the next turn of the run loop)."""
+    """The host's thread of a vCPU, in the run loop of KVM_RUN, calls the lowvisor to run it."""
 
     vcpu: int
+
+
+@frozen
+class UserSpaceAnswers(Action):
+    """User space, as the device, writes what the vCPU's access gets (or any bytes, where it is a store)."""
+
+    vcpu: int
+    value: U64
+
+
+@frozen
+class UserSpaceWrites(Action):
+    """User space writes anything into the structure that it shares with the kernel."""
+
+    vcpu: int
+    run: KvmRun
+
+
+@frozen
+class UserSpaceRuns(Action):
+    """User space calls KVM_RUN again; with a signal pending it completes an access, but does not run the guest."""
+
+    vcpu: int
+    interrupted: bool = False
 
 
 @frozen
@@ -96,6 +124,8 @@ class HighvisorHandles(Action):
     """The highvisor handles the exit; `answer` is what it finds at a faulting address."""
 
     answer: MemoryAnswer = MemoryAnswer.MAPPED
+    data: U32 = 0
+    """What the virtual distributor's register holds, where that is what a load reads."""
 
 
 @frozen
@@ -129,10 +159,16 @@ def guard(design: Design, state: State, action: Action) -> bool:
     where = physical.thread.where
     match action:
         case HostRunsVcpu(cpu, vcpu):
-            busy = (Where.GUEST, Where.LOWVISOR, Where.HIGHVISOR, Where.HUNG, Where.SECURE)
-            free = all(p.thread.vcpu != vcpu or p.thread.where not in busy for p in state.processors)
-            ready = where is Where.HOST and free and state.vcpus[vcpu].standing is not Standing.IN_USER_SPACE
-            return ready and in_run_loop(design, physical.cpu)
+            ready = where is Where.HOST and free(state, vcpu)
+            inside = state.vcpus[vcpu].standing is not Standing.IN_USER_SPACE
+            return ready and inside and in_run_loop(design, physical.cpu)
+        case UserSpaceAnswers(_, vcpu) | UserSpaceRuns(_, vcpu):
+            ready = where is Where.HOST and free(state, vcpu)
+            outside = state.vcpus[vcpu].standing is Standing.IN_USER_SPACE
+            told = isinstance(action, UserSpaceRuns) or state.vcpus[vcpu].run.exit_reason == ExitReason.MMIO
+            return ready and outside and told
+        case UserSpaceWrites(_, vcpu):
+            return where is Where.HOST and free(state, vcpu)
         case GuestExecutes(_, instruction):
             return where is Where.GUEST and possible(physical, instruction)
         case HostExecutes(_, instruction):
@@ -154,6 +190,12 @@ def guard(design: Design, state: State, action: Action) -> bool:
         case HighvisorHandles():
             return where is Where.HIGHVISOR
     return False
+
+
+def free(state: State, vcpu: int) -> bool:
+    """Whether no processor is amid running the vCPU."""
+    busy = (Where.GUEST, Where.LOWVISOR, Where.HIGHVISOR, Where.HUNG, Where.SECURE)
+    return all(p.thread.vcpu != vcpu or p.thread.where not in busy for p in state.processors)
 
 
 @rule(linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_ioctl_run"), arm("B9.3.3"))
@@ -186,6 +228,12 @@ def step(design: Design, state: State, action: Action) -> State:
     match action:
         case HostRunsVcpu(_, vcpu):
             return with_physical(state, action, host_calls(design, physical, vcpu))
+        case UserSpaceAnswers(_, vcpu, value):
+            return with_vcpu(state, vcpu, run.answer(state.vcpus[vcpu], value))
+        case UserSpaceWrites(_, vcpu, written):
+            return with_vcpu(state, vcpu, put(state.vcpus[vcpu], "run", written))
+        case UserSpaceRuns(_, vcpu, signalled):
+            return with_vcpu(state, vcpu, run.kvm_run(design, state.vcpus[vcpu], signalled))
         case GuestExecutes(_, instruction, choices):
             return with_physical(state, action, guest_executes(design, physical, instruction, choices))
         case GuestTrapsUnforeseen(_, ec):
@@ -206,8 +254,8 @@ def step(design: Design, state: State, action: Action) -> State:
             return lowvisor_steps(design, state, action)
         case HypFaults():
             return with_physical(state, action, hyp_faults(design, physical))
-        case HighvisorHandles(_, answer):
-            return highvisor_handles(design, state, action, answer)
+        case HighvisorHandles(_, answer, data):
+            return highvisor_handles(design, state, action, answer, data)
     raise AssertionError(action)
 
 
@@ -219,6 +267,11 @@ def resolves(design: Design) -> bool:
 def with_physical(state: State, action: Action, physical: Physical) -> State:
     """The state with the acting processor replaced."""
     return put(state, "processors", replaced(state.processors, action.cpu, physical))
+
+
+def with_vcpu(state: State, number: int, vcpu: Vcpu) -> State:
+    """The state with one vCPU replaced."""
+    return put(state, "vcpus", replaced(state.vcpus, number, vcpu))
 
 
 @rule(gic("5.3.1"))
@@ -383,26 +436,38 @@ def hyp_faults(design: Design, physical: Physical) -> Physical:
 
 
 @rule(linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_ioctl_run"), linux("arch/arm/kvm/handle_exit.c", "handle_exit"))
-def highvisor_handles(design: Design, state: State, action: Action, answer: MemoryAnswer) -> State:
+def highvisor_handles(design: Design, state: State, action: Action, answer: MemoryAnswer, data: U32) -> State:
     """The highvisor handles the exit and the host decides what to run next."""
     physical = state.processors[action.cpu]
     thread = physical.thread
     vcpu = state.vcpus[thread.vcpu]
-    handled = handle_exit(design, vcpu.image, thread.code, answer)
+    handled = handle_exit(design, vcpu.image, thread.code, answer, data)
     cpu = put(physical.cpu, "cpsr", clear(physical.cpu.cpsr, IRQ_MASKED))
     if handled.live_spsr is not None:
         cpu = write(cpu, handled.live_spsr, vcpu.image.cpsr)
-    standing = {Result.BLOCKED: Standing.BLOCKED, Result.USER_SPACE: Standing.IN_USER_SPACE}.get(
-        handled.result, Standing.READY
-    )
     where = Where.PANICKED if handled.result is Result.HOST_CRASHED else Where.HOST
     moved = evolve(physical, cpu=cpu, thread=evolve(thread, where=where))
-    cleaned = vcpu.cleaned_elsewhere | handled.caches_elsewhere
-    kept = evolve(vcpu, image=handled.image, standing=standing, cleaned_elsewhere=cleaned)
+    processors = replaced(state.processors, action.cpu, moved)
+    return evolve(state, processors=processors, vcpus=replaced(state.vcpus, thread.vcpu, kept_by(vcpu, handled)))
+
+
+STANDING = {
+    Result.BLOCKED: Standing.BLOCKED,
+    Result.USER_SPACE: Standing.IN_USER_SPACE,
+    Result.ERROR: Standing.IN_USER_SPACE,
+}
+"""Where an exit leaves the vCPU's thread, unless it stays in the run loop."""
+
+
+def kept_by(vcpu: Vcpu, handled: Exit) -> Vcpu:
+    """The vCPU behind a handled exit."""
     return evolve(
-        state,
-        processors=replaced(state.processors, action.cpu, moved),
-        vcpus=replaced(state.vcpus, thread.vcpu, kept),
+        vcpu,
+        image=handled.image,
+        standing=STANDING.get(handled.result, Standing.READY),
+        cleaned_elsewhere=vcpu.cleaned_elsewhere | handled.caches_elsewhere,
+        run=vcpu.run if handled.run is None else handled.run,
+        mmio=vcpu.mmio if handled.access is None else handled.access,
     )
 
 
@@ -422,4 +487,4 @@ def progress_of(design: Design, state: State, action: HighvisorHandles) -> Progr
     """How the handler of the exit at hand makes progress."""
     physical = state.processors[action.cpu]
     image = state.vcpus[physical.thread.vcpu].image
-    return handle_exit(design, image, physical.thread.code, action.answer).progress
+    return handle_exit(design, image, physical.thread.code, action.answer, action.data).progress

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from properties import classification, memory, specification, split_mode, table1, trap_completeness, world_switch
+from properties import (
+    classification,
+    memory,
+    mmio,
+    specification,
+    split_mode,
+    table1,
+    trap_completeness,
+    world_switch,
+)
 from properties.property import Property
 
 PROPERTIES: tuple[Property, ...] = (
@@ -11,6 +20,7 @@ PROPERTIES: tuple[Property, ...] = (
     *world_switch.PROPERTIES,
     *split_mode.PROPERTIES,
     *memory.PROPERTIES,
+    *mmio.PROPERTIES,
     *specification.PROPERTIES,
     *classification.PROPERTIES,
     *table1.PROPERTIES,

@@ -9,28 +9,34 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from model.design import Design
+from model.designs.catalogue import reference
 from model.designs.variations import REPAIRS
-from model.system import PHYSICAL, Action
+from model.system import PHYSICAL, Action, HighvisorHandles, UserSpaceRuns
 from model.topology import TOPOLOGIES, initial
 from properties import check_memory
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.check_memory import divided
 from properties.designs import resolve
-from properties.engines.domain import CALL, Domain, relevant
+from properties.engines.domain import CALL, Domain, devices, relevant
 from properties.engines.explore import CONFIGURATIONS, explore
 from properties.engines.prove import Failure, Settled, combine, prove_share
 from properties.engines.search import Run, search
 from properties.engines.walk import walk
 from properties.engines.witness import runs
 from properties.faults.catalogue import FAULT
+from properties.faults.fault import Fault
 from properties.property import Property, Result, Trace, Verdict
 from properties.traces.replay import Stuck, expand, replayed
 from properties.why import COSTLY, TOPOLOGY, counterexample
+from properties.why import told as told_of
 from spec.operations import Choices, Instruction
 
 SHARES_PER_JOB = 4
 STEPWISE = tuple(prop for prop in divided(PROPERTIES)[1] if prop.enumerate is None)
 HUNT_SECONDS = 20.0
+DEVICE_DEPTH = 5
+MOST_DEVICE_STATES = 2000
+"""How far to search for what a deviation in the emulation of devices violates with a hostile user space."""
 
 
 @frozen
@@ -100,7 +106,8 @@ def proved(request: Request) -> list[Result]:
     if not stepwise:
         return sorted(results, key=lambda result: order[result.property])
     begun = time.monotonic()
-    settled, unfinished = settle_all(request, tuple(prop.id for prop in stepwise))
+    asked = (*(prop.id for prop in stepwise), *(helper for prop in stepwise for helper in prop.assumes))
+    settled, unfinished = settle_all(request, tuple(dict.fromkeys(asked)))
     seconds = time.monotonic() - begun
     for prop in stepwise:
         results += judged(request, design, prop, settled, unfinished, seconds)
@@ -177,6 +184,9 @@ def judged(
         return [evolve(result, covers=f"{scope}; contradictory assumptions in {settled.vacuous[0]}")]
     if unfinished:
         return [evolve(result, covers=f"{scope}; the budget ended before {unfinished} more parts")]
+    unsound = [name for name in prop.assumes if any(name == failed for failed, _ in settled.failures)]
+    if unsound:
+        return [evolve(result, covers=f"{scope}; rests on {unsound[0]}, which does not hold")]
     if not questions:
         return [evolve(result, covers="no obligation speaks about it")]
     if prop.id not in runs(design, STEPWISE):
@@ -200,7 +210,8 @@ def violations(
     if not decided:
         return [evolve(result, covers=f"{result.covers}; undecided at {where}")]
     found: list[Result] = []
-    for deviation in lacking(design) if request.fault is None else ():
+    known = () if request.fault is not None else lacking(design)
+    for deviation in (name for name in known if not FAULT[name].scenarios):
         violation = deviating(deviation, prop.id)
         if violation is not None:
             here = placed(request, design, violation)
@@ -222,7 +233,17 @@ def deviating(deviation: str, prop: str) -> Trace | None:
     for identifier, trace in counterexample(deviation).traces:
         if identifier == prop:
             return trace
-    return None
+    return deviating_devices(FAULT[deviation], prop)
+
+
+def deviating_devices(fault: Fault, prop: str) -> Trace | None:
+    """The same for a deviation in the emulation of devices, with every access and a hostile user space."""
+    if not any(name.startswith("MMIO.") for name in fault.touches):
+        return None
+    design = fault.plant(reference())
+    start, asked = initial(TOPOLOGIES[TOPOLOGY], design), (PROPERTY[prop],)
+    found = search(design, start, devices(), asked, DEVICE_DEPTH, prop, most_states=MOST_DEVICE_STATES).found
+    return told_of(fault, found[prop]) if prop in found else None
 
 
 def placed(request: Request, design: Design, trace: Trace) -> Trace:
@@ -250,6 +271,8 @@ def hunted(request: Request, design: Design, prop: Property, failures: Iterable[
     named = dict.fromkeys(f.instruction for f in failures if isinstance(f.instruction, Instruction))
     cti = tuple((instruction, choices) for instruction in tuple(named)[:6] for choices in TRIED)
     domains.append(Domain("the operations of the failed obligations, and HVC", (*cti, CALL), (), PHYSICAL))
+    if any(issubclass(kind, prop.about) for kind in (HighvisorHandles, UserSpaceRuns)):
+        domains.append(devices())
     deadline = time.monotonic() + min(HUNT_SECONDS, request.remaining() or HUNT_SECONDS)
     for domain in domains:
         for depth in (2, 3, 5):

@@ -51,7 +51,7 @@ def _claims() -> tuple[Claim, ...]:
         Claim(
             "C13", "A fault on a VM's own memory is filled by the host, and the access repeats.", "3.3", Pending.MEMORY
         ),
-        Claim("C14", "A fault elsewhere is an access to an emulated device, chosen by its IPA.", "3.4", Pending.MEMORY),
+        Claim("C14", "A fault elsewhere is an access to an emulated device, chosen by its IPA.", "3.4"),
         Claim("C15", "A VM changes its own stage 1 translation without a trap.", "3.2"),
         Claim("C16", "VFP is switched at most once in a stay in a VM, and not at all where it is unused.", "3.2"),
         Claim("C17", "A physical interrupt takes a running VM out, and the host handles it.", "3.5"),

@@ -62,9 +62,11 @@ class Property:
     holds: Predicate
     interesting: Predicate
     explain: Callable[[Design, State, Action, State], str] = field(default=lambda *_: "")
+    """What is wrong about a step that violates it, in one line with the names and values concerned."""
+    assumes: tuple[str, ...] = ()
+    """The properties that its proof takes for granted of the state before a step, by id."""
     enumerate: Callable[[Design], "Enumeration"] | None = field(default=None)
     """For a property of a finite table: goes through all of it."""
-    """What is wrong about a step that violates it, in one line with the names and values concerned."""
 
 
 @frozen

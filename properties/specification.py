@@ -11,7 +11,7 @@ import attrs
 
 from model.design import Design
 from model.state import Physical, State, Where
-from model.system import Action, GuestExecutes, HighvisorHandles, InterruptTaken
+from model.system import Action, GuestExecutes, HighvisorHandles, InterruptTaken, UserSpaceRuns
 from properties.property import Enumeration, Kind, Property
 from spec.coprocessor.decode import ROWS, decode, holds
 from spec.coprocessor.row import Form, Row
@@ -100,8 +100,8 @@ def status_legal(old: int, new: int, before: SystemControl, after: SystemControl
 def legal_kept(design: Design, before: State, action: Action, after: State) -> bool:
     """The predicate of LEGAL_STATE: what a guest does, and what the highvisor does to it, keeps its context legal."""
     old, new = before.processors[action.cpu], after.processors[action.cpu]
-    if isinstance(action, HighvisorHandles):
-        vcpu = old.thread.vcpu
+    if isinstance(action, HighvisorHandles | UserSpaceRuns):
+        vcpu = action.vcpu if isinstance(action, UserSpaceRuns) else old.thread.vcpu
         return still_legal(before.vcpus[vcpu].image, after.vcpus[vcpu].image)
     if old.thread.where is not Where.GUEST:
         return True
@@ -123,7 +123,7 @@ LEGAL_STATE = Property(
     claims=(),
     question="What do the proofs assume of a guest's state, and is it so?",
     kind=Kind.STATE,
-    about=(GuestExecutes, InterruptTaken, HighvisorHandles),
+    about=(GuestExecutes, InterruptTaken, HighvisorHandles, UserSpaceRuns),
     holds=legal_kept,
     interesting=lambda d, b, a, s: b.processors[a.cpu].thread.where is Where.GUEST,
     explain=_explain_illegal,
@@ -148,13 +148,16 @@ def fit(before: Any, after: Any) -> bool:
 
 
 def words_fit(design: Design, before: State, action: Action, after: State) -> bool:
-    """The predicate of WORDS_FIT: of the processor, its stack and VFP area, and the vCPU's image."""
+    """The predicate of WORDS_FIT: of the processor, its stack and VFP area, and of the vCPU."""
     old, new = before.processors[action.cpu], after.processors[action.cpu]
-    image = before.vcpus[new.thread.vcpu].image, after.vcpus[new.thread.vcpu].image
+    number = getattr(action, "vcpu", new.thread.vcpu)
+    given, left = before.vcpus[number], after.vcpus[number]
     pushed = () if new.stack is old.stack else new.stack[_shared(old, new) :]
     return every(
         fit(old.cpu, new.cpu),
-        fit(*image),
+        fit(given.image, left.image),
+        fit(given.run, left.run),
+        fit(given.mmio, left.mmio),
         fit(old.host_vfp, new.host_vfp),
         *(every(word >= 0, word < 1 << 32) for word in pushed),
     )

@@ -84,6 +84,8 @@ def misnamed(design: Design) -> Iterator[Flaw]:
             yield _no("emulated", "row of the coprocessor catalogue", entry.row, ROW)
         if entry.stored is not None and entry.stored not in declared(Image):
             yield _no(f"emulated {entry.row}", "field of the image", entry.stored, declared(Image))
+    if not all(1 <= length <= 4 for length in design.mmio.lengths):
+        yield Flaw(f"mmio.lengths: {design.mmio.lengths} are not lengths of 1 to 4 bytes")
     for name, pairs, limit in (("vectors", design.vectors, 0x20), ("handlers", design.handlers, 0x40)):
         for number, _ in pairs:
             if not 0 <= number < limit:

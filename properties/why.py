@@ -27,6 +27,8 @@ COSTLY = ("world_switch.hyp_fault_contained",)
 DEPTHS = (3, 5)
 """How many chosen actions a search allows: the second number where the first finds nothing."""
 MOST_STATES = 250
+MOST_STATES_FAR = 2000
+"""The same for the faults whose counterexample is known to be longer."""
 
 
 @frozen
@@ -53,7 +55,7 @@ def counterexample(identifier: str, thorough: bool = True) -> Found:
     design = fault.plant(reference())
     if fault.scenarios:
         return in_memory(design, fault, thorough)
-    for depth in DEPTHS:
+    for depth in (*DEPTHS, *((fault.depth,) if fault.depth > max(DEPTHS) else ())):
         result = hunt(design, fault, depth, thorough)
         if result.found:
             return caught(fault, result.found)
@@ -111,7 +113,8 @@ def hunt(design: Design, fault: Fault, depth: int, thorough: bool) -> Search:
     cheap = tuple(prop for prop in PROPERTIES if prop.id not in COSTLY and prop not in memory.PROPERTIES)
     start = initial(TOPOLOGIES[TOPOLOGY], design)
     until = None if thorough else "first"
-    return search(design, start, relevant(fault.touches), cheap, depth, until, most_states=MOST_STATES)
+    most = MOST_STATES if depth <= max(DEPTHS) else MOST_STATES_FAR
+    return search(design, start, relevant(fault.touches), cheap, depth, until, most_states=most)
 
 
 def hunt_costly(design: Design, fault: Fault) -> Found | None:
@@ -144,7 +147,7 @@ def caught(fault: Fault, found: Mapping[str, Violation], topology: str = TOPOLOG
     return Found(fault.id, shortest, "caught", tuple(found), "", length(best.actions), traces)
 
 
-def told(fault: Fault, violation: Violation, topology: str) -> Trace:
+def told(fault: Fault, violation: Violation, topology: str = TOPOLOGY) -> Trace:
     """A violation as a trace of the reference with the fault planted."""
     return Trace("reference", fault.id, topology, violation.property, violation.actions, violation.explanation)
 

@@ -55,7 +55,9 @@ def stage2_abort(cpu: Processor, instruction: Instruction, unknown: U32) -> Outc
         return Outcome(taken, Event.STAGE2_ABORT)
     assert isinstance(operation, Load | Store)
     stores = 1 if isinstance(operation, Store) else 0
-    iss = syndrome.iss_data_abort(1, 2, 0, operation.rt, 0, 0, 0, stores, FaultStatus.TRANSLATION_3)
+    signed = operation.sign_extends if isinstance(operation, Load) else 0
+    size, described = operation.size, operation.described
+    iss = syndrome.iss_data_abort(described, size, signed, operation.rt, 0, 0, 0, stores, FaultStatus.TRANSLATION_3)
     taken = exceptions.take_data_abort(
         cpu, AbortKind.STAGE2, iss, operation.address, operation.ipa_page, instruction.wide, unknown
     )

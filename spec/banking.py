@@ -93,6 +93,11 @@ def write_core(cpu: Processor, n: CoreNumber, value: U32) -> Processor:
     return written
 
 
+def read_below_hyp(context: Banks, n: int) -> int:
+    """`read_core` on any record with CPSR and the banks of PL1 and PL0."""
+    return read_banked(context, CORE_BELOW_HYP, mode(context.cpsr), n)
+
+
 def write_below_hyp(context: S, n: int, value: int) -> S:
     """`write_core` on any record with CPSR and the banks of PL1 and PL0: a processor, or a context saved in memory."""
     return write_banked(context, CORE_BELOW_HYP, mode(context.cpsr), n, value)

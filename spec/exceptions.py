@@ -225,10 +225,10 @@ def abort_goes_to_hyp(cpu: Processor, kind: AbortKind) -> bool:
 def hpfar(kind: AbortKind, iss: U25, ipa_page: U28, unknown: U32) -> U32:
     """HPFAR after an abort taken to Hyp mode: IPA[39:12] in bits [31:4].
 
-    It is UNKNOWN except for stage 2 faults, and among these for permission faults outside a stage 1 table walk.
+    It is UNKNOWN except for stage 2 faults on a stage 1 table walk, and Translation and Access flag faults of stage 2.
     """
-    permission = bits(iss, 5, 2) == FaultStatus.PERMISSION_1 >> 2
-    valid = every(kind == AbortKind.STAGE2, either(negate(permission), bit(iss, WALK_BIT) == 1))
+    told = member(bits(iss, 5, 2), (FaultStatus.TRANSLATION_1 >> 2, FaultStatus.ACCESS_FLAG_1 >> 2))
+    valid = every(kind == AbortKind.STAGE2, either(told, bit(iss, WALK_BIT) == 1))
     return choose(valid, ipa_page, bits(unknown, 27, 0)) << 4
 
 

@@ -16,7 +16,7 @@ from attrs import frozen
 from spec.citations import arm, rule
 from spec.coprocessor.row import Row
 from spec.psr import T_BIT
-from spec.words import U1, U2, U4, U16, U32, Width, bit, either, every
+from spec.words import U1, U2, U4, U16, U32, Width, bit, either, every, implies
 
 CoreNumber = Annotated[int, Width(4, limit=15)]
 """A core register number from 0 to 14."""
@@ -70,25 +70,35 @@ class Branch(Operation):
     target: U32
 
 
+AccessSize = Annotated[int, Width(2, limit=3)]
+"""The size of a load or store: 0 a byte, 1 a halfword, 2 a word."""
+
+
 @frozen
 class Load(Operation):
-    """A load of a word from memory into a core register; `fault` is what the memory system answers."""
+    """A load from memory into a core register, which gets `value`; `fault` is what the memory system answers."""
 
     rt: CoreNumber
     address: U32
     value: U32
     fault: MemoryOutcome = MemoryOutcome.OK
     ipa_page: Annotated[int, Width(28)] = 0
+    size: AccessSize = 2
+    sign_extends: U1 = 0
+    described: U1 = 1
+    """0 for the forms that a syndrome does not describe (HSR.ISV): those that write a base or several registers."""
 
 
 @frozen
 class Store(Operation):
-    """A store of a core register to memory."""
+    """A store of a core register to memory; `size` and `described` are as for a load."""
 
     rt: CoreNumber
     address: U32
     fault: MemoryOutcome = MemoryOutcome.OK
     ipa_page: Annotated[int, Width(28)] = 0
+    size: AccessSize = 2
+    described: U1 = 1
 
 
 @frozen
@@ -310,6 +320,12 @@ NARROW = (Compute, Branch, Load, Store, Fetch, Wfi, Wfe, Sev, Yield, Svc, Bkpt, 
 
 @rule(arm("A6.2"), arm("A6.3"))
 def is_encodable(instruction: Instruction, cpsr: U32) -> bool:
-    """Whether the current instruction set has the instruction in the size it claims: 16 bits only in Thumb state."""
+    """Whether the current instruction set has the instruction in the size it claims: 16 bits only in Thumb state.
+
+    No load extends the sign of a whole word.
+    """
     narrow = isinstance(instruction.operation, NARROW)
-    return either(instruction.wide == 1, every(bit(cpsr, T_BIT) == 1, narrow))
+    sized = either(instruction.wide == 1, every(bit(cpsr, T_BIT) == 1, narrow))
+    if isinstance(instruction.operation, Load):
+        return every(sized, implies(instruction.operation.sign_extends == 1, instruction.operation.size < 2))
+    return sized

@@ -12,6 +12,7 @@ from benchmarks.comparison import ours
 from benchmarks.execution import MIX, entered
 from benchmarks.figure import Effort, Figure
 from benchmarks.rules import STATEMENTS, Statement
+from benchmarks.walks import PA, walks
 from model.designs.catalogue import DESIGNS
 from spec.execute import execute
 from spec.operations import Choices, Instruction
@@ -28,6 +29,13 @@ def test_an_operation_of_the_mix_does_what_its_name_says(name, operation):
     cpu = entered(DESIGNS["reference"]()).processors[0].cpu
     event = execute(cpu, Instruction(operation), Choices()).event
     assert (event is Event.TRAPPED) == (name in TRAPPED)
+
+
+@pytest.mark.parametrize("name", walks())
+def test_every_measured_translation_reaches_the_guests_memory(name):
+    for at in (0x345, 0x123_4567, 0x3FF_FFFF):
+        found = walks()[name](at)
+        assert (found.status, found.pa) == (0, PA + at)
 
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=[statement.name for statement in STATEMENTS])

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from model.designs.catalogue import reference
 from model.state import State, Where
-from model.system import Action, HostRunsVcpu, guard, step
+from model.system import Action, guard, step
 from model.topology import TOPOLOGIES, Topology, initial
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.engines.components import NotPrivate
@@ -45,7 +45,7 @@ def onward(state: State, cpu: int) -> list[Action]:
 
 def chosen(domain: Domain, state: State, cpu: int) -> list[Action]:
     """What a processor at rest may do."""
-    calls: list[Action] = [HostRunsVcpu(cpu, vcpu) for vcpu in range(len(state.vcpus))]
+    calls = [action for vcpu in range(len(state.vcpus)) for action in domain.called(cpu, vcpu)]
     offered = [*calls, *domain.private(cpu, state.processors[cpu].thread.where)]
     return [action for action in offered if guard(DESIGN, state, action)]
 

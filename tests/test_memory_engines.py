@@ -1,4 +1,4 @@
-"""Exploring, walking and searching the memory system: the reference holds, what is planted is found, again and again."""
+"""Exploring, walking and searching the memory system: the reference holds, what is planted is found."""
 
 from typing import Any
 

@@ -143,7 +143,7 @@ def left_with(case: Injected) -> Image:
 
 @pytest.mark.parametrize("case", injections(), ids=lambda case: f"hsr-{case.hsr:08x}")
 def test_injected_exception_is_the_recorded_one(case: Injected) -> None:
-    after = handle_exit(LINUX, left_with(case), ExitCode.HVC, MemoryAnswer.NOTHING).image
+    after = handle_exit(LINUX, left_with(case), ExitCode.HVC, MemoryAnswer.DEVICE).image
     observed = (read(after, f"lr_{case.exception}"), read(after, f"spsr_{case.exception}"), after.pc, after.cpsr)
     assert [hex(v) for v in observed] == [hex(v) for v in (case.lr, case.cpsr, case.new_pc, case.new_cpsr)]
 

@@ -313,6 +313,9 @@ def test_values_like_a_given_one_keep_its_frame() -> None:
         "load.address",
         "load.value",
         "load.ipa_page",
+        "load.size",
+        "load.sign_extends",
+        "load.described",
     }
 
 

@@ -68,7 +68,7 @@ def test_the_chosen_actions_of_a_run_are_those_of_the_trace() -> None:
 
 def test_an_answer_of_the_highvisor_is_given_at_its_exit() -> None:
     fault = Load(3, 0x1000, 0, MemoryOutcome.STAGE2_FAULT)
-    actions = (HostRunsVcpu(0, 0), GuestExecutes(0, Instruction(fault)), HighvisorHandles(0, MemoryAnswer.NOTHING))
+    actions = (HostRunsVcpu(0, 0), GuestExecutes(0, Instruction(fault)), HighvisorHandles(0, MemoryAnswer.DEVICE))
     run = expand(REFERENCE, start(), actions)
     assert [taken.action for taken in run if isinstance(taken.action, HighvisorHandles)] == [actions[-1]]
 

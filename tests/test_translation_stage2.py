@@ -102,12 +102,12 @@ def test_xn_denies_only_the_fetch() -> None:
 @pytest.mark.parametrize(("memattr", "protected", "status"), [(DEVICE, 1, 15), (0, 1, 15), (DEVICE, 0, 0), (5, 1, 0)])
 def test_protected_walks_refuse_tables_in_device_memory(memattr: int, protected: int, status: int) -> None:
     tables = memory(three_levels(ROOT, IPA, page(PA, memattr=memattr), SPARE))
-    assert table_read(tables, stage2_table(ROOT, VTCR), protected, IPA).status == status
+    assert table_read(tables, stage2_table(ROOT, VTCR), protected, IPA)[0] == status
 
 
 def test_a_descriptor_in_write_only_memory_cannot_be_read() -> None:
     tables = memory(three_levels(ROOT, IPA, page(PA, hap=2), SPARE))
-    assert table_read(tables, stage2_table(ROOT, VTCR), 0, IPA).status == FaultStatus.PERMISSION_3
+    assert table_read(tables, stage2_table(ROOT, VTCR), 0, IPA)[0] == FaultStatus.PERMISSION_3
 
 
 VTTBR, ANY_VTCR, ANY_IPA = symbolic(U64, "vttbr"), symbolic(U32, "vtcr"), symbolic(U40, "ipa")

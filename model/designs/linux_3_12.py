@@ -1,6 +1,6 @@
 """KVM/ARM as Linux 3.12 has it, step by step: the tables that every other design varies."""
 
-from model.design import Design, Emulated, Emulation, Handler, Injection, Placement, Skip, Vector
+from model.design import Design, DeviceAccess, Emulated, Emulation, Handler, Injection, Placement, Skip, Vector
 from model.designs.memory import MEMORY_3_12
 from model.lowvisor.moves import (
     INTERRUPTS_HEAD,
@@ -264,6 +264,7 @@ LINUX_3_12 = Design(
     emulated=EMULATED,
     injection=Injection(-4, -2, -4, -2, 0, 4, 0, 4),
     skip=Skip(),
+    mmio=DeviceAccess(),
     placement=Placement.KERNEL_MODE,
     virtualization_extensions=True,
     memory=MEMORY_3_12,

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from attrs import evolve, frozen
 
 from model.design import (
+    Completion,
     Design,
     Handler,
     Injection,
@@ -170,6 +171,17 @@ def panic_on_hyp_fault(design: Design) -> Design:
     return evolve(design, vectors=vectors)
 
 
+def complete_once(design: Design) -> Design:
+    """KVM_RUN completes an access that the vCPU remembers as outstanding, whatever the shared exit reason says."""
+    mmio = evolve(design.mmio, completion=Completion.OUTSTANDING, reports_in_kernel=False)
+    return evolve(design, mmio=mmio)
+
+
+def keep_width(design: Design) -> Design:
+    """Length and direction of an access are the kernel's own when it is completed."""
+    return evolve(design, mmio=evolve(design.mmio, trusts_run=False))
+
+
 HEAD = "arch/arm/kvm/interrupts_head.S"
 
 REPAIRS: tuple[Repair, ...] = (
@@ -280,6 +292,24 @@ REPAIRS: tuple[Repair, ...] = (
         ),
         "hyp-fault-unbalances-stack",
         panic_on_hyp_fault,
+    ),
+    Repair(
+        Variation(
+            "mmio-completed-once",
+            "KVM_RUN completes an access to a device where the vCPU has one outstanding, not by the shared exit reason",
+            (linux("virt/kvm/arm/mmio.c", "kvm_handle_mmio_return", "5.3"),),
+        ),
+        "D13",
+        complete_once,
+    ),
+    Repair(
+        Variation(
+            "mmio-width-kept",
+            "length and direction of an access to a device are not read back from memory that user space writes",
+            (linux("arch/arm64/kvm/mmio.c", "kvm_handle_mmio_return", "5.9"),),
+        ),
+        "mmio-width-from-user-space",
+        keep_width,
     ),
     *(Repair(variation, deviation, change) for variation, deviation, change in MEMORY_REPAIRS),
 )

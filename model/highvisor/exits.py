@@ -4,15 +4,16 @@ from enum import Enum, IntEnum
 
 from attrs import evolve, frozen
 
-from model.design import Design, Emulated, Emulation, ExitCode, Handler
-from model.highvisor import emulate
+from model.design import Design, Emulated, Emulation, ExitCode, Handler, Skipping
+from model.highvisor import emulate, mmio
+from model.highvisor.mmio import Access, Decision, KvmRun
 from model.lowvisor.context import Image
 from spec import syndrome
 from spec.banking import write_below_hyp
 from spec.citations import linux, rule
 from spec.coprocessor.decode import ROW
 from spec.registers import write
-from spec.words import U4, U32, bit, bits, every, member, negate
+from spec.words import U4, U32, bit, bits, choose, every, member, put
 
 HANDLE_EXIT = "arch/arm/kvm/handle_exit.c"
 COPROC = "arch/arm/kvm/coproc.c"
@@ -47,8 +48,11 @@ class MemoryAnswer(IntEnum):
     """What the highvisor finds at a faulting IPA: the environment's choice until memory slots are modelled."""
 
     MAPPED = 0
+    """A memory slot holds the page, and maps it."""
     DEVICE = 1
-    NOTHING = 2
+    """No memory slot holds the page: user space has to know the device."""
+    IN_KERNEL = 2
+    """No memory slot holds the page, and the virtual distributor accepts the access."""
 
 
 @frozen
@@ -62,28 +66,37 @@ class Exit:
     """Whether every processor that runs this vCPU later cleans its caches first."""
     live_spsr: str | None = None
     """The processor's own register that received the old CPSR in place of the image."""
+    run: KvmRun | None = None
+    """What user space is told of an access to a device."""
+    access: Access | None = None
+    """What the vCPU remembers of it."""
 
 
 @rule(linux(HANDLE_EXIT, "handle_exit"))
-def handle_exit(design: Design, image: Image, code: int, answer: MemoryAnswer = MemoryAnswer.MAPPED) -> Exit:
-    """The outcome of one exit by its code: an interrupt resumes, a bad exception in Hyp mode stops the machine."""
+def handle_exit(
+    design: Design, image: Image, code: int, answer: MemoryAnswer = MemoryAnswer.MAPPED, data: U32 = 0
+) -> Exit:
+    """The outcome of one exit by its code: an interrupt resumes, a bad exception in Hyp mode stops the machine.
+
+    `answer` and `data` are what a memory access meets: what is at its IPA, and what the distributor's register holds.
+    """
     match code:
         case ExitCode.IRQ | ExitCode.FIQ:
             return Exit(image, Result.RESUME, Progress.RETRIED)
         case ExitCode.UNDEFINED:
             return Exit(image, Result.HOST_CRASHED, Progress.NONE)
         case ExitCode.HVC | ExitCode.DATA_ABORT | ExitCode.PREF_ABORT:
-            return handle_trap(design, image, answer)
+            return handle_trap(design, image, answer, data)
     return Exit(image, Result.ERROR, Progress.LEFT)
 
 
 @rule(linux(HANDLE_EXIT, "handle_exit"), linux("arch/arm/kvm/emulate.c", "kvm_condition_valid"))
-def handle_trap(design: Design, image: Image, answer: MemoryAnswer) -> Exit:
+def handle_trap(design: Design, image: Image, answer: MemoryAnswer, data: U32) -> Exit:
     """The outcome of a synchronous trap: by its class's handler, or stepped over where its condition fails."""
     if design.skip.checks_condition and not emulate.condition_valid(image):
         return skipped(design, image)
     handler = handler_of(design, bits(image.hsr, 31, 26))
-    return run_handler(design, handler, image, answer)
+    return run_handler(design, handler, image, answer, data)
 
 
 @rule(linux(HANDLE_EXIT, "kvm_get_exit_handler"))
@@ -96,7 +109,7 @@ def handler_of(design: Design, ec: U32) -> Handler:
 
 
 @rule(linux(HANDLE_EXIT, "arm_exit_handlers"))
-def run_handler(design: Design, handler: Handler, image: Image, answer: MemoryAnswer) -> Exit:
+def run_handler(design: Design, handler: Handler, image: Image, answer: MemoryAnswer, data: U32) -> Exit:
     """The outcome of one handler."""
     match handler:
         case Handler.WFX:
@@ -112,7 +125,7 @@ def run_handler(design: Design, handler: Handler, image: Image, answer: MemoryAn
         case Handler.SMC_CALL_UNSKIPPED:
             return Exit(write(image, "r0", PSCI_NOT_IMPLEMENTED), Result.RESUME, Progress.NONE)
         case Handler.GUEST_ABORT:
-            return guest_abort(design, image, answer)
+            return guest_abort(design, image, answer, data)
         case Handler.HYP_ABORT:
             return Exit(image, Result.ERROR, Progress.LEFT)
         case Handler.BUG:
@@ -147,21 +160,36 @@ def skipped(design: Design, image: Image) -> Exit:
     return Exit(emulate.skip_instruction(image, design.skip.advances_it), Result.RESUME, Progress.SKIPPED)
 
 
-@rule(linux("arch/arm/kvm/mmu.c", "kvm_handle_guest_abort"), linux("arch/arm/kvm/mmio.c", "io_mem_abort"))
-def guest_abort(design: Design, image: Image, answer: MemoryAnswer) -> Exit:
-    """A stage-2 fault maps a page and retries, is a device access for user space, or goes to the guest as an abort."""
-    prefetch = bits(image.hsr, 31, 26) == 0x20
-    if negate(member(image.hsr & 0x3C, (0x04, 0x0C))):
-        return Exit(image, Result.ERROR, Progress.LEFT)
-    if answer == MemoryAnswer.MAPPED:
-        return Exit(image, Result.RESUME, Progress.RETRIED)
-    if answer == MemoryAnswer.DEVICE:
-        if prefetch:
+@rule(linux("arch/arm/kvm/mmu.c", "kvm_handle_guest_abort"))
+def guest_abort(design: Design, image: Image, answer: MemoryAnswer, data: U32) -> Exit:
+    """A stage 2 fault maps a page and retries, is an access to a device, or goes to the guest as an abort."""
+    match mmio.abort_decision(image.hsr, choose(answer == MemoryAnswer.MAPPED, 1, 0)):
+        case Decision.MAP:
+            return Exit(image, Result.RESUME, Progress.RETRIED)
+        case Decision.MMIO:
+            return device_access(design, image, answer == MemoryAnswer.IN_KERNEL, data)
+        case Decision.INJECT_PREFETCH:
             return aborted(design, image, True)
-        return Exit(emulate.skip_instruction(image, design.skip.advances_it), Result.USER_SPACE, Progress.LEFT)
-    if prefetch:
-        return aborted(design, image, True)
-    return aborted(design, image, False)
+        case Decision.INJECT_DATA:
+            return aborted(design, image, False)
+    return Exit(image, Result.ERROR, Progress.LEFT)
+
+
+@rule(linux(mmio.MMIO, "io_mem_abort"), linux("arch/arm/kvm/vgic.c", "vgic_handle_mmio"))
+def device_access(design: Design, image: Image, in_kernel: bool, data: U32) -> Exit:
+    """An access to a device: the distributor completes it at once, any other device is user space's."""
+    access = mmio.decode_hsr(design, image)
+    run = mmio.prepare(design, image, access)
+    behind = emulate.skip_instruction(image, design.skip.advances_it)
+    if in_kernel:
+        run = put(run, "data", choose(access.write == 1, run.data, data))
+        left = image if design.mmio.skips is Skipping.NEVER else behind
+        done = mmio.handle_mmio_return(design, left, run, access)
+        told = run if design.mmio.reports_in_kernel else None
+        return Exit(done, Result.RESUME, Progress.SKIPPED, run=told, access=mmio.answered(access))
+    left = behind if design.mmio.skips is Skipping.AT_EXIT else image
+    result = Result.USER_SPACE if design.mmio.awaits else Result.RESUME
+    return Exit(left, result, Progress.LEFT, run=run, access=access)
 
 
 def aborted(design: Design, image: Image, prefetch: bool) -> Exit:

@@ -199,7 +199,7 @@ GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.READ_SEQ: (Fact.NUMBERED,),
         Do.LOCK_MMU: (Fact.MMU_LOCK,),
         Do.LINK_SECOND: (Fact.HAS_SECOND,),
-        Do.BREAK: (Fact.OPEN,),
+        Do.BREAK: (Fact.CLEARED, Fact.OPEN),
         Do.COUNT_UP: (Fact.COUNTED,),
         Do.CLEAR_LEAF: (Fact.CLEARED, Fact.OPEN),
         Do.DETACH_THIRD: (Fact.DETACHING,),
@@ -247,6 +247,8 @@ LOSES: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.DETACH_THIRD: (Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
         Do.DETACH_SECOND: (Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
         Do.FREE_TABLE: (Fact.DETACHING, Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
+        Do.SET_LEAF: NO_LEAF,
+        Do.SET_REPLACED: NO_LEAF,
         Do.RELEASE_PAGE: NO_LEAF,
         Do.GIVE_BACK: NO_LEAF,
         Do.REPLACE_PAGE: NO_LEAF,
@@ -292,13 +294,13 @@ def ways_on(steps: tuple[MemoryStep, ...], index: int) -> tuple[tuple[int, bool]
 def after(step: Do, known: frozenset[Fact], jumped: bool) -> frozenset[Fact]:
     """The facts behind a step, given those before it; a step that jumps did not do what it is there for.
 
-    CLEAR_LEAF jumps where there is nothing to clear: the page in hand then has no descriptor and no translation.
+    CLEAR_LEAF and BREAK jump where there is nothing to clear: no descriptor, and so no translation either.
     NEXT_PAGE jumps back where there is a next page.
     """
     if jumped and step is Do.NEXT_PAGE:
         return known - frozenset(NO_LEAF)
     if jumped:
-        return known | frozenset(NO_LEAF) if step is Do.CLEAR_LEAF else known
+        return known | frozenset(NO_LEAF) if step in (Do.CLEAR_LEAF, Do.BREAK) else known
     gained = set(GAINS.get(step, ()))
     gained |= {new for given, new in FOLLOWS.get(step, ()) if given in known}
     return (known - frozenset(LOSES.get(step, ()))) | gained

@@ -27,6 +27,7 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "steps": ("Steps", "Each step of the lowvisor left out."),
     "order": ("Order", "Each pair of neighbouring steps exchanged."),
     "handlers": ("Handlers and emulation", "Each handler and each emulated register left out."),
+    "devices": ("Accesses to devices", "Each decision about an access to an emulated device, spoilt."),
     "deviations": ("Deviations of Linux 3.12", "The reference without each of its repairs."),
     "history": ("Bugs of history", "Bugs that KVM/ARM had in its world switch, traps and emulation."),
 }

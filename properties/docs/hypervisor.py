@@ -32,7 +32,7 @@ def elements(design: Design) -> dict[Key, object]:
     found.update((("vectors", f"{offset:#04x}"), vector) for offset, vector in design.vectors)
     found.update((("handlers", f"{ec:#04x}"), handler) for ec, handler in design.handlers)
     found.update((("emulated", entry.row), entry) for entry in design.emulated)
-    for record in ("injection", "skip"):
+    for record in ("injection", "skip", "mmio"):
         values = attrs.asdict(getattr(design, record))
         found.update(((record, name), value) for name, value in values.items())
     for field in ("unknown_trap", "placement", "virtualization_extensions"):
@@ -123,7 +123,7 @@ def aligned(left: tuple[Step, ...], right: tuple[Step, ...]) -> Iterator[tuple[S
 
 
 def highvisor() -> str:
-    """What follows an exit: vectors, handlers, emulation, injection and skipping."""
+    """What follows an exit: vectors, handlers, emulation, injection, skipping and accesses to devices."""
     design = reference()
     return md.page(
         "# The highvisor",
@@ -149,6 +149,9 @@ def highvisor() -> str:
         md.heading(2, "Stepping over an instruction", "skip"),
         md.text(source.doc(type(design.skip))),
         md.table(("Decision", "The reference", "Linux 3.12", "Changed by"), _record("skip", design)),
+        md.heading(2, "Accesses to emulated devices", "mmio"),
+        md.text(source.doc(type(design.mmio))),
+        md.table(("Decision", "The reference", "Linux 3.12", "Changed by"), _record("mmio", design)),
     )
 
 

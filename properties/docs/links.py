@@ -33,6 +33,7 @@ PAGES = {
     "step": "steps",
     "order": "order",
     "handler": "handlers",
+    "device": "devices",
     "deviation of Linux 3.12": "deviations",
     "history": "history",
 }

@@ -5,7 +5,8 @@ guest owns replaced by arbitrary values. That is inductive: the entry establishe
 that no operation of the guest leaves it, and the exit is proved from it.
 
 Assumed, and not proved here: a VM's VMID is not 0, which the highvisor's allocator sees to (it comes with memory). That
-contexts are legal is assumed and proved by `specification.legal_state`.
+contexts are legal is assumed and proved by `specification.legal_state`; that no vCPU in the run loop has an access to a
+device outstanding, by `mmio.awaited`; that one in user space is remembered rightly, by `mmio.remembered`.
 """
 
 from collections.abc import Callable
@@ -14,13 +15,15 @@ from typing import Any
 from attrs import evolve, frozen
 
 from model.design import KERNEL_MODE_OF, Design
+from model.highvisor.mmio import Access, KvmRun
 from model.lowvisor.context import Image, Vm
-from model.state import HOST, Physical, State, Vcpu, Where
+from model.state import HOST, Physical, Standing, State, Vcpu, Where
 from model.system import GuestExecutes, HostRunsVcpu, forced, interface_changed, step
 from model.topology import HYP_VECTORS
 from properties.engines.explorer import Exploration, explore
 from properties.engines.inputs import symbolic
 from properties.engines.symbolic import formula
+from properties.mmio import as_remembered
 from properties.policy import GUEST_STATE, TIMER_OF_GUEST, VFP, legal
 from spec.operations import FloatingPoint, Instruction
 from spec.processor import Processor, Vfp
@@ -74,9 +77,19 @@ def host_base(design: Design) -> Base:
     vm: Vm = symbolic(Vm, "vm")
     host_vfp: Vfp = symbolic(Vfp, "area")
     scratch = symbolic(Image, "scratch").hsr
-    state = State((Physical(cpu, HOST, (), host_vfp, scratch),), (Vcpu(image, 0),), (vm,))
+    last: Access = symbolic(Access, "access")
+    vcpu = Vcpu(image, 0, run=symbolic(KvmRun, "run"), mmio=evolve(last, needed=0))
+    state = State((Physical(cpu, HOST, (), host_vfp, scratch),), (vcpu,), (vm,))
     assumptions = (formula(legal(image)), formula(bits(vm.vttbr, 55, 48) != 0))
     return Base("host", state, assumptions)
+
+
+def user_space_base(design: Design) -> Base:
+    """Any host with a vCPU whose thread is in user space, an access to a device outstanding or not."""
+    host = host_base(design)
+    vcpu = evolve(host.state.vcpus[0], standing=Standing.IN_USER_SPACE, mmio=symbolic(Access, "access"))
+    assumed = (*host.assumptions, formula(as_remembered(design, vcpu)))
+    return Base("user space", evolve(host.state, vcpus=(vcpu,)), assumed)
 
 
 def single(run: Callable[[], State], assumptions: tuple[Any, ...]) -> tuple[State, tuple[Any, ...]]:

@@ -11,6 +11,7 @@ from model.highvisor.exits import MemoryAnswer
 from model.state import State
 from model.system import Action, HighvisorHandles, HypFaults, forced, guard, step
 from properties.catalogue import PROPERTIES
+from properties.engines.domain import DEVICE_DATA
 from properties.property import Kind, Property
 from properties.traces.replay import FUEL
 
@@ -43,10 +44,11 @@ def ways(design: Design, state: State, cpu: int) -> list[Action]:
         outcomes: list[State] = []
         found: list[Action] = []
         for answer in MemoryAnswer:
-            after = step(design, state, HighvisorHandles(cpu, answer))
+            data = DEVICE_DATA if answer == MemoryAnswer.IN_KERNEL else 0
+            after = step(design, state, HighvisorHandles(cpu, answer, data))
             if after not in outcomes:
                 outcomes.append(after)
-                found.append(HighvisorHandles(cpu, answer))
+                found.append(HighvisorHandles(cpu, answer, data))
         return found
     fault = HypFaults(cpu)
     return [way, fault] if guard(design, state, fault) else [way]

@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 
 from model.design import Design
 from model.highvisor.exits import MemoryAnswer
+from model.highvisor.mmio import ExitReason, KvmRun
 from model.state import State, Where
 from model.system import (
     Action,
@@ -19,6 +20,9 @@ from model.system import (
     InterfaceChanges,
     InterruptTaken,
     SignalChanges,
+    UserSpaceAnswers,
+    UserSpaceRuns,
+    UserSpaceWrites,
     forced,
     guard,
 )
@@ -64,6 +68,11 @@ from spec.operations import (
 from spec.psr import Mode
 from spec.registers import REGISTERS
 
+NEGATIVE = 0x8182838485868788
+"""What user space's devices answer: bytes that are negative in every width, and each another one."""
+DEVICE_DATA = NEGATIVE & 0xFFFFFFFF
+"""What the virtual distributor's registers hold."""
+
 Executed = tuple[Instruction, Choices]
 
 
@@ -79,6 +88,14 @@ class Domain:
     answers: tuple[MemoryAnswer, ...] = (MemoryAnswer.MAPPED,)
     interface: tuple[str, ...] = ()
     """The virtual interface's registers that change while a guest runs."""
+    data: tuple[int, ...] = (DEVICE_DATA,)
+    """What the distributor's registers hold."""
+    device: tuple[int, ...] = ()
+    """What user space's devices answer."""
+    written: tuple[KvmRun, ...] = ()
+    """What a hostile user space writes into the structure that it shares with the kernel."""
+    interrupted: bool = False
+    """Whether signals may make KVM_RUN return at once."""
 
     def actions(self, design: Design, state: State) -> list[Action]:
         """The actions that somebody may choose now, in a fixed order; processors amid forced steps have none."""
@@ -86,16 +103,31 @@ class Domain:
         for number, physical in enumerate(state.processors):
             where = physical.thread.where
             if where is Where.HOST:
-                found += [HostRunsVcpu(number, vcpu) for vcpu in range(len(state.vcpus))]
+                found += [action for vcpu in range(len(state.vcpus)) for action in self.called(number, vcpu)]
             elif where is Where.HIGHVISOR and len(self.answers) > 1:
-                found += [HighvisorHandles(number, answer) for answer in self.answers]
+                found += self.handlings(number)
             elif where is Where.LOWVISOR:
                 found.append(HypFaults(number))
             found += self.private(number, where)
         return [action for action in found if guard(design, state, action)]
 
+    def called(self, cpu: int, vcpu: int) -> list[Action]:
+        """What the host on a processor, with its user space, may do with a vCPU, possible or not."""
+        found: list[Action] = [HostRunsVcpu(cpu, vcpu), UserSpaceRuns(cpu, vcpu)]
+        found += [UserSpaceRuns(cpu, vcpu, interrupted=True)] if self.interrupted else []
+        found += [UserSpaceAnswers(cpu, vcpu, data) for data in self.device]
+        return found + [UserSpaceWrites(cpu, vcpu, run) for run in self.written]
+
+    def handlings(self, cpu: int) -> list[HighvisorHandles]:
+        """What the highvisor on a processor may meet when it handles an exit."""
+        found = []
+        for answer in self.answers:
+            found += [HighvisorHandles(cpu, answer, data) for data in self.data if answer == MemoryAnswer.IN_KERNEL]
+            found += [HighvisorHandles(cpu, answer)] if answer != MemoryAnswer.IN_KERNEL else []
+        return found
+
     def private(self, cpu: int, where: Where) -> list[Action]:
-        """What a processor at rest may do on its own, possible or not: all but running a vCPU."""
+        """What a processor at rest may do on its own, possible or not: all but what is done with a vCPU."""
         found: list[Action] = []
         if where is Where.HOST:
             found += [HostExecutes(cpu, *executed) for executed in self.host]
@@ -178,6 +210,11 @@ CALL: Executed = (Instruction(Hvc(0)), Choices())
 VFP = FloatingPoint(0, 0, 0x7777)
 ABORTING_LOAD = Load(2, 0x2000, 0, MemoryOutcome.STAGE2_FAULT, 0x90000)
 ABORTING_FETCH = Fetch(MemoryOutcome.STAGE2_FAULT, 0x80000)
+SIGNED_LOAD = Load(2, 0x2005, 0, MemoryOutcome.STAGE2_FAULT, 0x90000, size=0, sign_extends=1)
+STACK_STORE = Store(13, 0x2008, MemoryOutcome.STAGE2_FAULT, 0x90000)
+UNDESCRIBED_LOAD = Load(3, 0x2000, 0, MemoryOutcome.STAGE2_FAULT, 0x90000, described=0)
+FORGED = (KvmRun(ExitReason.MMIO, 0x90005000, 4, 0, NEGATIVE), KvmRun(ExitReason.UNKNOWN, 0, 1, 0, NEGATIVE))
+"""What a hostile user space writes: another width, and another exit reason."""
 BY_CONTROL: dict[str, tuple[Operation, ...]] = {
     "HCR.TWI": (Wfi(),), "HCR.TWE": (Wfe(),), "HCR.TSC": (Smc(0),), "HCR.BSU": (Barrier(0),),
     "HCR.VM": (ABORTING_LOAD,), "HCR.TGE": (Svc(1), Udf(), WriteCpsr(0x10)),
@@ -185,6 +222,7 @@ BY_CONTROL: dict[str, tuple[Operation, ...]] = {
     "EC.WFX": (Wfi(),), "EC.HVC": (Hvc(0),), "EC.IABT": (ABORTING_FETCH,), "EC.DABT": (ABORTING_LOAD,),
     "exclusive": (LoadExclusive(2, 5),), "hsr": (Smc(0),), "spsr_hyp": (WriteCpsr(0xDF),),
     "hdfar": (ABORTING_LOAD,), "hifar": (ABORTING_FETCH,), "hpfar": (ABORTING_LOAD,),
+    "MMIO.LOAD": (SIGNED_LOAD,), "MMIO.STORE": (STACK_STORE,), "MMIO.UNDESCRIBED": (UNDESCRIBED_LOAD,),
 }  # fmt: skip
 """The instructions that a control bit, an exception class or a register is about."""
 
@@ -220,12 +258,22 @@ def relevant(touches: Iterable[str]) -> Domain:
     if "d0" in names or "fpexc" in names:
         signals.append("irq")
     reserved = (0x02,) if "EC.RESERVED" in names else ()
-    answers = tuple(MemoryAnswer) if names & {"EC.DABT", "EC.IABT"} else (MemoryAnswer.MAPPED,)
+    device = any(name.startswith("MMIO.") for name in names)
+    answers = tuple(MemoryAnswer) if device or names & {"EC.DABT", "EC.IABT"} else (MemoryAnswer.MAPPED,)
     chosen = tuple(guest)[:MOST_RELEVANT]
     cut = "" if len(chosen) == len(guest) else f" (the first {MOST_RELEVANT} of {len(guest)})"
     interface = tuple(sorted(name for name in names if name in REGISTERS and REGISTERS[name].component == "gich"))
     told = f"the instructions that the fault touches{cut}, and HVC"
-    return Domain(told, chosen, host, tuple(signals), reserved, answers, interface)
+    return Domain(
+        told, chosen, host, tuple(signals), reserved, answers, interface,
+        device=(NEGATIVE,) if "MMIO.ANSWER" in names else (),
+        written=FORGED if "MMIO.HOSTILE" in names else (), interrupted="MMIO.SIGNAL" in names,
+    )  # fmt: skip
+
+
+def devices() -> Domain:
+    """Accesses to emulated devices, with a hostile user space and signals."""
+    return relevant(("MMIO.LOAD", "MMIO.STORE", "MMIO.UNDESCRIBED", "MMIO.ANSWER", "MMIO.HOSTILE", "MMIO.SIGNAL"))
 
 
 MOST_RELEVANT = 9

@@ -70,7 +70,7 @@ def entries_alike(design: Design, other: Design, compared: list[str]) -> bool | 
 
 ENTERING_PARTS = ("call", "entry", "placement")
 LEAVING_PARTS = ("trap", "interrupt", "exit", "back", "vfp")
-HANDLING_PARTS = ("vectors", "handlers", "unknown_trap", "emulated", "injection", "skip", "placement")
+HANDLING_PARTS = ("vectors", "handlers", "unknown_trap", "emulated", "injection", "skip", "mmio", "placement")
 
 
 def unchanged(design: Design, other: Design, parts: tuple[str, ...]) -> bool:

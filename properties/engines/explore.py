@@ -20,18 +20,17 @@ from model.state import Thread, Where
 from model.system import (
     Action,
     GuestExecutes,
-    HighvisorHandles,
     HostExecutes,
-    HostRunsVcpu,
     HypFaults,
     LowvisorSteps,
 )
 from model.topology import GUEST_PC, HOST_PC, TOPOLOGIES, Topology, initial
 from properties.engines.components import Components, Row, Taken
 from properties.engines.course import USUAL, Run
-from properties.engines.domain import Domain, access
+from properties.engines.domain import FORGED, NEGATIVE, SIGNED_LOAD, STACK_STORE, Domain, access
 from properties.engines.shorten import shorten
 from properties.property import Property
+from properties.traces.replay import is_forced
 from spec.coprocessor.decode import ROW
 from spec.operations import (
     Branch,
@@ -82,7 +81,12 @@ WAITING = domain_of("WFI, IRQ", (Wfi(),), ("irq",))
 LAZY_WAITING = domain_of("VFP, WFI", (VFP[0], Wfi()))
 LAZY = domain_of("VFP, Advanced SIMD, WFI, SMC, IRQ", (*VFP, Wfi(), Smc(0)), ("irq",))
 FAULTS = domain_of("a stage 2 fault and its answers, HVC, IRQ", (FAULT, Hvc(0)), ("irq",))
+ONE_DEVICE = domain_of("a load of a device", (SIGNED_LOAD,))
 SMALL = domain_of("WFI, VFP, IRQ", (Wfi(), VFP[0]), ("irq",))
+DEVICES = evolve(
+    domain_of("a load and a store of a device, answers, signals, a hostile user space", (SIGNED_LOAD, STACK_STORE)),
+    device=(0, NEGATIVE), written=FORGED, interrupted=True,
+)  # fmt: skip
 DEFAULT = domain_of(
     "HVC, WFI, SMC, SVC, VFP and Advanced SIMD, TPIDRURW, ACTLR, LDREX, STREX, a stage 2 fault and its answers, IRQ",
     (Hvc(0), Wfi(), Smc(0), Svc(1), *VFP, *TPIDRURW, ACTLR, *EXCLUSIVE, FAULT),
@@ -90,10 +94,10 @@ DEFAULT = domain_of(
 )
 """All that the others have, at once: for long explorations."""
 CONFIGURATIONS: tuple[tuple[Topology, Domain], ...] = (
-    *((TOPOLOGIES["one"], domain) for domain in (TRAPS, REGISTERS, LAZY, FAULTS, ODDITIES)),
-    (TOPOLOGIES["two-vms"], LAZY),
+    *((TOPOLOGIES["one"], domain) for domain in (TRAPS, REGISTERS, LAZY, FAULTS, ODDITIES, DEVICES)),
+    *((TOPOLOGIES["two-vms"], domain) for domain in (LAZY, DEVICES)),
     (TOPOLOGIES["siblings"], SMALL),
-    *((TOPOLOGIES["two-processors"], domain) for domain in (WAITING, LAZY_WAITING)),
+    *((TOPOLOGIES["two-processors"], domain) for domain in (WAITING, LAZY_WAITING, ONE_DEVICE)),
 )
 """What is explored, completely, where nobody asks for another configuration."""
 
@@ -163,7 +167,7 @@ class Local:
     def outcomes(self, key: tuple[Any, ...]) -> tuple[Outcome, ...]:
         """The transitions of a processor with a vCPU, by the numbers `cpu, physical, vcpu, content`.
 
-        With the other processors' numbers behind them, its calls of the lowvisor to run that vCPU; else all others.
+        With the other processors' numbers behind them, what the host there does with that vCPU; else all others.
         """
         found = self.known.get(key)
         if found is None:
@@ -171,7 +175,8 @@ class Local:
             row = self.rows[physical] + self.rows[content]
             if len(key) > 4:
                 threads = tuple(self.components.thread(self.rows[other]) for other in key[4])
-                found = tuple(self.ends(row, HostRunsVcpu(cpu, vcpu), vcpu, threads))
+                calls = self.domain.called(cpu, vcpu)
+                found = tuple(end for action in calls for end in self.ends(row, action, vcpu, threads))
             else:
                 found = tuple(end for action in self.private(cpu, row) for end in self.ends(row, action, vcpu))
             self.known[key] = found
@@ -208,11 +213,10 @@ class Local:
     def answered(self, row: Row, cpu: int, vcpu: int, actions: Run) -> list[tuple[Row, Run]]:
         """The highvisor's handling of an exit, once for each answer that makes a difference."""
         ends: dict[Row, Run] = {}
-        for answer in self.domain.answers:
-            handled = HighvisorHandles(cpu, answer)
+        for handled in self.domain.handlings(cpu):
             taken = self.taken(row, handled, vcpu, actions)
             if taken is not None:
-                ends.setdefault(taken.row, actions if answer == MemoryAnswer.MAPPED else (*actions, handled))
+                ends.setdefault(taken.row, actions if is_forced(handled) else (*actions, handled))
         return list(ends.items())
 
     def private(self, cpu: int, row: Row) -> list[Action]:
@@ -233,8 +237,7 @@ class Local:
             number = self.action_numbers.setdefault(action, len(self.action_numbers))
         taken = self.components.after(row, action, number, vcpu, others)
         if taken is not None and taken.violated:
-            forced = isinstance(action, LowvisorSteps | HighvisorHandles)
-            run = before if forced else (*before, action)
+            run = before if is_forced(action) else (*before, action)
             for prop in taken.violated:
                 self.violated.setdefault(prop, run)
         return taken

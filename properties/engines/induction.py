@@ -8,7 +8,7 @@ invariant speaks of at most two of each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import z3
@@ -49,11 +49,13 @@ from properties.engines.explorer import OutOfFuel, Raised, explore
 from properties.engines.inputs import constraints, field_hints, map_of, shape
 from properties.engines.maps import Arbitrary, Symbolic
 from properties.engines.symbolic import formula, variable
-from spec.words import every, member
+from spec.words import bits, every, member
 
 MAPS = tuple(name for name, hint in field_hints(MemoryState).items() if map_of(hint) is not None)
-ROUNDS = 3
-"""How often keys that the invariants read are added to those at which they are assumed."""
+LEVELS = 2
+"""How many levels of tables stand above a last-level one."""
+OF_TABLES = ("tables_own", "tables_shaped", "tables_linked")
+"""The invariants that say how tables hang together."""
 
 
 def solver() -> Any:
@@ -130,24 +132,24 @@ def cases(design: MemoryDesign) -> Iterator[Case]:
         yield Case(f"host: {type(host).__name__}", IDLE, host)
 
 
-def assumed(design: MemoryDesign, state: MemoryState, invariants: Iterable[Callable[..., Any]]) -> list[Any]:
-    """The invariants before the action, at every key that has been read so far and those that they lead to."""
-    listed = tuple(invariants)
-    found: list[Any] = []
-    for _ in range(ROUNDS):
-        for name in MAPS:
-            source = getattr(state, name).source
-            source.watched = source.keys
-        before = sum(len(getattr(state, name).source.keys) for name in MAPS)
-        found = [formula(invariant(design, state)) for invariant in listed]
-        if sum(len(getattr(state, name).source.keys) for name in MAPS) == before:
-            break
+def assumed(design: MemoryDesign, state: MemoryState, invariants: Mapping[str, Callable[..., Any]]) -> list[Any]:
+    """The invariants before the action, at every key that was read, and those of tables up to their VM's root."""
+    for name in MAPS:
+        source = getattr(state, name).source
+        source.watched = source.keys
+    found = [formula(invariant(design, state)) for invariant in invariants.values()]
+    pages = state.pages.source.watched
+    for _ in range(LEVELS):
+        words = [state.pages.get(page).parent for page in pages]
+        state.memory.source.watched = words
+        pages = state.pages.source.watched = [bits(word, 36, 9) for word in words]
+        found += [formula(invariants[name](design, state)) for name in OF_TABLES if name in invariants]
     return found
 
 
 def bounds(design: MemoryDesign, state: MemoryState) -> list[Any]:
     """What is taken for granted of any state: places of the program, and counters that do not wrap around."""
-    other = state.cores[1]
+
     found = [member(core.at, tuple(facts(design))) for core in state.cores]
     found += [every(vm.count < 255, vm.seq < (1 << 32) - 1) for vm in state.vms]
     found.append(state.allocator.generation < (1 << 64) - 1)
@@ -201,7 +203,7 @@ def settle(
     given = [*constraints(state.cores), *constraints(state.vms), *constraints(state.allocator), *bounds(design, state)]
     given += constraints(case.action)
     exploration = explore(run, given, solver=solver)
-    known = [*map(formula, given), *assumed(design, state, invariants.values())]
+    known = [*map(formula, given), *assumed(design, state, invariants)]
     refuted: list[Refuted] = []
     for path in exploration.paths:
         if isinstance(path.outcome, Raised | OutOfFuel):

@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 
 from model.design import Design
 from model.highvisor.exits import MemoryAnswer
+from model.highvisor.mmio import KvmRun
 from model.state import State, Thread, Where
 from model.system import (
     RESERVED_CLASSES,
@@ -25,18 +26,34 @@ from model.system import (
     HostRunsVcpu,
     InterruptTaken,
     LowvisorSteps,
+    UserSpaceAnswers,
+    UserSpaceRuns,
+    UserSpaceWrites,
     forced,
     guard,
     step,
 )
-from properties.engines.bases import Base, NotEstablished, guest_base, host_base
+from properties.engines.bases import Base, NotEstablished, guest_base, host_base, user_space_base
 from properties.engines.inputs import constraints, shapes, symbolic
 from properties.property import Property
 from properties.trap_completeness.confinement import INDEPENDENT, independent_of
 from properties.views import image_of
-from spec.operations import Choices, Fetch, FloatingPoint, Hvc, Instruction, Load, Smc, Store, Wfe, Wfi
+from spec.operations import (
+    Choices,
+    Fetch,
+    FloatingPoint,
+    Hvc,
+    Instruction,
+    Load,
+    MemoryOutcome,
+    Smc,
+    Store,
+    Wfe,
+    Wfi,
+)
 from spec.processor import Processor
-from spec.words import bits, put
+from spec.syndrome import ExceptionClass
+from spec.words import bits, insert, put
 
 Finding = tuple[str, str, Any]
 """A property's id, the step it was asked about, and whether it holds there."""
@@ -146,14 +163,51 @@ def guest_instruction(design: Design, properties: tuple[Property, ...], base: Ba
 def handling(
     design: Design, properties: tuple[Property, ...], state: State, instruction: Instruction, label: str
 ) -> list[Finding]:
-    """What holds of the highvisor's handling of a trap, for each answer that the memory slots may give."""
+    """What holds of the highvisor's handling of a trap, for each answer that memory slots and devices may give."""
     abort = isinstance(instruction.operation, Load | Store | Fetch)
     findings: list[Finding] = []
     for answer in tuple(MemoryAnswer) if abort else (MemoryAnswer.MAPPED,):
-        action = HighvisorHandles(0, answer)
+        action = HighvisorHandles(0, answer, symbolic(KvmRun, "device").length)
         after = step(design, state, action)
         findings += asked(properties, design, state, action, after, f"handling of {label}")
     return findings
+
+
+def any_abort(design: Design, properties: tuple[Property, ...], base: Base, ec: int) -> Transaction:
+    """A stage 2 fault with any syndrome of its class, more than the instructions of the specification raise."""
+    instruction = Instruction(Load(0, 0, 0, MemoryOutcome.STAGE2_FAULT))
+    fresh: Processor = symbolic(Processor, "syndrome")
+    syndrome = put(fresh, "hyp", put(fresh.hyp, "hsr", insert(fresh.hyp.hsr, 31, 26, ec)))
+
+    def run() -> tuple[Finding, ...]:
+        after = step(design, base.state, GuestExecutes(0, instruction))
+        if after.processors[0].thread.routine != "trap":
+            return ()
+        after = with_syndrome(after, syndrome)
+        return tuple(handling(design, properties, at_highvisor(after), instruction, f"any abort of class {ec:#x}"))
+
+    return Transaction(f"{base.name}: any abort of class {ec:#x}", base.assumptions, run)
+
+
+USER_SPACE: tuple[Action, ...] = (
+    UserSpaceAnswers(0, 0, symbolic(KvmRun, "written").data),
+    UserSpaceWrites(0, 0, symbolic(KvmRun, "written")),
+    UserSpaceRuns(0, 0),
+    UserSpaceRuns(0, 0, interrupted=True),
+)
+"""What user space may do with a vCPU, each with every operand."""
+
+
+def user_space(design: Design, properties: tuple[Property, ...], base: Base, action: Action) -> Transaction:
+    """A step of user space, with a vCPU whose access to a device is outstanding or not."""
+
+    def run() -> tuple[Finding, ...]:
+        if not guard(design, base.state, action):
+            return ()
+        after = step(design, base.state, action)
+        return tuple(asked(properties, design, base.state, action, after, type(action).__name__))
+
+    return Transaction(f"{base.name}: {type(action).__name__}", base.assumptions, run)
 
 
 def host_instruction(design: Design, properties: tuple[Property, ...], base: Base, shape: Any) -> Transaction:
@@ -277,7 +331,7 @@ def unforeseen(design: Design, properties: tuple[Property, ...], base: Base, ec:
 
 REACHING = ("placement", "call", "entry", "vectors", "virtualization_extensions")
 """The parts of a design that decide how its guests run; every obligation depends on them."""
-HANDLING = (*REACHING, "vfp", "handlers", "unknown_trap", "emulated", "injection", "skip")
+HANDLING = (*REACHING, "vfp", "handlers", "unknown_trap", "emulated", "injection", "skip", "mmio")
 LEAVING = (*REACHING, "vfp", "trap", "interrupt", "exit", "back")
 
 
@@ -319,6 +373,10 @@ def transactions(design: Design, properties: tuple[Property, ...]) -> list[Oblig
     if about(HostExecutes, InterruptTaken):
         for signal in SIGNALS:
             add(f"host: {signal}", ("placement",), interrupt, host, signal)
+    for number, action in enumerate(USER_SPACE):
+        if about(type(action)):
+            parts = ("placement", "skip", "mmio")
+            add(f"user space {number}", parts, user_space, user_space_base(design), action)
     if about(HostRunsVcpu, LowvisorSteps):
         add("entry", (*LEAVING, *HANDLING), entry, host)
     try:
@@ -338,6 +396,9 @@ def transactions(design: Design, properties: tuple[Property, ...]) -> list[Oblig
     if about(GuestTrapsUnforeseen):
         for ec in RESERVED_CLASSES:
             add(f"class {ec}", HANDLING, unforeseen, guests[0], ec)
+    if about(HighvisorHandles):
+        for ec in (ExceptionClass.IABT, ExceptionClass.DABT):
+            add(f"any abort of class {ec:#x}", HANDLING, any_abort, guests[0], int(ec))
     if about(GuestExecutes, HighvisorHandles):
         for base in guests:
             for shape in instruction_shapes():

@@ -19,6 +19,7 @@ from hypothesis import seed as seeded
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from model.design import Design
+from model.highvisor.mmio import NO_RUN, ExitReason, KvmRun
 from model.state import State
 from model.system import (
     FORCED,
@@ -30,6 +31,7 @@ from model.system import (
     HostRunsVcpu,
     HypFaults,
     InterruptTaken,
+    UserSpaceAnswers,
 )
 from model.topology import TOPOLOGIES, Topology, initial
 from properties.engines.course import USUAL, Course, Raised, Run, begin
@@ -38,7 +40,18 @@ from properties.engines.inputs import field_hints, shape
 from properties.engines.shorten import shorten
 from properties.property import Property
 from properties.traces.replay import fold
-from spec.operations import Choices, ExceptionReturn, Instruction, Operation, Svc, WriteCpsr, Yield
+from spec.operations import (
+    Choices,
+    ExceptionReturn,
+    Instruction,
+    Load,
+    MemoryOutcome,
+    Operation,
+    Store,
+    Svc,
+    WriteCpsr,
+    Yield,
+)
 from spec.processor import Signals
 from spec.psr import I_BIT, T_BIT, Mode
 from spec.registers import REGISTERS
@@ -54,7 +67,7 @@ STATUSES = tuple(mode | mask for mode in Mode for mask in (0, 1 << I_BIT, 1 << T
 HOMEWARD = (Svc(0), WriteCpsr(Mode.SVC))
 """How a processor comes back to Supervisor mode from User mode, and from any other."""
 
-OFTEN: dict[type[Action], int] = {GuestExecutes: 8, HostRunsVcpu: 8, HostExecutes: 3}
+OFTEN: dict[type[Action], int] = {GuestExecutes: 8, HostRunsVcpu: 8, HostExecutes: 3, UserSpaceAnswers: 3}
 """How much more often than others some kinds of action are tried."""
 
 
@@ -90,15 +103,24 @@ class Evenly(OneOf):
 def instructions(kernel: bool) -> Shape:
     """The shape of any instruction, with chances that let interesting ones come up often.
 
-    With `kernel`, those that return to Supervisor mode come up as often as a host's kernel returns to its run loop.
+    With `kernel`, those that return to Supervisor mode come up as often as a host's kernel returns to its run loop;
+    without, those that fault at stage 2 as often as a guest uses devices.
     """
     parts = dict(shape(Instruction).parts)  # type: ignore[attr-defined]
     kinds = [inclined(kind) for kind in shape(Operation).options]  # type: ignore[attr-defined]
     weighted = [kind for kind in kinds for _ in range(8 if isinstance(kind, Evenly) else 1)]
     weighted += [Constant(operation) for operation in HOMEWARD] * (8 if kernel else 0)
+    weighted += [] if kernel else [aborting(kind) for kind in kinds if getattr(kind, "cls", None) in (Load, Store)] * 8
     condition = OneOf((Constant(0xE), parts["condition"]))
     wide = OneOf((Constant(1), parts["wide"]))
     return Record(Instruction, (("operation", Evenly(tuple(weighted))), ("condition", condition), ("wide", wide)))
+
+
+def aborting(kind: Shape) -> Shape:
+    """The shape of a load or store that faults at stage 2."""
+    assert isinstance(kind, Record)
+    fixed = {"fault": Constant(MemoryOutcome.STAGE2_FAULT)}
+    return evolve(kind, parts=tuple((name, fixed.get(name, part)) for name, part in kind.parts))
 
 
 def inclined(kind: Shape) -> Shape:
@@ -131,10 +153,20 @@ def operands(kind: type[Action], state: State) -> dict[str, Sequence[Any] | Shap
         "vcpu": range(len(state.vcpus)), "signal": signals, "level": (0, 1), "ec": RESERVED_CLASSES,
         "instruction": instructions(kind is HostExecutes),
         "register": tuple(name for name, register in REGISTERS.items() if register.component == "gich"),
+        "interrupted": (False, True), "run": written(),
     }  # fmt: skip
     cls: Any = kind
     hints = {name: hint for name, hint in field_hints(cls).items() if name != "cpu"}
     return {name: stated[name] if name in stated else shape(hint) for name, hint in hints.items()}
+
+
+@cache
+def written() -> Shape:
+    """What a hostile user space writes into the structure it shares: exit reasons and lengths that mean something."""
+    often = {"exit_reason": tuple(ExitReason), "length": (0, 1, 2, 3, 4, 5, 8), "is_write": (0, 1)}
+    parts = dict(shape(KvmRun).parts)  # type: ignore[attr-defined]
+    inclined = {name: OneOf((part, Members(often[name]))) if name in often else part for name, part in parts.items()}
+    return Record(KvmRun, tuple(inclined.items()))
 
 
 @frozen
@@ -145,14 +177,16 @@ class Rule:
     cpu: int
     instances: tuple[Action, ...]
     shapes: dict[str, Shape] | None
-    """The operands where they are too many to list; `instances` then has one probe that says when any is possible."""
+    """The operands where they are too many to list; `instances` are then probes that say when any is possible."""
 
     def enabled(self, course: Course) -> list[Action]:
         """Those of the instances that are possible now."""
         return [action for action in self.instances if course.possible(action)]
 
 
-PROBE: dict[str, Any] = {"instruction": Instruction(Yield()), "choices": Choices(), "value": 0}
+PROBE: dict[str, Any] = {
+    "instruction": Instruction(Yield()), "choices": Choices(), "value": 0, "run": NO_RUN,
+}  # fmt: skip
 
 
 def rules(state: State) -> Iterator[Rule]:
@@ -164,9 +198,11 @@ def rules(state: State) -> Iterator[Rule]:
             if len(listed) == len(domains):
                 yield Rule(kind, cpu, tuple(kind(cpu, *chosen) for chosen in product(*listed.values())), None)
             else:
-                probe = kind(cpu, **{name: listed[name][0] if name in listed else PROBE[name] for name in domains})
+                first = {name: listed[name][0] if name in listed else PROBE[name] for name in domains}
+                each = tuple({"vcpu": vcpu} for vcpu in listed["vcpu"]) if "vcpu" in listed else ({},)
+                probes = tuple(kind(cpu, **{**first, **one}) for one in each)
                 drawn = {name: among(listed[name]) if name in listed else domains[name] for name in domains}
-                yield Rule(kind, cpu, (probe,), drawn)  # type: ignore[arg-type]
+                yield Rule(kind, cpu, probes, drawn)  # type: ignore[arg-type]
 
 
 class Enough(KeyboardInterrupt):

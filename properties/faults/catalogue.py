@@ -18,6 +18,7 @@ from model.designs.catalogue import (
 from model.designs.variations import REPAIRS
 from model.lowvisor.moves import Alter, Inspect
 from properties.faults import memory
+from properties.faults.devices import device_faults
 from properties.faults.fault import Excuse, Fault
 from properties.faults.generated import generated, slug, with_entry_move, without_step
 from spec.citations import arm, linux, paper
@@ -37,7 +38,7 @@ def deviations() -> Iterator[Fault]:
             repair.deviation, identifier, f"Linux 3.12 lacks this: {repair.variation.statement}",
             repair.variation.sources, lambda design, lacking=identifier: _replaced(design, lacking),  # type: ignore[misc]
             DEVIATION_TOUCHES.get(identifier, frozenset()), "deviation of Linux 3.12",
-            memory.BY_DEVIATION.get(identifier, ()),
+            memory.BY_DEVIATION.get(identifier, ()), DEVIATION_DEPTH.get(identifier, 5),
         )  # fmt: skip
 
 
@@ -54,7 +55,10 @@ DEVIATION_TOUCHES = {
     "amair-switched": frozenset({"amair0"}),
     "user-monitors-closed": frozenset({"pmuserenr"}),
     "hyp-faults-panic": frozenset({"CONTAINED"}),
+    "mmio-completed-once": frozenset({"MMIO.LOAD", "MMIO.UNDESCRIBED"}),
+    "mmio-width-kept": frozenset({"MMIO.LOAD", "MMIO.HOSTILE"}),
 }
+DEVIATION_DEPTH = {"mmio-completed-once": 7}
 
 
 def smc_handled(handler: Handler, design: Design) -> Design:
@@ -181,7 +185,7 @@ def _faults() -> tuple[Fault, ...]:
     found = (
         evolve(fault, scenarios=memory.BY_LOWVISOR.get(fault.id, fault.scenarios)) for fault in generated(design)
     )
-    return (*deviations(), *historical(), *structural(), *found, *remembered)
+    return (*deviations(), *historical(), *device_faults(), *structural(), *found, *remembered)
 
 
 FAULTS: tuple[Fault, ...] = _faults()
@@ -223,7 +227,6 @@ EXCUSES: Mapping[str, Excuse] = MappingProxyType(
 DEFERRED: Mapping[str, str] = MappingProxyType(
     {
         "vabort-rewinds-smc-pc": "needs asynchronous aborts that are pending while another exit is handled",
-        "mmio-completed-twice": "needs MMIO emulation across two KVM_RUNs, in one run with what memory does",
         "icache-shared-by-sibling-vcpus": "needs the contents of the instruction cache",
         "s1walk-write-seen-as-read": "needs table walks that write tables, for the access flag",
         "setway-emulated-locally": "needs the contents of each processor's data cache",

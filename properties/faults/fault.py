@@ -22,6 +22,8 @@ class Fault:
     family: str = field(default="element")
     scenarios: tuple[str, ...] = field(default=())
     """For a fault of memory management: the situations in which it is looked for, `properties.engines` has them."""
+    depth: int = 5
+    """How many chosen actions its shortest counterexample may take."""
 
 
 @frozen

@@ -159,6 +159,28 @@ def translations_own(design: MemoryDesign, state: MemoryState) -> Any:
     return everywhere(state.tlb, own)
 
 
+def translations_justified(design: MemoryDesign, state: MemoryState) -> Any:
+    """A translation of a VM's memory is what its tables give, unless a thread is about to invalidate it."""
+
+    def justified(key: tuple[int, int, int, int], entry: Any) -> Any:
+        found = []
+        memory = every(entry.valid == 1, key[3] == LEAF, state.pages.get(entry.page).use == Use.RAM)
+        for number, vm in enumerate(state.vms):
+            opened = (
+                every(on(core, number), core.gfn == key[2], knows(design, core, Fact.OPEN)) for core in state.cores
+            )
+            upper = state.memory.get(root_word(vm, key[2]))
+            middle = state.memory.get(word_in(target(upper), bits(key[2], 17, 9)))
+            leaf = state.memory.get(word_in(target(middle), bits(key[2], 8, 0)))
+            mapped = every(is_table(upper), is_table(middle), is_table(leaf), target(leaf) == entry.page)
+            given = every(mapped, implies(entry.write == 1, bit(leaf, 7) == 1))
+            about = every(memory, entry.vm == number, member(vm.life, STANDING))
+            found.append(implies(about, either(given, *opened)))
+        return every(*found)
+
+    return everywhere(state.tlb, justified)
+
+
 def vmids_allocated(design: MemoryDesign, state: MemoryState) -> Any:
     """A VMID of the current generation is one that the allocator has given out, and belongs to one VM."""
     allocator = state.allocator
@@ -288,7 +310,8 @@ def faults_validated(design: MemoryDesign, state: MemoryState) -> Any:
             found.append(implies(pinned, either(changing, every(holds, writable, fresh))))
             found.append(implies(every(here, knows(design, core, Fact.NUMBERED)), core.seq <= vm.seq))
             found.append(implies(every(here, knows(design, core, Fact.VALIDATED)), undisturbed))
-        found.append(implies(in_routine(core, "fault", "interface"), core.gfn < 1 << 28))
+        touching = in_routine(core, "fault", "interface", "reclaim", "replace")
+        found.append(implies(either(touching, knows(design, core, Fact.ON_PAGE)), core.gfn < 1 << 28))
         still_there = every(backed(backing), state.pages.get(bits(backing, 27, 0)).stale == 0)
         found.append(implies(knows(design, core, Fact.SUBSTITUTED), still_there))
     return every(*found)
@@ -389,7 +412,7 @@ def slots_apart(design: MemoryDesign, state: MemoryState) -> Any:
     for number, vm in enumerate(state.vms):
         first, second = vm.slots
         for slot in vm.slots:
-            found.append(implies(slot.state != NO_SLOT, every(slot.pages != 0, slot.base + slot.pages <= 1 << 52)))
+            found.append(implies(slot.state != NO_SLOT, every(slot.pages != 0, slot.base + slot.pages <= 1 << 28)))
         apart = either(first.base + first.pages <= second.base, second.base + second.pages <= first.base)
         found.append(implies(every(first.state != NO_SLOT, second.state != NO_SLOT), apart))
         for position, core in enumerate(state.cores):
@@ -453,6 +476,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
         function.__name__: function
         for function in (
             tables_own, tables_shaped, tables_linked, roots, leaves_backed, backing_owned, translations_own,
+            translations_justified,
             vmids_allocated, translations_tagged, guests_current, allocator_locked, guests_forced_out, locks_held,
             faults_validated, unmapping_done, stores_pending, tables_detached, spares_kept, paths_there, slots_apart,
             structures_shared, ends_alone,

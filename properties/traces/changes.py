@@ -15,6 +15,8 @@ from spec.words import bits, field_names
 
 HISTORY = ("called_from", "trapped_from", "called_stack")
 """Fields of a processor that remember the past for properties: no part of what happens."""
+REMEMBERED = ("mmio.pc", "mmio.cpsr")
+"""Fields of a vCPU that do so."""
 
 
 @frozen
@@ -54,7 +56,7 @@ def in_words(differences: Iterable[tuple[str, Any, Any]]) -> list[Change]:
     result: dict[str, Change] = {}
     for path, old, new in differences:
         _, _, inner = path.partition("].")
-        if inner.split(".")[0].split("[")[0] in (*HISTORY, "thread"):
+        if inner.split(".")[0].split("[")[0] in (*HISTORY, "thread") or inner in REMEMBERED:
             continue
         if path.endswith("]"):
             path = path.rpartition("[")[0]
@@ -67,6 +69,9 @@ def label(path: str) -> str:
     owner, _, inner = path.partition("].")
     kind, _, number = owner.partition("[")
     name = inner.rpartition(".")[2]
+    if kind == "vcpus" and inner.startswith(("run.", "mmio.")):
+        shared = "user space's" if inner.startswith("run.") else "remembered"
+        return f"vCPU{number} {shared} {name.replace('_', ' ')}"
     if kind == "vcpus":
         return f"vCPU{number} {name.replace('_', ' ') if inner == name else register_name(name)}"
     if kind == "vms":

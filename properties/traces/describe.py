@@ -9,6 +9,7 @@ from attrs import frozen
 from model import system
 from model.design import Design, ExitCode, Handler
 from model.highvisor import exits
+from model.highvisor import run as kvm_run
 from model.memory.system import MemoryAction
 from model.state import State, Where
 from model.system import (
@@ -23,6 +24,9 @@ from model.system import (
     InterruptTaken,
     LowvisorSteps,
     SignalChanges,
+    UserSpaceAnswers,
+    UserSpaceRuns,
+    UserSpaceWrites,
 )
 from properties.traces import memory
 from properties.traces.changes import class_name, register_name
@@ -43,6 +47,7 @@ FAULT: Mapping[int, str] = MappingProxyType(
         MemoryOutcome.EXTERNAL_ABORT: ", which aborts externally",
     }
 )
+SIZES = ("B", "H", "")
 RETURNS = ("SUBS PC, LR", "LDM with return", "RFE", "ERET")
 
 
@@ -64,6 +69,8 @@ def account(design: Design, before: State, action: Action, after: State) -> Acco
     match action:
         case HostRunsVcpu(_, vcpu):
             return Account("host", f"runs vCPU{vcpu}", _sources(system.host_calls))
+        case UserSpaceAnswers() | UserSpaceWrites() | UserSpaceRuns():
+            return _user_space(action)
         case GuestExecutes(_, instruction):
             return _executed("guest", before, action, after, instruction)
         case HostExecutes(_, instruction):
@@ -85,6 +92,18 @@ def account(design: Design, before: State, action: Action, after: State) -> Acco
         case HighvisorHandles():
             return _highvisor(design, before, action)
     return Account("", type(action).__name__, _sources(system.step))
+
+
+def _user_space(action: UserSpaceAnswers | UserSpaceWrites | UserSpaceRuns) -> Account:
+    match action:
+        case UserSpaceAnswers(_, vcpu, value):
+            return Account("user space", f"answers vCPU{vcpu}'s access with 0x{value:x}", _sources(kvm_run.answer))
+        case UserSpaceWrites(_, vcpu, run):
+            what = f"exit reason {run.exit_reason}, length {run.length}, data 0x{run.data:x}"
+            return Account("user space", f"writes into what it shares with vCPU{vcpu}'s kernel: {what}")
+        case UserSpaceRuns(_, vcpu, interrupted):
+            signal = ", with a signal pending" if interrupted else ""
+            return Account("user space", f"calls KVM_RUN for vCPU{vcpu}{signal}", _sources(kvm_run.kvm_run))
 
 
 def _sources(*rules: Any) -> tuple[Citation, ...]:
@@ -186,11 +205,14 @@ def _encoding(access: CoprocessorAccess, row: Row) -> str:
 
 
 def _load(load: operations.Load) -> str:
-    return f"LDR {core(load.rt)} <- [0x{load.address:08x}]{FAULT[load.fault]}"
+    name = f"LDR{'S' if load.sign_extends else ''}{SIZES[load.size]}"
+    other = "" if load.described else ", with write-back"
+    return f"{name} {core(load.rt)} <- [0x{load.address:08x}]{other}{FAULT[load.fault]}"
 
 
 def _store(store: operations.Store) -> str:
-    return f"STR {core(store.rt)} -> [0x{store.address:08x}]{FAULT[store.fault]}"
+    other = "" if store.described else ", with write-back"
+    return f"STR{SIZES[store.size]} {core(store.rt)} -> [0x{store.address:08x}]{other}{FAULT[store.fault]}"
 
 
 TEXTS: Mapping[type, Callable[[Any], str]] = MappingProxyType(
@@ -243,7 +265,7 @@ def _lowvisor(design: Design, before: State, action: Action) -> Account:
 def _highvisor(design: Design, before: State, action: HighvisorHandles) -> Account:
     thread = before.processors[action.cpu].thread
     image = before.vcpus[thread.vcpu].image
-    handled = exits.handle_exit(design, image, thread.code, action.answer)
+    handled = exits.handle_exit(design, image, thread.code, action.answer, action.data)
     code = ExitCode(thread.code).name if thread.code in set(ExitCode) else str(thread.code)
     trap = thread.code in (ExitCode.HVC, ExitCode.DATA_ABORT, ExitCode.PREF_ABORT)
     reason = f" ({class_name(image.hsr)})" if trap else ""

@@ -24,6 +24,7 @@ from spec.operations import (
     Hvc,
     Instruction,
     Load,
+    MemoryOutcome,
     Operation,
     Smc,
     Store,
@@ -41,7 +42,7 @@ from spec.words import add, bit, bits, choose, either, every, implies, negate, s
 CLASSES: dict[type[Operation], int] = {
     Wfi: ExceptionClass.WFX, Wfe: ExceptionClass.WFX, Hvc: ExceptionClass.HVC, Smc: ExceptionClass.SMC,
     Bxj: ExceptionClass.BXJ, FloatingPoint: ExceptionClass.CP_0_13, Svc: ExceptionClass.SVC_HYP,
-    Udf: ExceptionClass.UNKNOWN, Bkpt: ExceptionClass.IABT, Load: ExceptionClass.DABT, Store: ExceptionClass.DABT,
+    Udf: ExceptionClass.UNKNOWN, Bkpt: ExceptionClass.IABT,
 }  # fmt: skip
 
 
@@ -68,8 +69,26 @@ def names_operation(hsr: int, instruction: Instruction) -> bool:
         return every(ec == expected, same(seen, asked))
     if isinstance(operation, Wfi | Wfe):
         return every(ec == ExceptionClass.WFX, bit(hsr, 0) == (1 if isinstance(operation, Wfe) else 0))
+    if isinstance(operation, Load | Store):
+        return every(ec == ExceptionClass.DABT, implies(operation.fault == STAGE2, names_access(hsr, operation)))
     expected_class = CLASSES.get(type(operation))
     return expected_class is None or ec == expected_class
+
+
+STAGE2 = MemoryOutcome.STAGE2_FAULT
+
+
+def names_access(hsr: int, operation: Load | Store) -> bool:
+    """Whether a syndrome describes a load or store that faulted at stage 2, where it is of a form that it can."""
+    seen = syndrome.decode_data_abort(bits(hsr, 24, 0))
+    stores = isinstance(operation, Store)
+    sign = 0 if isinstance(operation, Store) else operation.sign_extends
+    described = same((seen.sas, seen.sse, seen.srt), (operation.size, sign, operation.rt))
+    return every(
+        seen.write == (1 if stores else 0),
+        seen.isv == operation.described,
+        implies(operation.described == 1, described),
+    )
 
 
 def syndrome_names(design: Design, before: State, action: Action, after: State) -> bool:

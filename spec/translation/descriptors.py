@@ -8,14 +8,14 @@ external aborts on a walk; the Contiguous bit, a hint; descriptor bits [47:40], 
 """
 
 from collections.abc import Callable
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from attrs import frozen
 
 from spec.citations import arm, rule
 from spec.sparse import Memory
 from spec.syndrome import FaultStatus
-from spec.words import U1, U2, U4, U6, U40, U64, Width, bit, choose, clear, every, sub
+from spec.words import U1, U2, U4, U6, U40, U64, Width, choose, clear, every, sub
 
 U37 = Annotated[int, Width(37)]
 """The number of a doubleword in physical memory, or in intermediate physical memory: its address divided by 8."""
@@ -24,6 +24,8 @@ U41 = Annotated[int, Width(41)]
 TABLE_ADDRESS = 0xFFFFFFF000
 OUTPUT_ADDRESS = (0, 0xFFC0000000, 0xFFFFE00000, 0xFFFFFFF000)
 """The bits of a block or page descriptor, by level, that are its output address."""
+PERMISSION = FaultStatus.PERMISSION_1 ^ 1
+"""What a level is added to for the status of a permission fault."""
 LOW = (0, 30, 21, 12)
 """The lowest bit of the input address, by level, that chooses an entry."""
 
@@ -40,32 +42,19 @@ class FirstTable:
     """How many input addresses are covered, a power of two; 0 for none."""
 
 
-class Located(Protocol):
-    """The answer to where a table's entry is in physical memory, as `spec.translation.stage2.Stage2` gives it."""
+Locate = Callable[[U40], tuple[U6, U40]]
+"""Where a table's entry is in physical memory, by its intermediate physical address.
 
-    @property
-    def status(self) -> U6:
-        """0, or why the entry cannot be read."""
-
-    @property
-    def level(self) -> U2:
-        """The level of the stage 2 descriptor that says so."""
-
-    @property
-    def pa(self) -> U40:
-        """The entry's physical address."""
-
-
-Locate = Callable[[U40], Located]
-"""Where an entry is: from its intermediate physical address to a `Located`."""
+Gives 0 and the physical address, or the `FaultStatus` of the stage 2 fault, whose low two bits are its level.
+"""
 
 
 @frozen
 class Unread:
-    """A table's entry that could not be read: its address, and the answer that says why."""
+    """A table's entry that could not be read: its address, and the `FaultStatus` that says why."""
 
     address: U40
-    located: Located
+    status: U6
 
 
 @rule(arm("B3.6.5"), arm("B3.6.6"))
@@ -79,19 +68,23 @@ def first_table(base: U40, size: U41, level: U2) -> FirstTable:
 def descend(
     memory: Memory, first: FirstTable, address: U40, locate: Locate | None = None
 ) -> tuple[U2, U64, U64, Unread | None]:
-    """The last descriptor of the descent for an input address, which `first` must cover.
+    """The last descriptor of the descent for an input address.
 
     Gives its level, the descriptor, the disjunction of the table descriptors above it, and the entry that could not be
-    read, if so. Where `locate` is None the tables are in physical memory.
+    read, if so. An address beyond the tables meets an invalid descriptor of level 1, wherever they begin. Where
+    `locate` is None the tables are in physical memory.
     """
-    level = 1 if first.level == 1 else 2
-    key, tables = first.key | (address >> LOW[level]), 0
+    if address >= first.size:
+        return 1, 0, 0, None
+    key, level, tables = first.key | (address >> 21), 2, 0
+    if first.level == 1:
+        key, level = first.key | (address >> 30), 1
     while True:
         if locate is not None:
-            located = locate(key << 3)
-            if located.status != 0:
-                return level, 0, tables, Unread(key << 3, located)
-            key = located.pa >> 3
+            refused, pa = locate(key << 3)
+            if refused != 0:
+                return level, 0, tables, Unread(key << 3, refused)
+            key = pa >> 3
         descriptor = memory.get(key)
         if level == 3 or descriptor & 3 != 3:
             return level, descriptor, tables, None
@@ -103,15 +96,16 @@ def descend(
 @rule(arm("B3.6.1"), arm("B3.13.5"))
 def leaf_status(level: U2, descriptor: U64) -> U6:
     """0 where the last descriptor maps something, else the `FaultStatus`: Translation, or Access flag."""
-    valid = descriptor & 3 == choose(level == 3, 3, 1)
-    return choose(valid, choose(bit(descriptor, 10) == 1, 0, 8 | level), 4 | level)
+    kind = 3 if level == 3 else 1
+    found = descriptor & 0x403
+    return choose(found == 0x400 | kind, 0, choose(found & 3 == kind, 8, 4) | level)
 
 
 @rule(arm("B3.6.1"))
 def output_address(level: U2, descriptor: U64, address: U40) -> U40:
     """Where a block or page descriptor maps an input address."""
-    kept = choose(level == 3, OUTPUT_ADDRESS[3], choose(level == 2, OUTPUT_ADDRESS[2], OUTPUT_ADDRESS[1]))
-    return (descriptor & kept) | clear(address, kept)
+    kept = OUTPUT_ADDRESS[3] if level == 3 else OUTPUT_ADDRESS[2] if level == 2 else OUTPUT_ADDRESS[1]
+    return (descriptor & kept) | (address & (kept ^ 0xFFFFFFFFFF))
 
 
 @rule(arm("B3.6.1"))
@@ -137,9 +131,3 @@ def stage2_leaf(level: U2, pa: U40, memattr: U4, hap: U2, sh: U2, af: U1, xn: U1
     """The stage 2 block (levels 1 and 2) or page (level 3) descriptor for an address aligned to what it maps."""
     attributes = (xn << 54) | (af << 10) | (sh << 8) | (hap << 6) | (memattr << 2)
     return pa | attributes | choose(level == 3, 3, 1)
-
-
-@rule(arm("B3.13.5"))
-def permission_fault(level: U2) -> U6:
-    """The `FaultStatus` of a permission fault at a level."""
-    return (FaultStatus.PERMISSION_1 ^ 1) | level

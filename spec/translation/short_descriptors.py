@@ -30,6 +30,8 @@ Where bit 1 is set, the entry is a section or a small page, and bit 0 forbids ex
 
 HALVES = (0b0100, 0b1111, 0b1010, 0b1110)
 """How a half of a MAIR byte states Non-cacheable, Write-Back allocating, Write-Through, and Write-Back memory."""
+CLIENT, MANAGER = 1, 3
+"""Fields of DACR: permissions are checked, or not; any other value gives no access."""
 STRONGLY_ORDERED, DEVICE, RESERVED = 0x00, 0x04, 0x01
 """Bytes of MAIR; the last is UNPREDICTABLE there as well."""
 DEFAULT_BYTES = (
@@ -39,7 +41,10 @@ DEFAULT_BYTES = (
     RESERVED, RESERVED, RESERVED, RESERVED,
     *((outer << 4) | inner for outer in HALVES for inner in HALVES),
 )  # fmt: skip
-"""The memory that TEX:C:B states without TEX remap, as a byte of MAIR."""
+"""The memory that TEX:C:B states without TEX remap, as a byte of MAIR.
+
+A reserved or IMPLEMENTATION DEFINED encoding is taken as Strongly-ordered, and marked by an UNPREDICTABLE byte.
+"""
 
 
 @frozen
@@ -94,47 +99,26 @@ def word_at(doubleword: U64, address: U40) -> U32:
 @rule(arm("B3.5.1"))
 def section(first: U32, va: U32) -> ShortLeaf:
     """What a section or supersection descriptor says; a supersection is of domain 0 and has a 40-bit address."""
-    wide = bit(first, 18) == 1
-    high = (bits(first, 8, 5) << 36) | (bits(first, 23, 20) << 32) | (bits(first, 31, 24) << 24)
-    pa = choose(wide, high | bits(va, 23, 0), (bits(first, 31, 20) << 20) | bits(va, 19, 0))
+    wide, domain = first & 0x40000 > 0, bits(first, 8, 5)
+    high = (first & 0xFF000000) | (bits(first, 23, 20) << 32) | (domain << 36)
     return ShortLeaf(
-        pa=pa, ap=(bit(first, 15) << 2) | bits(first, 11, 10), texcb=(bits(first, 14, 12) << 2) | bits(first, 3, 2),
-        s=bit(first, 16), ng=bit(first, 17), xn=bit(first, 4), pxn=bit(first, 0),
-        domain=choose(wide, 0, bits(first, 8, 5)),
+        pa=choose(wide, high | (va & 0xFFFFFF), (first & 0xFFF00000) | (va & 0xFFFFF)),
+        ap=(bit(first, 15) << 2) | bits(first, 11, 10), texcb=(bits(first, 14, 12) << 2) | bits(first, 3, 2),
+        s=bit(first, 16), ng=bit(first, 17), xn=bit(first, 4), pxn=first & 1, domain=choose(wide, 0, domain),
     )  # fmt: skip
 
 
 @rule(arm("B3.5.1"))
 def page(first: U32, second: U32, va: U32) -> ShortLeaf:
     """What a large or small page descriptor says below its table descriptor, which holds PXN and the domain."""
-    large = bits(second, 1, 0) == LARGE_PAGE
-    small_pa = (bits(second, 31, 12) << 12) | bits(va, 11, 0)
-    large_pa = (bits(second, 31, 16) << 16) | bits(va, 15, 0)
+    large = second & 3 == LARGE_PAGE
     tex = choose(large, bits(second, 14, 12), bits(second, 8, 6))
     return ShortLeaf(
-        pa=choose(large, large_pa, small_pa), ap=(bit(second, 9) << 2) | bits(second, 5, 4),
-        texcb=(tex << 2) | bits(second, 3, 2), s=bit(second, 10), ng=bit(second, 11),
-        xn=choose(large, bit(second, 15), bit(second, 0)), pxn=bit(first, 2), domain=bits(first, 8, 5),
+        pa=choose(large, (second & 0xFFFF0000) | (va & 0xFFFF), (second & 0xFFFFF000) | (va & 0xFFF)),
+        ap=(bit(second, 9) << 2) | bits(second, 5, 4), texcb=(tex << 2) | bits(second, 3, 2),
+        s=bit(second, 10), ng=bit(second, 11), xn=choose(large, bit(second, 15), second & 1),
+        pxn=bit(first, 2), domain=bits(first, 8, 5),
     )  # fmt: skip
-
-
-@rule(arm("B3.8.2"))
-def default_byte(texcb: U5) -> U8:
-    """The memory that TEX, C and B state without TEX remap, as a byte of MAIR.
-
-    A reserved or IMPLEMENTATION DEFINED encoding is taken as Strongly-ordered, and marked by an UNPREDICTABLE byte.
-    """
-    return select(DEFAULT_BYTES, texcb)
-
-
-@rule(arm("B3.8.3"), arm("B4.1.127"), arm("B4.1.113"))
-def remapped_byte(prrr: U32, nmrr: U32, region: U3) -> U8:
-    """The memory of a region under TEX remap, as a byte of MAIR; `region` is TEX[0], C, B."""
-    kind = select(tuple(bits(prrr, 2 * n + 1, 2 * n) for n in range(8)), region)
-    inner = select(tuple(bits(nmrr, 2 * n + 1, 2 * n) for n in range(8)), region)
-    outer = select(tuple(bits(nmrr, 2 * n + 17, 2 * n + 16) for n in range(8)), region)
-    normal = (select(HALVES, outer) << 4) | select(HALVES, inner)
-    return select((STRONGLY_ORDERED, DEVICE, normal, RESERVED), kind)
 
 
 @rule(arm("B3.8.2"))
@@ -143,12 +127,32 @@ def default_shareability(s: U1) -> U2:
     return choose(s == 1, Shareability.OUTER_SHAREABLE, Shareability.NON_SHAREABLE)
 
 
+@rule(arm("B3.8.3"), arm("B4.1.127"), arm("B4.1.110"))
+def remapped_bytes(prrr: U32, nmrr: U32) -> tuple[U8, ...]:
+    """The memory of the regions 0 to 7 under TEX remap, as bytes of MAIR; a region is TEX[0], C, B."""
+    found = []
+    for n in range(8):
+        inner = select(HALVES, bits(nmrr, 2 * n + 1, 2 * n))
+        outer = select(HALVES, bits(nmrr, 2 * n + 17, 2 * n + 16))
+        kinds = (STRONGLY_ORDERED, DEVICE, (outer << 4) | inner, RESERVED)
+        found.append(select(kinds, bits(prrr, 2 * n + 1, 2 * n)))
+    return tuple(found)
+
+
 @rule(arm("B3.8.3"), arm("B4.1.127"))
-def remapped_shareability(prrr: U32, region: U3, s: U1) -> U2:
-    """The `Shareability` of Normal memory under TEX remap: PRRR.NS0 or NS1 by the S bit, Inner where NOSn is 1."""
-    shared = choose(s == 1, bit(prrr, 19), bit(prrr, 18))
-    inner = select(tuple(bit(prrr, 24 + n) for n in range(8)), region)
-    return choose(shared == 1, Shareability.OUTER_SHAREABLE | inner, Shareability.NON_SHAREABLE)
+def remapped_shareabilities(prrr: U32) -> tuple[U2, ...]:
+    """The `Shareability` of Normal memory under TEX remap, of region n without the S bit at 2n and with it at 2n + 1.
+
+    PRRR.NS0 and NS1 say by the S bit whether memory is shared, and NOSn whether region n is then Inner Shareable.
+    """
+    shared = (bit(prrr, 18) << 1, bit(prrr, 19) << 1)
+    return tuple(two | ((two >> 1) & bit(prrr, 24 + n)) for n in range(8) for two in shared)
+
+
+@rule(arm("B3.7.3"), arm("B4.1.43"))
+def domain_fields(dacr: U32) -> tuple[U2, ...]:
+    """The fields of DACR by domain: `CLIENT`, `MANAGER`, or no access, as which the reserved value 2 is taken."""
+    return tuple(bits(dacr, 2 * n + 1, 2 * n) for n in range(16))
 
 
 @rule(arm("B3.5.1"), arm("B3.7.1"), arm("B3.13.5"))

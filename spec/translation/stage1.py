@@ -1,20 +1,27 @@
 """Stage 1 of PL1 and PL0: what all its table formats share.
 
-A format's walk is a function of a `Regime`, a virtual address, an `Access` and a `Locate`, which says where a descriptor
-is in physical memory; it gives a `Stage1`. Where stage 2 is on, `Locate` is stage 2 itself, so that no format knows of it.
+A format's walk is a function of a `Regime`, a virtual address, an `Access` and a `Locate`, which says where a
+descriptor is in physical memory; it gives a `Stage1`. Where stage 2 is on, `Locate` is stage 2 itself, so that no
+format knows of it.
 
 A `Stage1` with status 0 maps the address: `ipa` is where, `allows` what the access's privilege may do there, `attr` and
-`sh` are the memory attributes, whatever the format, as MAIR and SH encode them. With another status it faults. Where then
-`walk` is 0, the fault is stage 1's own and `level` the level of its descriptor; where it is 1, stage 2 has refused to read
-the descriptor at `ipa`, and status and level are those of stage 2. Permissions are not yet checked: `denied` does that.
+`sh` are the memory attributes, whatever the format, as MAIR and SH encode them. With another status it faults. Where
+then `walk` is 0, the fault is stage 1's own and `level` the level of its descriptor; where it is 1, stage 2 has refused
+to read the descriptor at `ipa`, and status and level are those of stage 2. Permissions are not yet checked: `denied`
+does that.
 """
+
+from functools import cached_property
 
 from attrs import frozen
 
 from spec.citations import arm, rule
+from spec.records import quick
 from spec.translation.attributes import Attributes, mair_attributes
-from spec.translation.descriptors import FirstTable, Unread, permission_fault
-from spec.words import U1, U2, U3, U6, U8, U32, U40, U64, bit, choose
+from spec.translation.descriptors import PERMISSION, FirstTable
+from spec.translation.regions import Regions, regions
+from spec.translation.short_descriptors import domain_fields, remapped_bytes, remapped_shareabilities
+from spec.words import U1, U2, U3, U6, U8, U32, U40, U64, bit, bits, choose
 
 READ, WRITE, EXECUTE = 1, 2, 4
 """The bits of `Stage1.allows`."""
@@ -58,7 +65,33 @@ class Regime:
     second: FirstTable
     """Where stage 2 begins."""
 
+    @cached_property
+    def regions(self) -> Regions:
+        """The regions of TTBR0 and TTBR1 where TTBCR.EAE is 1."""
+        return regions(self.ttbcr, self.ttbr0, self.ttbr1)
 
+    @cached_property
+    def mair(self) -> tuple[U8, ...]:
+        """The bytes of MAIR0 and MAIR1, by number."""
+        return tuple(bits(word, low + 7, low) for word in (self.mair0, self.mair1) for low in (0, 8, 16, 24))
+
+    @cached_property
+    def remapped(self) -> tuple[U8, ...]:
+        """The bytes of MAIR that PRRR and NMRR stand for, by region."""
+        return remapped_bytes(self.mair0, self.mair1)
+
+    @cached_property
+    def shared(self) -> tuple[U2, ...]:
+        """What PRRR makes of the S bit, by region and S."""
+        return remapped_shareabilities(self.mair0)
+
+    @cached_property
+    def domains(self) -> tuple[U2, ...]:
+        """The fields of DACR, by domain."""
+        return domain_fields(self.dacr)
+
+
+@quick
 @frozen
 class Stage1:
     """What stage 1 makes of a virtual address, see the text above."""
@@ -73,6 +106,8 @@ class Stage1:
     sh: U2
     non_global: U1
     """1 where the translation is of the current ASID only."""
+    supersection: U1 = 0
+    """1 for a short-descriptor supersection, whose address has 40 bits; PAR reports which it is."""
 
     @property
     def strict(self) -> bool:
@@ -91,9 +126,10 @@ def own_fault(status: U6, level: U2) -> Stage1:
     return Stage1(status, level, 0, 0, 0, 0, 0, 0)
 
 
-def walk_fault(unread: Unread) -> Stage1:
-    """A stage 2 fault on the read of a descriptor."""
-    return Stage1(unread.located.status, unread.located.level, 1, unread.address, 0, 0, 0, 0)
+@rule(arm("B3.13.3"))
+def walk_fault(status: U6, ipa: U40) -> Stage1:
+    """A stage 2 fault on the read of the descriptor at `ipa`; the low two bits of its status are its level."""
+    return Stage1(status, bits(status, 1, 0), 1, ipa, 0, 0, 0, 0)
 
 
 @rule(arm("B3.7.1"))
@@ -111,5 +147,11 @@ def never_executed(sctlr: U32, privileged: U1, writable: U1, user_writable: U1) 
 @rule(arm("B3.7.1"), arm("B3.13.5"))
 def denied(first: Stage1, access: Access) -> U6:
     """0 where what stage 1 maps may be accessed so, else the `FaultStatus` of its permission fault."""
-    needed = choose(access.fetch == 1, EXECUTE, choose(access.write == 1, WRITE, READ))
-    return choose(first.allows & needed > 0, 0, permission_fault(first.level))
+    return refused(first.allows, first.level, access.write, access.fetch)
+
+
+@rule(arm("B3.7.1"), arm("B3.13.5"))
+def refused(allows: U3, level: U2, write: U1, fetch: U1) -> U6:
+    """0 where what a descriptor of this level allows includes the access, else the permission fault of the level."""
+    needed = choose(fetch == 1, EXECUTE, choose(write == 1, WRITE, READ))
+    return choose(allows & needed > 0, 0, PERMISSION | level)

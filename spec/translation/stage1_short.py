@@ -8,14 +8,14 @@ from spec.sparse import Memory
 from spec.syndrome import FaultStatus
 from spec.translation.descriptors import Locate
 from spec.translation.short_descriptors import (
+    CLIENT,
+    DEFAULT_BYTES,
+    MANAGER,
     TABLE,
     ShortLeaf,
-    default_byte,
     default_shareability,
     first_entry,
     page,
-    remapped_byte,
-    remapped_shareability,
     second_entry,
     section,
     short_leaf_status,
@@ -23,14 +23,12 @@ from spec.translation.short_descriptors import (
     word_at,
 )
 from spec.translation.stage1 import AFE, TRE, Access, Regime, Stage1, allowed, never_executed, own_fault, walk_fault
-from spec.words import U2, U3, U4, U8, U32, U40, bit, bits, choose, either, select
+from spec.words import U2, U3, U8, U32, U40, bit, bits, choose, select
 
 PL1_RIGHTS = (0, 3, 3, 3, 0, 1, 1, 1)
 """By AP[2:0], what PL1 may do: bit 0 reads, bit 1 writes. 0b100 is reserved and taken as no access."""
 PL0_RIGHTS = (0, 0, 1, 3, 0, 0, 1, 1)
 """The same for PL0."""
-CLIENT, MANAGER = 1, 3
-"""Fields of DACR: permissions are checked, or not; any other value gives no access."""
 
 
 def walk_short(memory: Memory, regime: Regime, va: U32, access: Access, locate: Locate | None = None) -> Stage1:
@@ -49,10 +47,10 @@ def walk_short(memory: Memory, regime: Regime, va: U32, access: Access, locate: 
 def _read(memory: Memory, ipa: U40, locate: Locate | None) -> tuple[U32, Stage1 | None]:
     if locate is None:
         return word_at(memory.get(ipa >> 3), ipa), None
-    located = locate(ipa)
-    if located.status != 0:
-        return 0, walk_fault(located, ipa)
-    return word_at(memory.get(located.pa >> 3), ipa), None
+    refused, pa = locate(ipa)
+    if refused != 0:
+        return 0, walk_fault(refused, ipa)
+    return word_at(memory.get(pa >> 3), ipa), None
 
 
 @rule(arm("B3.5.1"), arm("B3.5.5"))
@@ -70,20 +68,13 @@ def page_stage1(regime: Regime, first: U32, second: U32, va: U32, access: Access
 @rule(arm("B3.5.1"), arm("B3.13.3"), arm("B3.13.5"))
 def mapped(regime: Regime, level: U2, descriptor: U32, leaf: ShortLeaf, access: Access) -> Stage1:
     """What the last descriptor, read into a leaf, makes of an address; a Domain fault is found last."""
-    rights = domain_rights(regime.dacr, leaf.domain)
-    forbidden = choose(level == 1, FaultStatus.DOMAIN_1, FaultStatus.DOMAIN_2)
-    own = choose(either(rights == CLIENT, rights == MANAGER), 0, forbidden)
+    rights = select(regime.domains, leaf.domain)
+    open_to = choose(rights & CLIENT > 0, 0, FaultStatus.DOMAIN_1 if level == 1 else FaultStatus.DOMAIN_2)
     invalid = short_leaf_status(level, descriptor, bit(regime.sctlr, AFE))
-    status = choose(invalid > 0, invalid, own)
+    allows = short_allows(regime.sctlr, leaf, rights, access)
     attr, sh = short_memory(regime, leaf)
-    found = Stage1(status, level, 0, leaf.pa, short_allows(regime.sctlr, leaf, rights, access), attr, sh, leaf.ng)
-    return choose(status == 0, found, own_fault(status, level))
-
-
-@rule(arm("B3.7.3"), arm("B4.1.43"))
-def domain_rights(dacr: U32, domain: U4) -> U2:
-    """DACR's field for a domain: `CLIENT`, `MANAGER`, or no access; the reserved value 2 is taken as no access."""
-    return select(tuple(bits(dacr, 2 * n + 1, 2 * n) for n in range(16)), domain)
+    wide = bit(descriptor, 18) if level == 1 else 0
+    return Stage1(choose(invalid > 0, invalid, open_to), level, 0, leaf.pa, allows, attr, sh, leaf.ng, wide)
 
 
 @rule(arm("B3.7.1"), arm("B3.7.2"), arm("B3.7.3"))
@@ -94,16 +85,15 @@ def short_allows(sctlr: U32, leaf: ShortLeaf, rights: U2, access: Access) -> U3:
     """
     user, privileged = select(PL0_RIGHTS, leaf.ap), access.privileged
     granted = choose(privileged == 1, select(PL1_RIGHTS, leaf.ap), user)
-    never = leaf.xn | (leaf.pxn & privileged) | never_executed(sctlr, privileged, bit(granted, 1), bit(user, 1))
-    checked = allowed(bit(granted, 0), bit(granted, 1), bit(granted, 0) & (never ^ 1))
-    return choose(rights == MANAGER, 7, checked)
+    read, write = granted & 1, granted >> 1
+    never = leaf.xn | (leaf.pxn & privileged) | never_executed(sctlr, privileged, write, user >> 1)
+    return choose(rights == MANAGER, 7, allowed(read, write, read & (never ^ 1)))
 
 
 @rule(arm("B3.8.2"), arm("B3.8.3"), arm("B4.1.130"))
 def short_memory(regime: Regime, leaf: ShortLeaf) -> tuple[U8, U2]:
     """The byte of MAIR and the `Shareability` that a leaf states, by SCTLR.TRE through PRRR and NMRR or not."""
-    remapped = bit(regime.sctlr, TRE) == 1
-    region = bits(leaf.texcb, 2, 0)
-    attr = choose(remapped, remapped_byte(regime.mair0, regime.mair1, region), default_byte(leaf.texcb))
-    sh = choose(remapped, remapped_shareability(regime.mair0, region, leaf.s), default_shareability(leaf.s))
+    remapped, region = bit(regime.sctlr, TRE) == 1, leaf.texcb & 7
+    attr = choose(remapped, select(regime.remapped, region), select(DEFAULT_BYTES, leaf.texcb))
+    sh = choose(remapped, select(regime.shared, (region << 1) | leaf.s), default_shareability(leaf.s))
     return attr, sh

@@ -10,19 +10,20 @@ so no property sees a walk that misses what a cache holds.
 from attrs import frozen
 
 from spec.citations import arm, rule
+from spec.records import quick
 from spec.sparse import Memory
-from spec.syndrome import FaultStatus
 from spec.translation.attributes import Attributes, stage2_attributes
 from spec.translation.descriptors import (
+    PERMISSION,
     U41,
     FirstTable,
     descend,
     first_table,
     leaf_status,
     output_address,
-    permission_fault,
 )
-from spec.words import U1, U2, U6, U32, U40, U64, bit, bits, choose, either, every, select
+from spec.translation.stage1 import refused
+from spec.words import U1, U2, U3, U6, U32, U40, U64, bit, bits, choose, every, select
 
 SIZES_FROM_1 = (1 << 32, 1 << 31, *(0,) * 6, *(1 << width for width in range(40, 32, -1)))
 """How many addresses stage 2 covers by VTCR.T0SZ where it begins at level 1; 0 for an illegal T0SZ."""
@@ -30,6 +31,7 @@ SIZES_FROM_2 = (*(1 << width for width in range(32, 24, -1)), *(0,) * 6, 1 << 34
 """The same where it begins at level 2."""
 
 
+@quick
 @frozen
 class Stage2:
     """What stage 2 makes of an intermediate physical address."""
@@ -56,12 +58,19 @@ class Stage2:
     @property
     def executable(self) -> U1:
         """1 where instructions may be fetched: XN is 0 and reads are permitted."""
-        return (bit(self.descriptor, 54) ^ 1) & bit(self.descriptor, 6)
+        return bit(self.allows, 2)
+
+    @property
+    def allows(self) -> U3:
+        """What may be done, as READ, WRITE and EXECUTE of `spec.translation.stage1`."""
+        descriptor = self.descriptor
+        fetch = (descriptor >> 52 & 4) ^ 4
+        return (descriptor >> 6 & 3) | (fetch & descriptor >> 4)
 
     @property
     def strict(self) -> bool:
         """Whether stage 2 makes the memory Device or Strongly-ordered."""
-        return bits(self.descriptor, 5, 4) == 0
+        return self.descriptor & 0x30 == 0
 
     @property
     def attributes(self) -> Attributes:
@@ -89,9 +98,7 @@ def stage2_table(vttbr: U64, vtcr: U32) -> FirstTable:
 
 @rule(arm("B3.6.6"), arm("B3.6.1"))
 def translated(memory: Memory, first: FirstTable, ipa: U40) -> Stage2:
-    """What the tables from `first` on make of an address; one beyond them is a Translation fault of level 1."""
-    if ipa >= first.size:
-        return Stage2(FaultStatus.TRANSLATION_1, 1, 0, 0)
+    """What the tables from `first` on make of an address."""
     level, descriptor, _, _ = descend(memory, first, ipa)
     return Stage2(leaf_status(level, descriptor), level, output_address(level, descriptor, ipa), descriptor)
 
@@ -105,18 +112,17 @@ def walk(memory: Memory, vttbr: U64, vtcr: U32, ipa: U40) -> Stage2:
 @rule(arm("B3.7.1"), arm("B3.8.1"), arm("B3.13.5"))
 def permits(second: Stage2, write: U1, fetch: U1) -> U6:
     """0 where an access to what stage 2 maps is permitted, else the `FaultStatus` of the permission fault."""
-    needed = choose(fetch == 1, second.executable, choose(write == 1, second.writable, second.readable))
-    return choose(needed == 1, 0, permission_fault(second.level))
+    return refused(second.allows, second.level, write, fetch)
 
 
 @rule(arm("B3.7.1"), arm("B4.1.65"))
-def table_read(memory: Memory, first: FirstTable, protected: U1, ipa: U40) -> Stage2:
-    """What stage 2 makes of a read of a stage 1 descriptor, its status complete with permission.
+def table_read(memory: Memory, first: FirstTable, protected: U1, ipa: U40) -> tuple[U6, U40]:
+    """Where stage 2 has a descriptor of stage 1: 0 and its physical address, or the `FaultStatus` if it refuses a read.
 
     `protected` is HCR.PTW, under which tables in Device or Strongly-ordered memory are a permission fault.
     """
-    second = translated(memory, first, ipa)
-    refused = either(second.readable == 0, every(protected == 1, second.strict))
-    if every(second.status == 0, refused):
-        return Stage2(permission_fault(second.level), second.level, second.pa, second.descriptor)
-    return second
+    level, descriptor, _, _ = descend(memory, first, ipa)
+    status = leaf_status(level, descriptor)
+    ordinary = choose(descriptor & 0x30 > 0, 1, protected ^ 1)
+    denied = choose(descriptor >> 6 & ordinary == 1, 0, PERMISSION | level)
+    return choose(status == 0, denied, status), output_address(level, descriptor, ipa)
