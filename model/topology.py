@@ -42,13 +42,15 @@ TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
             Topology("two-vms", 1, ((1, True), (1, False))),
             Topology("siblings", 1, ((2, True),)),
             Topology("two-processors", 2, ((1, True), (1, False))),
-            Topology("memory", 0, (), Layout(2, (2,))),
-            Topology("memory-empty", 0, (), Layout(2, (2,), mapped=False)),
-            Topology("memory-two-pages", 0, (), Layout(2, (1,), pages=2)),
-            Topology("memory-two-vms", 0, (), Layout(2, (1, 1))),
-            Topology("memory-new", 0, (), Layout(1, (1,), mapped=False, ready=False)),
-            Topology("memory-shared-frame", 0, (), Layout(1, (1,), ready=False, shared_frame=True)),
+            Topology("memory", 0, (), Layout(2, (2,), assigned=True)),
+            Topology("memory-read-only", 0, (), Layout(2, (2,), protected=True, assigned=True)),
+            Topology("memory-empty", 0, (), Layout(2, (2,), mapped=False, assigned=True)),
+            Topology("memory-two-pages", 0, (), Layout(2, (1,), pages=2, assigned=True)),
+            Topology("memory-two-vms", 0, (), Layout(2, (1, 1), assigned=True)),
+            Topology("memory-new", 0, (), Layout(1, (1,), mapped=False, ready=False, assigned=True)),
+            Topology("memory-shared-frame", 0, (), Layout(1, (1,), ready=False, shared_frame=True, assigned=True)),
             Topology("vmids", 0, (), Layout(2, (2, 2), last_vmid=1)),
+            Topology("vmids-three-vms", 0, (), Layout(2, (2, 1, 1), last_vmid=2)),
         )
     }
 )

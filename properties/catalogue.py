@@ -3,13 +3,23 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from properties import classification, mmio, specification, split_mode, table1, trap_completeness, world_switch
+from properties import (
+    classification,
+    memory,
+    mmio,
+    specification,
+    split_mode,
+    table1,
+    trap_completeness,
+    world_switch,
+)
 from properties.property import Property
 
 PROPERTIES: tuple[Property, ...] = (
     *trap_completeness.PROPERTIES,
     *world_switch.PROPERTIES,
     *split_mode.PROPERTIES,
+    *memory.PROPERTIES,
     *mmio.PROPERTIES,
     *specification.PROPERTIES,
     *classification.PROPERTIES,

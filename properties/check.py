@@ -13,7 +13,9 @@ from model.designs.catalogue import reference
 from model.designs.variations import REPAIRS
 from model.system import PHYSICAL, Action, HighvisorHandles, UserSpaceRuns
 from model.topology import TOPOLOGIES, initial
+from properties import check_memory
 from properties.catalogue import PROPERTIES, PROPERTY
+from properties.check_memory import divided
 from properties.designs import resolve
 from properties.engines.domain import CALL, Domain, devices, relevant
 from properties.engines.explore import CONFIGURATIONS, explore
@@ -30,7 +32,7 @@ from properties.why import told as told_of
 from spec.operations import Choices, Instruction
 
 SHARES_PER_JOB = 4
-STEPWISE = tuple(prop for prop in PROPERTIES if prop.enumerate is None)
+STEPWISE = tuple(prop for prop in divided(PROPERTIES)[1] if prop.enumerate is None)
 HUNT_SECONDS = 20.0
 DEVICE_DEPTH = 5
 MOST_DEVICE_STATES = 2000
@@ -95,18 +97,20 @@ def share_of(
 def proved(request: Request) -> list[Result]:
     """The engine `prove`: obligations for z3, tables by enumeration, and a trace for what fails."""
     design = resolve(request.design, request.fault)
+    order = {prop.id: number for number, prop in enumerate(request.properties)}
     tables = tuple(prop for prop in request.properties if prop.enumerate is not None)
-    stepwise = tuple(prop for prop in request.properties if prop.enumerate is None)
+    remembered, others = divided(request.properties)
+    stepwise = tuple(prop for prop in others if prop.enumerate is None)
     results = [enumerated(request, design, prop) for prop in tables]
+    results += memory_explored(request, remembered)
     if not stepwise:
-        return results
+        return sorted(results, key=lambda result: order[result.property])
     begun = time.monotonic()
     asked = (*(prop.id for prop in stepwise), *(helper for prop in stepwise for helper in prop.assumes))
     settled, unfinished = settle_all(request, tuple(dict.fromkeys(asked)))
     seconds = time.monotonic() - begun
     for prop in stepwise:
         results += judged(request, design, prop, settled, unfinished, seconds)
-    order = {prop.id: number for number, prop in enumerate(request.properties)}
     return sorted(results, key=lambda result: order[result.property])
 
 
@@ -206,7 +210,8 @@ def violations(
     if not decided:
         return [evolve(result, covers=f"{result.covers}; undecided at {where}")]
     found: list[Result] = []
-    for deviation in lacking(design) if request.fault is None else ():
+    known = () if request.fault is not None else lacking(design)
+    for deviation in (name for name in known if not FAULT[name].scenarios):
         violation = deviating(deviation, prop.id)
         if violation is not None:
             here = placed(request, design, violation)
@@ -284,10 +289,21 @@ def hunted(request: Request, design: Design, prop: Property, failures: Iterable[
 TRIED = (Choices(), Choices(traps_failed_condition=1, user_trap=1, trace_implemented=1))
 
 
+def memory_explored(request: Request, properties: tuple[Property, ...]) -> list[Result]:
+    """The engine `explore` for properties of memory."""
+    return check_memory.explored(
+        request.design, request.fault, properties, request.remaining(), request.jobs, request.progress
+    )
+
+
 def explored(request: Request) -> list[Result]:
     """The engine `explore`: every run of small configurations, those of its list, one after the other."""
     design = resolve(request.design, request.fault)
-    stepwise = cheap(request.properties)
+    remembered, others = divided(request.properties)
+    found = memory_explored(request, remembered)
+    stepwise = cheap(others)
+    if not stepwise:
+        return found
     late = request.deadline or time.monotonic() + EXPLORE_SECONDS
     results: list[Result] = []
     kinds, complete, seconds, states, transitions = set[type[Action]](), True, 0.0, 0, 0
@@ -300,33 +316,40 @@ def explored(request: Request) -> list[Result]:
         stepwise = tuple(p for p in stepwise if p not in violated)
         kinds, complete, seconds = kinds | seen.kinds, complete and seen.complete, seconds + seen.seconds
         states, transitions = states + seen.states, transitions + seen.transitions
-    met, unmet = divided(stepwise, kinds)
+    met, unmet = concerning(stepwise, kinds)
     names = ", ".join(dict.fromkeys(topology.name for topology, _ in CONFIGURATIONS))
     scope = f"{states} states, {transitions} transitions of {len(CONFIGURATIONS)} configurations: {names}"
     good, covers = (Verdict.EXPLORED, f"all {scope}") if complete else (Verdict.TESTED, f"the first {scope}")
     results += told(request, "explore", "", met, {}, good, covers, seconds)
+    results += found
     return results + told(request, "explore", "", unmet, {}, Verdict.UNKNOWN, UNMET, seconds)
 
 
 def walked(request: Request) -> list[Result]:
     """The engine `walk`: random runs of hostile guests and hosts by Hypothesis."""
     design = resolve(request.design, request.fault)
-    stepwise = cheap(request.properties)
+    remembered, others = divided(request.properties)
+    found = check_memory.walked(
+        request.design, request.fault, remembered, request.seed, request.deadline, request.progress
+    )
+    stepwise = cheap(others)
+    if not stepwise:
+        return found
     request.progress("walking")
     seen = walk(design, stepwise, TOPOLOGIES[TOPOLOGY], request.seed, WALK_ACTIONS, request.deadline)
     covers = f"{seen.chosen} chosen actions, {seen.steps} steps of {TOPOLOGY}, seed {seen.seed}"
     if seen.raised is not None:
         failed = f"a rule raised {seen.raised}"
         return [Result(label(request), p.id, "walk", Verdict.UNKNOWN, failed, seen.seconds) for p in stepwise]
-    met, unmet = divided(stepwise, seen.kinds)
-    results = told(request, "walk", TOPOLOGY, met, seen.violations, Verdict.TESTED, covers, seen.seconds)
+    met, unmet = concerning(stepwise, seen.kinds)
+    results = found + told(request, "walk", TOPOLOGY, met, seen.violations, Verdict.TESTED, covers, seen.seconds)
     return results + told(request, "walk", TOPOLOGY, unmet, {}, Verdict.UNKNOWN, UNMET, seen.seconds)
 
 
 UNMET = "no step that it is about"
 
 
-def divided(
+def concerning(
     properties: tuple[Property, ...], kinds: Iterable[type[Action]]
 ) -> tuple[tuple[Property, ...], tuple[Property, ...]]:
     """The properties that speak about one of the kinds of action that occurred, and those that do not."""

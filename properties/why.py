@@ -1,6 +1,7 @@
 """Why an element of the design is there: the shortest counterexample that appears without it."""
 
 import difflib
+from collections.abc import Mapping
 from functools import cache
 
 from attrs import frozen
@@ -8,12 +9,16 @@ from attrs import frozen
 from model.design import Design
 from model.designs.catalogue import reference
 from model.topology import TOPOLOGIES, initial
+from properties import memory
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.engines.domain import relevant
+from properties.engines.memory_scenarios import SCENARIOS
+from properties.engines.memory_search import memory_search
 from properties.engines.search import Search, Violation, search
 from properties.faults.catalogue import EXCUSES, FAULT, FAULTS
 from properties.faults.fault import Fault
 from properties.property import Trace
+from properties.traces.replay import length
 from spec.registers import REGISTERS
 
 TOPOLOGY = "two-vms"
@@ -48,10 +53,12 @@ def counterexample(identifier: str, thorough: bool = True) -> Found:
     """
     fault = FAULT[identifier]
     design = fault.plant(reference())
+    if fault.scenarios:
+        return in_memory(design, fault, thorough)
     for depth in (*DEPTHS, *((fault.depth,) if fault.depth > max(DEPTHS) else ())):
         result = hunt(design, fault, depth, thorough)
         if result.found:
-            return caught(fault, result)
+            return caught(fault, result.found)
     contained = hunt_costly(design, fault)
     if contained is not None:
         return contained
@@ -70,6 +77,29 @@ def counterexample(identifier: str, thorough: bool = True) -> Found:
     return Found(identifier, None, "open", (), reason)
 
 
+def in_memory(design: Design, fault: Fault, thorough: bool) -> Found:
+    """The shortest counterexample of a fault of memory management, in the first of its situations that has one."""
+    scopes = []
+    most = MOST_MEMORY_STATES if fault.id not in EXCUSES else MOST_EXCUSED_STATES
+    for name in fault.scenarios:
+        scenario = SCENARIOS[name]
+        start = initial(TOPOLOGIES[scenario.topology], design)
+        more = 2 if thorough else 0
+        seen = memory_search(
+            design, start, scenario.domain, memory.PROPERTIES, "first", most_states=most, more=more
+        )
+        if seen.found:
+            return caught(fault, seen.found, scenario.topology)
+        bound = "all runs" if seen.complete else f"runs of {seen.depth} actions"
+        scopes.append(f"{name} ({seen.states} states, {bound})")
+    if fault.id in EXCUSES:
+        return Found(fault.id, None, "excused", (), EXCUSES[fault.id].reason)
+    return Found(fault.id, None, "open", (), f"no property is violated in {', '.join(scopes)}")
+
+
+MOST_MEMORY_STATES = 30_000
+MOST_EXCUSED_STATES = 4_000
+"""How far an excused fault is looked for: far enough to see that the excuse is needed."""
 OPAQUE = "; registers of the GIC and the timers count as words without a behaviour of their own"
 
 
@@ -80,7 +110,7 @@ def is_opaque(name: str) -> bool:
 
 def hunt(design: Design, fault: Fault, depth: int, thorough: bool) -> Search:
     """A search for anything that the fault violates."""
-    cheap = tuple(prop for prop in PROPERTIES if prop.id not in COSTLY)
+    cheap = tuple(prop for prop in PROPERTIES if prop.id not in COSTLY and prop not in memory.PROPERTIES)
     start = initial(TOPOLOGIES[TOPOLOGY], design)
     until = None if thorough else "first"
     most = MOST_STATES if depth <= max(DEPTHS) else MOST_STATES_FAR
@@ -94,7 +124,7 @@ def hunt_costly(design: Design, fault: Fault) -> Found | None:
     costly = tuple(PROPERTY[identifier] for identifier in COSTLY)
     start = initial(TOPOLOGIES[TOPOLOGY], design)
     result = search(design, start, relevant(fault.touches), costly, 2, "first")
-    return caught(fault, result) if result.found else None
+    return caught(fault, result.found) if result.found else None
 
 
 def enumerated(design: Design, fault: Fault) -> Found | None:
@@ -109,16 +139,17 @@ def enumerated(design: Design, fault: Fault) -> Found | None:
     return Found(fault.id, None, "caught", tuple(name for name, _ in found), reason)
 
 
-def caught(fault: Fault, result: Search) -> Found:
+def caught(fault: Fault, found: Mapping[str, Violation], topology: str = TOPOLOGY) -> Found:
     """A fault that some properties catch, with the shortest of their traces."""
-    best = min(result.found.values(), key=lambda violation: (len(violation.actions), preference(violation)))
-    traces = tuple((v.property, told(fault, v)) for v in result.found.values())
-    return Found(fault.id, told(fault, best), "caught", tuple(result.found), "", len(best.actions), traces)
+    best = min(found.values(), key=lambda violation: (length(violation.actions), preference(violation)))
+    traces = tuple((v.property, told(fault, v, topology)) for v in found.values())
+    shortest = told(fault, best, topology)
+    return Found(fault.id, shortest, "caught", tuple(found), "", length(best.actions), traces)
 
 
-def told(fault: Fault, violation: Violation) -> Trace:
+def told(fault: Fault, violation: Violation, topology: str = TOPOLOGY) -> Trace:
     """A violation as a trace of the reference with the fault planted."""
-    return Trace("reference", fault.id, TOPOLOGY, violation.property, violation.actions, violation.explanation)
+    return Trace("reference", fault.id, topology, violation.property, violation.actions, violation.explanation)
 
 
 def preference(violation: Violation) -> int:

@@ -23,6 +23,9 @@ from model.design import ROUTINES, Design, Emulated, ExitCode
 from model.designs.catalogue import DESIGNS
 from model.highvisor.mmio import KvmRun
 from model.lowvisor.moves import Step
+from model.memory import design as memory_design
+from model.memory import system as memory_system
+from model.memory.design import MemoryDesign
 from model.state import HOST, Physical, State, Thread, Vcpu, Where
 from model.topology import TOPOLOGIES, initial
 from properties.engines.assignments import Assignment, bindings, evaluate
@@ -130,11 +133,52 @@ def actions() -> Shape:
     )
 
 
+def with_part(record: Any, name: str, part: Shape) -> Record:
+    """A record's shape with one part replaced."""
+    return attrs.evolve(record, parts=tuple((n, part if n == name else p) for n, p in record.parts))
+
+
+def part_of(record: Any, name: str) -> Any:
+    """One part of a record's shape."""
+    return dict(record.parts)[name]
+
+
+@cache
+def memory_state(at: int) -> Shape:
+    """Two processors, the first at a program counter with the first vCPU of the first VM; everything else is free."""
+    design = designs()[0]
+    start = initial(TOPOLOGIES["memory-two-vms"], design).memory
+    free = like(start)
+    cores = part_of(free, "cores")
+    acting = cores.parts[0][1]
+    for name, value in (("at", at), ("vcpu", 0), ("vm", 0)):
+        acting = with_part(acting, name, Constant(value))
+    vcpus = part_of(free, "vcpus")
+    for number, (place, vcpu) in enumerate(vcpus.parts):
+        vcpus = with_part(vcpus, place, with_part(vcpu, "vm", Constant(number)))
+    return with_part(with_part(free, "cores", with_part(cores, "0", acting)), "vcpus", vcpus)
+
+
+@cache
+def memory_states(rule: str) -> Shape:
+    """The states in which a rule is applied: a step's where its routine has it, any other rule's in a guest."""
+    wanted = {do for do, step in memory_system.STEPS.items() if f"{step.__module__}.{step.__name__}" == rule}
+    found = {}
+    for design in (d.memory for d in designs()):
+        for routine in memory_design.ROUTINES:
+            for index, step in enumerate(design.steps(routine)):
+                if step.do in wanted:
+                    found.setdefault(step.do, memory_design.place(routine, index))
+    elsewhere = memory_design.place("fault") if wanted else memory_design.GUEST
+    return one_of(memory_state(at) for at in found.values() or (elsewhere,))
+
+
 @cache
 def stated_type(hint: Any) -> Shape | None:
     """The stated values of a type of which not every combination of fields is a value."""
     stated: dict[Any, Callable[[], Shape]] = {
         Design: lambda: among(designs()),
+        MemoryDesign: lambda: among(dict.fromkeys(design.memory for design in designs())),
         Memory: lambda: attrs.evolve(shape(Memory), size=ENTRIES),
         Step: lambda: among(steps()),
         Emulated: lambda: among(dict.fromkeys(entry for design in designs() for entry in design.emulated)),
@@ -149,7 +193,13 @@ def stated_type(hint: Any) -> Shape | None:
 
 def stated_parameter(name: str) -> Shape | None:
     """The stated values of parameters whose type does not say them: names, exit codes, positions."""
+    rule, _, parameter = name.rpartition(".")
+    if rule.startswith("model.memory.") and parameter in ("cpu", "number"):
+        return Constant(0)
+    if rule.startswith("model.memory.") and parameter == "state":
+        return memory_states(rule)
     stated: dict[str, Callable[[], Shape]] = {
+        "model.memory.system.slot_set.slot": lambda: among((0, 1)),
         "spec.transfers.delivered.value": lambda: Words(Width(64)),
         "spec.translation.descriptors.descend.locate": lambda: Constant(None),
         "spec.translation.stage1_long.walk.locate": lambda: Constant(None),

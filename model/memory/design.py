@@ -81,7 +81,7 @@ class SlotCheck(Enum):
     IPA_LIMIT = "it ends within the 40 bits of a guest's physical address"
 
 
-@frozen
+@frozen(cache_hash=True)
 class MemoryStep:
     """One step of a routine, with the code that it stands for."""
 
@@ -90,7 +90,7 @@ class MemoryStep:
     sources: tuple[Citation, ...]
 
 
-@frozen
+@frozen(cache_hash=True)
 class MemoryDesign:
     """How a design manages memory: its routines, in the order of their steps, and its constants."""
 

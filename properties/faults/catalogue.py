@@ -17,6 +17,7 @@ from model.designs.catalogue import (
 )
 from model.designs.variations import REPAIRS
 from model.lowvisor.moves import Alter, Inspect
+from properties.faults import memory
 from properties.faults.devices import device_faults
 from properties.faults.fault import Excuse, Fault
 from properties.faults.generated import generated, slug, with_entry_move, without_step
@@ -37,7 +38,7 @@ def deviations() -> Iterator[Fault]:
             repair.deviation, identifier, f"Linux 3.12 lacks this: {repair.variation.statement}",
             repair.variation.sources, lambda design, lacking=identifier: _replaced(design, lacking),  # type: ignore[misc]
             DEVIATION_TOUCHES.get(identifier, frozenset()), "deviation of Linux 3.12",
-            DEVIATION_DEPTH.get(identifier, 5),
+            memory.BY_DEVIATION.get(identifier, ()), DEVIATION_DEPTH.get(identifier, 5),
         )  # fmt: skip
 
 
@@ -179,7 +180,12 @@ def host_imo(design: Design) -> Design:
 
 @cache
 def _faults() -> tuple[Fault, ...]:
-    return (*deviations(), *historical(), *device_faults(), *structural(), *generated(reference()))
+    design = reference()
+    remembered = (*memory.historical(), *memory.structural(), *memory.step_faults(design.memory))
+    found = (
+        evolve(fault, scenarios=memory.BY_LOWVISOR.get(fault.id, fault.scenarios)) for fault in generated(design)
+    )
+    return (*deviations(), *historical(), *device_faults(), *structural(), *found, *remembered)
 
 
 FAULTS: tuple[Fault, ...] = _faults()
@@ -202,6 +208,7 @@ READS_ONLY = "the step only reads what decides the path; the model takes that de
 EXCUSES: Mapping[str, Excuse] = MappingProxyType(
     {
         **dict(reads_only()),
+        **memory.EXCUSES,
         **{
             identifier: Excuse(
                 "the ISB orders the counter offset and compare value before the control write; how late a system "
@@ -213,10 +220,6 @@ EXCUSES: Mapping[str, Excuse] = MappingProxyType(
                 "without/exit-isb-after-cntv_ctl",
             )
         },
-        "without/trap-translate": Excuse(
-            "which address ATS1CPR finds for a permission fault is stage 1 translation, which is not modelled yet",
-            (arm("B3.12.5"), linux("arch/arm/kvm/interrupts.S", "guest_trap")),
-        ),
     }
 )
 """Faults that are equivalent only because something is not modelled."""
@@ -224,7 +227,9 @@ EXCUSES: Mapping[str, Excuse] = MappingProxyType(
 DEFERRED: Mapping[str, str] = MappingProxyType(
     {
         "vabort-rewinds-smc-pc": "needs asynchronous aborts that are pending while another exit is handled",
-        "setway-emulated-locally": "needs caches whose contents belong to somebody, which come with memory",
+        "icache-shared-by-sibling-vcpus": "needs the contents of the instruction cache",
+        "s1walk-write-seen-as-read": "needs table walks that write tables, for the access flag",
+        "setway-emulated-locally": "needs the contents of each processor's data cache",
     }
 )
-"""Bugs of the lowvisor and of trap handling whose features the model does not have yet."""
+"""Bugs of the lowvisor, of trap handling and of memory whose features the model does not have yet."""

@@ -20,6 +20,8 @@ class Fault:
     touches: frozenset[str] = field(default=frozenset())
     """What tells which operations matter: names of `spec.registers`, and ids of control bits such as `HCR.TWI`."""
     family: str = field(default="element")
+    scenarios: tuple[str, ...] = field(default=())
+    """For a fault of memory management: the situations in which it is looked for, `properties.engines` has them."""
     depth: int = 5
     """How many chosen actions its shortest counterexample may take."""
 

@@ -17,6 +17,8 @@ from typing import Any
 import attrs
 
 from model import system
+from model.memory import system as memory
+from model.memory.system import MemoryAction, ThreadSteps
 from model.system import TAKEN, Action, LowvisorSteps
 from model.topology import TOPOLOGIES
 from properties.property import Trace
@@ -34,6 +36,8 @@ NATURAL = Width(64)
 """The size of an operand whose declaration gives none."""
 HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,16}", re.ASCII)
 LONGEST_QUOTE = 40
+REPEATED = (LowvisorSteps, ThreadSteps)
+"""The kinds of action of which a run of equal ones is written once, with how often it is taken."""
 
 
 class BadTrace(Exception):
@@ -42,16 +46,24 @@ class BadTrace(Exception):
 
 def _concrete(module: Any, base: type) -> Mapping[str, type]:
     kinds = (kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, base))
-    return MappingProxyType({kind.__name__: kind for kind in kinds if kind is not base})
+    return MappingProxyType({kind.__name__: kind for kind in kinds if kind not in (base, MemoryAction)})
 
 
 KINDS: Mapping[type, Mapping[str, type]] = MappingProxyType(
-    {Action: _concrete(system, Action), Operation: _concrete(operations, Operation)}
+    {
+        Action: {**_concrete(system, Action), **_concrete(memory, Action)},
+        Operation: _concrete(operations, Operation),
+    }
 )
 """The classes that are told apart by their name, below the class that a declaration names."""
 
 WIDTHS: Mapping[tuple[str, str], Width] = MappingProxyType(
-    {("SignalChanges", "level"): Width(1), ("GuestTrapsUnforeseen", "ec"): Width(6)}
+    {
+        ("SignalChanges", "level"): Width(1),
+        ("GuestTrapsUnforeseen", "ec"): Width(6),
+        ("TlbLoads", "pointer"): Width(1),
+        **{(name, "slot"): Width(1) for name in ("UserSetsSlot", "UserDeletesSlot")},
+    }
 )
 """Widths of operands that their declarations leave open, by class and field."""
 
@@ -72,7 +84,7 @@ def encode_trace(trace: Trace) -> dict[str, Any]:
     actions: list[dict[str, Any]] = []
     for action, equal in groupby(trace.actions):
         written, times = encode_action(action), len(list(equal))
-        if isinstance(action, LowvisorSteps) and times > 1:
+        if isinstance(action, REPEATED) and times > 1:
             actions.append({**written, "times": times})
         else:
             actions += [written] * times
@@ -121,7 +133,7 @@ def decode_action(data: Any, at: str = "action") -> Action:
 
 def _repeated(at: str, data: Any) -> list[Action]:
     times = 1
-    if isinstance(data, dict) and "times" in data and data.get("class") == LowvisorSteps.__name__:
+    if isinstance(data, dict) and "times" in data and data.get("class") in [kind.__name__ for kind in REPEATED]:
         times = _word(f"{at}.times", Width(32, limit=MOST_REPETITIONS + 1), data["times"])
         if times == 0:
             raise BadTrace(f"{at}.times: an action that is not taken")

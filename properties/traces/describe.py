@@ -10,6 +10,7 @@ from model import system
 from model.design import Design, ExitCode, Handler
 from model.highvisor import exits
 from model.highvisor import run as kvm_run
+from model.memory.system import MemoryAction
 from model.state import State, Where
 from model.system import (
     Action,
@@ -27,6 +28,7 @@ from model.system import (
     UserSpaceRuns,
     UserSpaceWrites,
 )
+from properties.traces import memory
 from properties.traces.changes import class_name, register_name
 from spec import accesses, exceptions, execute, operations, status
 from spec.citations import Citation
@@ -60,6 +62,10 @@ class Account:
 
 def account(design: Design, before: State, action: Action, after: State) -> Account:
     """What one step of a run is, in words."""
+    if isinstance(action, MemoryAction):
+        assert before.memory is not None and after.memory is not None
+        who, what, rule = memory.told(design, before.memory, action, after.memory)
+        return Account(who, what, memory.sources_of(design, before.memory, action, rule))
     match action:
         case HostRunsVcpu(_, vcpu):
             return Account("host", f"runs vCPU{vcpu}", _sources(system.host_calls))

@@ -7,13 +7,18 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from attrs import evolve
+
 from model.design import Design
+from model.memory.state import FREE, NO_ENTRY, MemoryState
 from model.state import Physical, State, Vcpu
 from model.system import LowvisorSteps
 from properties.property import Trace
 from properties.traces.changes import mode_name
 from properties.traces.describe import account, step_name
+from properties.traces.memory import maps_changed, place_name
 from properties.traces.replay import Transition, expand
+from spec.sparse import sparse
 from spec.words import field_names
 
 DESCRIPTION = "https://apalache-mc.org/docs/adr/015adr-trace.html"
@@ -64,12 +69,33 @@ def _observed(design: Design, run: Sequence[Transition], expanded: bool) -> Iter
 def _variables(design: Design, state: State, action: str) -> dict[str, Any]:
     """The state's variables with their values in ITF."""
     variables: dict[str, Any] = {"action": action}
+    if state.memory is not None:
+        return variables | _memory(design, state.memory)
     for number, physical in enumerate(state.processors):
         for name, value in _processor(design, state, number, physical).items():
             variables[f"cpu{number}_{name}"] = value
     for number, vcpu in enumerate(state.vcpus):
         for name, value in _vcpu(vcpu).items():
             variables[f"vcpu{number}_{name}"] = value
+    return variables
+
+
+def _memory(design: Design, memory: MemoryState) -> dict[str, Any]:
+    """The memory system's variables; what its maps hold is text, for it has no fixed keys."""
+    variables: dict[str, Any] = {}
+    for number, core in enumerate(memory.cores):
+        variables[f"cpu{number}_at"] = place_name(design, core)
+        variables |= {f"cpu{number}_{name}": _value(getattr(core, name)) for name in ("vcpu", "vm", "vttbr", "ipi")}
+    for number, vm in enumerate(memory.vms):
+        names = ("life", "generation", "vttbr", "mmu_lock", "count", "seq")
+        variables |= {f"vm{number}_{name}": _value(getattr(vm, name)) for name in names}
+    allocator = memory.allocator
+    variables |= {f"allocator_{name}": _value(getattr(allocator, name)) for name in ("generation", "next", "lock")}
+    empty = evolve(memory, memory=sparse(0), backing=sparse(0), tlb=sparse(NO_ENTRY), pages=sparse(FREE))
+    there = [change for change in maps_changed(empty, memory)]
+    for name in ("memory", "pages", "backing", "tlb"):
+        lines = (f"{change.label}: {change.new}" for change in there if change.path.startswith(f"{name}["))
+        variables[name] = "; ".join(lines)
     return variables
 
 

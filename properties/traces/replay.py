@@ -12,6 +12,7 @@ from typing import NamedTuple
 from attrs import frozen
 
 from model.design import Design
+from model.memory.system import MemoryAction, ThreadSteps
 from model.state import State
 from model.system import Action, HighvisorHandles, HypFaults, LowvisorSteps, forced, guard, step
 from properties.property import Property, Trace
@@ -69,7 +70,7 @@ def expand(design: Design, state0: State, actions: Iterable[Action]) -> list[Tra
     run: list[Transition] = []
     state = state0
     for number, (action, waits) in enumerate(zip(given, _waiting(given), strict=True), 1):
-        if action.cpu >= len(state.processors) or getattr(action, "vcpu", 0) >= len(state.vcpus):
+        if not named(state, action):
             raise Stuck(number, f"{type(action).__name__} names a processor or vCPU that the topology does not have")
         fuel = FUEL
         while not guard(design, state, action):
@@ -84,6 +85,17 @@ def expand(design: Design, state0: State, actions: Iterable[Action]) -> list[Tra
             state = _taken(run, design, state, way)
             fuel -= 1
     return run
+
+
+def named(state: State, action: Action) -> bool:
+    """Whether a configuration has the processor, the vCPU, the VM and the slot that an action names."""
+    if not isinstance(action, MemoryAction):
+        return action.cpu < len(state.processors) and getattr(action, "vcpu", 0) < len(state.vcpus)
+    memory = state.memory
+    if memory is None or action.cpu >= len(memory.cores):
+        return False
+    there = getattr(action, "vcpu", 0) < len(memory.vcpus) and getattr(action, "vm", 0) < len(memory.vms)
+    return there and getattr(action, "slot", 0) < 2
 
 
 def _waiting(actions: Sequence[Action]) -> list[bool]:
@@ -111,6 +123,8 @@ def _way_on(state: State, cpu: int) -> Action | None:
 
 
 def _reason(state: State, action: Action) -> str:
+    if isinstance(action, MemoryAction):
+        return f"{type(action).__name__} is not possible on CPU{action.cpu} there"
     where = state.processors[action.cpu].thread.where
     return f"{type(action).__name__} is not possible: CPU{action.cpu} executes {where.value}"
 
@@ -171,11 +185,15 @@ def _not_implied(design: Design, run: Sequence[Transition], first: int, end: int
 
 
 def length(actions: Iterable[Action]) -> int:
-    """The length of a trace: its chosen actions, and each run of forced ones of one processor that it stores."""
+    """The length of a trace: its chosen actions, and each run of forced ones of one processor that it stores.
+
+    A run of the steps of one processor's thread counts as one, too.
+    """
     count, previous = 0, -1
     for action in actions:
-        count += not is_forced(action) or action.cpu != previous
-        previous = action.cpu if is_forced(action) else -1
+        runs_on = is_forced(action) or isinstance(action, ThreadSteps)
+        count += not runs_on or action.cpu != previous
+        previous = action.cpu if runs_on else -1
     return count
 
 

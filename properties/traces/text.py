@@ -7,12 +7,14 @@ from itertools import groupby
 from attrs import frozen
 
 from model.design import Design
+from model.memory.system import MemoryAction, ThreadSteps
 from model.state import State
 from model.system import LowvisorSteps
 from model.topology import TOPOLOGIES, Topology
 from properties.property import Property, Trace
 from properties.traces.changes import Change, changes, in_words
 from properties.traces.describe import account, cited
+from properties.traces.memory import memory_changes
 from properties.traces.replay import Transition, Violation, expand, first_violation, is_forced, length
 
 MOST_CHANGES = 8
@@ -51,7 +53,7 @@ def text(
     lines = [
         *_header(trace, property, run, width),
         "",
-        *_lanes(design, run, violation, expanded, len(state0.processors), width),
+        *_lanes(design, run, violation, expanded, _processors(state0), width),
         "",
         *_verdict(trace, design, run, violation, width),
     ]
@@ -85,11 +87,25 @@ def _topology(name: str) -> str:
     topology: Topology | None = TOPOLOGIES.get(name)
     if topology is None:
         return name
+    if topology.memory is not None:
+        layout = topology.memory
+        vms = "; ".join(f"VM{number} with {_count(vcpus, 'vCPU')}" for number, vcpus in enumerate(layout.vms))
+        return f"{name}: {_count(layout.processors, 'processor')}; {vms}"
     vms = "; ".join(
         f"VM{number} with {_count(vcpus, 'vCPU')}{'' if timer else ' and no in-kernel timer'}"
         for number, (vcpus, timer) in enumerate(topology.vms)
     )
     return f"{name}: {_count(topology.processors, 'processor')}; {vms}"
+
+
+def _processors(state: State) -> int:
+    return len(state.processors) if state.memory is None else len(state.memory.cores)
+
+
+def _changed(before: State, after: State) -> list[Change]:
+    if before.memory is not None and after.memory is not None:
+        return memory_changes(before.memory, after.memory)
+    return in_words(changes(before, after))
 
 
 def _count(number: int, noun: str) -> str:
@@ -122,14 +138,23 @@ def _entries(design: Design, run: Sequence[Transition], violation: Violation | N
     at = -1 if violation is None else violation.position
     number, position = 0, 0
 
-    def together(taken: Transition) -> tuple[int, bool]:
-        return taken.action.cpu, isinstance(taken.action, LowvisorSteps)
+    def together(taken: Transition) -> tuple[int, type | None]:
+        kind = type(taken.action)
+        return taken.action.cpu, kind if kind in (LowvisorSteps, ThreadSteps) else None
 
     for (_, folded), group in groupby(run, together):
         steps = list(group)
+        number += folded is ThreadSteps
         if folded and not expanded:
-            yield _folded(design, steps, at - position)
+            yield _folded(design, steps, at - position) if folded is LowvisorSteps else _thread(
+                design, steps, at - position, number
+            )
             position += len(steps)
+            continue
+        if folded is ThreadSteps:
+            for taken in steps:
+                yield _single(design, taken, number if taken is steps[0] else None, position == at, expanded)
+                position += 1
             continue
         for taken in steps:
             number += not is_forced(taken.action)
@@ -140,7 +165,7 @@ def _entries(design: Design, run: Sequence[Transition], violation: Violation | N
 
 def _single(design: Design, taken: Transition, number: int | None, violates: bool, expanded: bool) -> Entry:
     told = account(design, taken.before, taken.action, taken.after)
-    changed = in_words(changes(taken.before, taken.after))
+    changed = _changed(taken.before, taken.after)
     if not expanded:
         changed = [change for change in changed if not _is_advance(change)]
     head, sources = f"{told.who:<10} {told.what}", f"[{cited(told.sources)}]" if told.sources else ""
@@ -164,12 +189,28 @@ def _folded(design: Design, steps: Sequence[Transition], at: int) -> Entry:
     cpu = steps[0].action.cpu
     routines = {taken.before.processors[cpu].thread.routine for taken in steps}
     name = next((name for a, b, name in ROUTINES if a in routines and (not b or b in routines)), "in Hyp mode")
-    changed = in_words(changes(steps[0].before, steps[-1].after))
+    changed = _changed(steps[0].before, steps[-1].after)
     what = f"{name}: {_count(len(steps), 'step')}, {_count(len(changed), 'field')} changed"
     violates = 0 <= at < len(steps)
     if violates:
         what += f"; the property is violated at step {at + 1}"
     return Entry(cpu, None, violates, f"{'lowvisor':<10} {what}", ())
+
+
+def _thread(design: Design, steps: Sequence[Transition], at: int, number: int) -> Entry:
+    """A run of a thread's steps: the routine, its steps by name, and what it changed in the end."""
+    cpu = steps[0].action.cpu
+    named = [account(design, taken.before, taken.action, taken.after).what for taken in steps]
+    runs = [(name, [step.partition(": ")[2] for step in group]) for name, group in groupby(named, _routine)]
+    what = "; ".join(f"{name}: {', '.join(inner)}" for name, inner in runs)
+    if 0 <= at < len(steps):
+        what += f"; the property is violated at '{named[at]}'"
+    changed = _changed(steps[0].before, steps[-1].after)
+    return Entry(cpu, number, 0 <= at < len(steps), f"{'highvisor':<10} {what}", tuple(_listed(changed)))
+
+
+def _routine(step: str) -> str:
+    return step.partition(":")[0]
 
 
 def _verdict(
@@ -180,14 +221,16 @@ def _verdict(
         return
     taken = violation.transition
     told = account(design, taken.before, taken.action, taken.after)
-    number = sum(not is_forced(step.action) for step in run[: violation.position + 1])
+    until = [step.action for step in run[: violation.position + 1]]
+    in_memory = isinstance(taken.action, MemoryAction)
+    number = length(until) if in_memory else sum(not is_forced(action) for action in until)
     when = "after" if taken.forced else "at"
     culprit = f"CPU{taken.action.cpu}, {told.who}"
     yield from _wrapped(f"VIOLATED {when} action {number} ({culprit}): {told.what}", width, "", "  ")
     explanation = violation.explanation or trace.explanation
     if explanation:
         yield from _wrapped(explanation, width, "  ", "  ")
-    for line in _listed(in_words(changes(taken.before, taken.after))):
+    for line in _listed(_changed(taken.before, taken.after)):
         yield from _wrapped(line, width, "    ", "      ")
     if told.sources:
         yield from _wrapped(f"[{cited(told.sources)}]", width, "  ", "   ")
