@@ -136,13 +136,18 @@ def watch(state: MemoryState) -> None:
     source_of(state, "memory").watched.append(state.pages.get(page).parent)
 
 
+ANYWHERE = variable("at", 8)
+"""Any program counter."""
+
+
 @frozen
 class Case:
     """One action from any state: a name, where the acting processor stands, and its action."""
 
     name: str
     at: int
-    action: MemoryAction
+    action: MemoryAction | None
+    """None where nothing happens: what is asked is then asked of any state."""
 
 
 def cases(design: MemoryDesign) -> Iterator[Case]:
@@ -153,9 +158,8 @@ def cases(design: MemoryDesign) -> Iterator[Case]:
         if step is not None and (alike := likeness(design, at)) not in known:
             known.add(alike)
             yield Case(step.name, at, ThreadSteps(0, variable("page", 28)))
-    anywhere = variable("at", 8)
-    yield Case("interrupt taken", anywhere, IpiTaken(0))
-    yield Case("store drains", anywhere, StoreDrains(0))
+    yield Case("interrupt taken", ANYWHERE, IpiTaken(0))
+    yield Case("store drains", ANYWHERE, StoreDrains(0))
     gfn, page = variable("gfn", 28), variable("page", 28)
     access = shape(Access).symbolic("access")
     for action in (
@@ -241,13 +245,15 @@ def explored(
     def run() -> dict[str, Any] | None:
         for name in MAPS:
             source_of(state, name).restart()
+        if case.action is None:
+            return {name: goal(state, state) for name, goal in goals.items()}
         if not memory_guard(design, state, case.action):
             return None
         after = memory_step(design, state, case.action, resolves)
         return {name: goal(state, after) for name, goal in goals.items()}
 
     given = [*constraints(state.cores), *constraints(state.vms), *constraints(state.allocator), *bounds(design, state)]
-    given += constraints(case.action)
+    given += () if case.action is None else constraints(case.action)
     exploration = explore(run, given, solver=solver)
     known = [*map(formula, given), *assumed(design, state, invariants)]
     return Explored(exploration, tuple(known))

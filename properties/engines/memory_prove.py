@@ -1,6 +1,6 @@
 """The obligations of the memory system: its invariants by induction, and under them the properties of each action."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -8,16 +8,16 @@ import z3
 from attrs import frozen
 
 from model.design import Design
-from model.memory.system import MemoryAction
+from model.memory.system import MemoryAction, ThreadSteps
 from model.state import State
 from model.system import resolves
 from model.topology import TOPOLOGIES, initial
 from properties.engines.explorer import OutOfFuel, Raised
-from properties.engines.induction import Case, Explored, cases, decided, explored
+from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, decided, explored
 from properties.engines.symbolic import formula
 from properties.memory.inductive import INDUCTIVE
 from properties.memory.invariants import INVARIANTS, Invariant
-from properties.property import Property
+from properties.property import Kind, Property
 
 MEMORY = ("memory", "trap")
 """The parts of a design that the memory system depends on."""
@@ -49,22 +49,31 @@ class MemoryObligation:
 
     name: str
     settle: Callable[[], MemorySettled]
+    depends: bool = False
+    """Whether it depends on which properties are asked."""
 
 
 def of_memory(properties: tuple[Property, ...]) -> tuple[Property, ...]:
-    """Those of the properties that speak about the memory system, with the invariants that their proofs rest on."""
-    concerned = tuple(p for p in properties if p.about and all(issubclass(kind, MemoryAction) for kind in p.about))
-    return concerned if not concerned or INDUCTIVE in concerned else (INDUCTIVE, *concerned)
+    """Those of the properties that speak about the memory system."""
+    return tuple(p for p in properties if p.about and all(issubclass(kind, MemoryAction) for kind in p.about))
 
 
 def memory_obligations(design: Design, properties: tuple[Property, ...]) -> list[MemoryObligation]:
-    """Every case of the induction, and its beginning; none where no property speaks about memory."""
-    asked = of_memory(properties)
-    if not asked:
+    """The induction's beginning and its cases, and what is asked under its invariants; none without such a property."""
+    asked = tuple(prop for prop in of_memory(properties) if prop is not INDUCTIVE)
+    if not of_memory(properties):
         return []
     found = [MemoryObligation("memory: at the start", partial(begun, design))]
     for case in cases(design.memory):
-        found.append(MemoryObligation(f"memory: {case.name}", partial(kept, design, asked, case)))
+        found.append(MemoryObligation(f"memory: {case.name}", partial(kept, design, case)))
+    for case in cases(design.memory):
+        concerned = tuple(p for p in asked if p.kind is not Kind.STATE and isinstance(case.action, p.about))
+        name = f"memory: steps at {case.name}"
+        if concerned:
+            found.append(MemoryObligation(name, partial(meets, design, concerned, case), depends=True))
+    for prop in asked:
+        if prop.kind is Kind.STATE:
+            found.append(MemoryObligation(f"memory: {prop.id} in any state", partial(follows, design, prop)))
     return found
 
 
@@ -83,17 +92,6 @@ def begun(design: Design) -> MemorySettled:
     return MemorySettled(1, ((INDUCTIVE.id, count),), tuple(found), count == 0)
 
 
-def goals(design: Design, asked: tuple[Property, ...], case: Case) -> dict[str, Callable[[Any, Any], Any]]:
-    """What is asked of a case: each invariant of the state after it, and each property that speaks about its action."""
-    found: dict[str, Callable[[Any, Any], Any]] = {
-        name: partial(after_step, design, invariant) for name, invariant in INVARIANTS.items()
-    }
-    for prop in asked:
-        if prop is not INDUCTIVE and isinstance(case.action, prop.about):
-            found[prop.id] = partial(holds, design, prop, case.action)
-    return found
-
-
 def after_step(design: Design, invariant: Invariant, before: Any, after: Any) -> Any:
     """Whether an invariant holds of the state after a step."""
     return invariant(design.memory, after)
@@ -104,25 +102,46 @@ def holds(design: Design, prop: Property, action: MemoryAction, before: Any, aft
     return prop.holds(design, State((), (), (), before), action, State((), (), (), after))
 
 
-def kept(design: Design, asked: tuple[Property, ...], case: Case) -> MemorySettled:
-    """One case: whether the action keeps every invariant, and every property that speaks about it holds."""
-    wanted = goals(design, asked, case)
-    run: Explored = explored(design.memory, case, INVARIANTS, resolves(design), wanted)
+def kept(design: Design, case: Case) -> MemorySettled:
+    """Whether an action keeps every invariant."""
+    return settled(design, case, {name: partial(after_step, design, held) for name, held in INVARIANTS.items()})
+
+
+def meets(design: Design, asked: tuple[Property, ...], case: Case) -> MemorySettled:
+    """Whether the properties of steps hold of an action that starts where the invariants hold."""
+    assert case.action is not None
+    return settled(design, case, {prop.id: partial(holds, design, prop, case.action) for prop in asked})
+
+
+def follows(design: Design, prop: Property) -> MemorySettled:
+    """Whether a property of states holds wherever the invariants do."""
+    case = Case(f"{prop.id} in any state", ANYWHERE, None)
+    return settled(design, case, {prop.id: partial(holds, design, prop, ThreadSteps(0))})
+
+
+def settled(design: Design, case: Case, wanted: Mapping[str, Goal]) -> MemorySettled:
+    """What comes of a case when all that is wanted of it is asked on each of its paths."""
+    run = explored(design.memory, case, INVARIANTS, resolves(design), wanted)
     counts: dict[str, int] = {}
     findings: list[MemoryFinding] = []
     for path in run.exploration.paths:
         if isinstance(path.outcome, Raised | OutOfFuel):
-            findings.append(MemoryFinding("*", case.name, f"{path.outcome}", False))
+            findings += [MemoryFinding(reported(name), case.name, f"{path.outcome}", False) for name in wanted]
         elif path.outcome is not None:
             for name in path.outcome:
-                prop = INDUCTIVE.id if name in INVARIANTS else name
-                counts[prop] = counts.get(prop, 0) + 1
+                counts[reported(name)] = counts.get(reported(name), 0) + 1
             findings += refuted(case, run, path)
     if run.exploration.undecided:
-        findings.append(MemoryFinding("*", case.name, "a branch could not be decided", False))
+        doubt = "a branch could not be decided"
+        findings += [MemoryFinding(reported(name), case.name, doubt, False) for name in wanted]
     reached = [path for path in run.exploration.paths if path.outcome is not None]
     empty = not any(possible(run, path) for path in reached)
     return MemorySettled(len(run.exploration.paths), tuple(counts.items()), tuple(findings), empty)
+
+
+def reported(name: str) -> str:
+    """The property that an invariant or a property by this name is told of."""
+    return INDUCTIVE.id if name in INVARIANTS else name
 
 
 def possible(run: Explored, path: Any) -> bool:
@@ -139,5 +158,4 @@ def refuted(case: Case, run: Explored, path: Any) -> Iterator[MemoryFinding]:
             continue
         answer, _ = decided(given, z3.Not(formula(truth)))
         if answer != z3.unsat:
-            prop = INDUCTIVE.id if name in INVARIANTS else name
-            yield MemoryFinding(prop, case.name, name, bool(answer == z3.sat))
+            yield MemoryFinding(reported(name), case.name, name, bool(answer == z3.sat))

@@ -153,7 +153,7 @@ def prove_share(
         if not found.failures and not found.vacuous:
             fresh[asked] = {"paths": found.paths, "asked": dict(found.asked)}
     for of_memory in memory_obligations(design, properties)[share::shares]:
-        asked = key(design, MEMORY, of_memory.name, names)
+        asked = key(design, MEMORY, of_memory.name, names if of_memory.depends else ())
         known = cache.get(asked)
         found = recalled(known) if known is not None else settled_memory(of_memory)
         parts.append(found)

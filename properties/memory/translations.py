@@ -5,14 +5,14 @@ from typing import Any
 from model.design import Design
 from model.memory.design import GUEST, Do, Fact
 from model.memory.state import DEAD, LEAF, MemoryState, Use
-from model.memory.system import IpiTaken, MemoryAction, ThreadSteps, knows
+from model.memory.system import IpiTaken, MemoryAction, ThreadSteps, in_routine, knows
 from model.memory.tables import VTCR
 from model.state import State
 from model.system import Action
 from properties.engines.maps import everywhere
 from properties.memory import invariants
 from properties.memory.invariants import is_current, vmid_of
-from properties.memory.steps import at_any, does, memory_of, routine
+from properties.memory.steps import at_any, does, memory_of
 from properties.property import Kind, Property
 from spec.translation.stage2 import walk
 from spec.words import bit, bits, either, every, implies, negate
@@ -191,8 +191,9 @@ def vmid_assigned(design: Design, before: State, action: Action, after: State) -
     for number, vm in enumerate(state.vms):
         done = every(core.vm == number, at_any(design.memory, core, Do.UNLOCK_VMID))
         found.append(implies(done, every(is_current(state, vm), vmid_of(vm.vttbr) != 0)))
-    ends = routine(core) != "run" or routine(memory_of(after).cores[action.cpu]) == "run"
-    return every(*found, ends or memory_of(after).cores[action.cpu].at == GUEST)
+    now = memory_of(after).cores[action.cpu]
+    goes_on = either(in_routine(now, "run"), now.at == GUEST)
+    return every(*found, implies(in_routine(core, "run"), goes_on))
 
 
 VMID_ASSIGNED = Property(
