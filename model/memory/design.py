@@ -149,6 +149,8 @@ def step_at(design: MemoryDesign, at: U8) -> MemoryStep | None:
 class Fact(Enum):
     """What is known of a thread from its program counter alone."""
 
+    APART = "no translation of a sibling is left on its processor"
+    LOADED = "its vCPU is noted as the one that ran last on its processor"
     VMID_LOCK = "it holds kvm_vmid_lock"
     OUTDATED = "its VM has no VMID of the current generation"
     ROLLING = "it began a generation whose flush is still to come"
@@ -189,6 +191,8 @@ class Fact(Enum):
 
 GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
     {
+        Do.FLUSH_SIBLING: (Fact.APART,),
+        Do.LOAD_VCPU: (Fact.LOADED,),
         Do.LOCK_VMID: (Fact.VMID_LOCK,),
         Do.RECHECK_LOCKED: (Fact.OUTDATED,),
         Do.ROLL_OVER: (Fact.ROLLING,),
@@ -236,6 +240,7 @@ FOLLOWS: Mapping[Do, tuple[tuple[Fact, Fact], ...]] = MappingProxyType(
 NO_LEAF = (Fact.CLEARED, Fact.SEEN, Fact.UNMAPPED)
 LOSES: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
     {
+        Do.LOAD_VCPU: (Fact.APART,),
         Do.UNLOCK_VMID: (Fact.VMID_LOCK, Fact.OUTDATED),
         Do.FLUSH_ALL: (Fact.ROLLING, Fact.SENT, Fact.KICKED),
         Do.SET_GENERATION: (Fact.OUTDATED, Fact.TAKEN, Fact.WRITTEN),

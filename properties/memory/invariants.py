@@ -39,6 +39,12 @@ def is_current(state: MemoryState, vm: Vm) -> Any:
     return every(vm.life != DEAD, vm.generation == state.allocator.generation)
 
 
+def is_recent(state: MemoryState, vm: Vm) -> Any:
+    """Whether the VM's VMID is of the current generation or, while a flush is to come, of the one before."""
+    before = every(state.allocator.flushing == 1, vm.generation + 1 == state.allocator.generation)
+    return every(vm.life != DEAD, either(vm.generation == state.allocator.generation, before))
+
+
 def on(core: Core, number: int) -> Any:
     """Whether the processor's thread works on the VM of that number, or its guest is one."""
     return core.vm == number
@@ -187,14 +193,14 @@ def translations_justified(design: MemoryDesign, state: MemoryState) -> Any:
 def vmids_allocated(design: MemoryDesign, state: MemoryState) -> Any:
     """A VMID of the current generation is one that the allocator has given out, and belongs to one VM."""
     allocator = state.allocator
-    found = [allocator.next <= allocator.last, allocator.last > 0, allocator.generation > 0]
+    found = [allocator.next <= allocator.last, allocator.last > 0, allocator.generation > allocator.flushing]
     for number, vm in enumerate(state.vms):
         current, vmid = is_current(state, vm), vmid_of(vm.vttbr)
         given = every(vmid != 0, either(allocator.next == 0, vmid < allocator.next))
         found.append(vm.generation <= allocator.generation)
         found.append(implies(current, every(given, allocator.flushing == 0)))
         for other in state.vms[number + 1 :]:
-            both = every(current, is_current(state, other))
+            both = every(is_recent(state, vm), is_recent(state, other))
             found.append(implies(both, vmid != vmid_of(other.vttbr)))
     return every(*found)
 
@@ -208,10 +214,9 @@ def translations_tagged(design: MemoryDesign, state: MemoryState) -> Any:
         given = either(allocator.flushing == 1, allocator.next == 0, vmid < allocator.next)
         found = [given]
         for number, vm in enumerate(state.vms):
-            current = is_current(state, vm)
-            own = every(vmid == vmid_of(vm.vttbr), either(current, allocator.flushing == 1), vm.life != DEAD)
-            found.append(implies(entry.vm == number, own))
-            found.append(implies(every(entry.vm != number, current), vmid != vmid_of(vm.vttbr)))
+            recent = is_recent(state, vm)
+            found.append(implies(entry.vm == number, every(vmid == vmid_of(vm.vttbr), recent)))
+            found.append(implies(every(entry.vm != number, recent), vmid != vmid_of(vm.vttbr)))
         return implies(entry.valid == 1, every(*found))
 
     return everywhere(state.tlb, tagged)
@@ -223,7 +228,7 @@ def guests_current(design: MemoryDesign, state: MemoryState) -> Any:
     for core in state.cores:
         for number, vm in enumerate(state.vms):
             here = on(core, number)
-            current = either(is_current(state, vm), state.allocator.flushing == 1)
+            current = is_recent(state, vm)
             runs = every(core.vttbr == vm.vttbr, vmid_of(vm.vttbr) != 0, vm.life == ALIVE, current)
             found.append(implies(every(here, core.at == GUEST), runs))
             checked = every(here, knows(design, core, Fact.CHECKED))
@@ -253,6 +258,7 @@ def allocator_locked(design: MemoryDesign, state: MemoryState) -> Any:
             either(allocator.next == 0, core.vmid < allocator.next),
             *(implies(is_current(state, vm), core.vmid != vmid_of(vm.vttbr)) for vm in state.vms),
             everywhere(state.tlb, partial(has_other_vmid, core)),
+            everywhere(state.stage1_tlb, partial(has_other_vmid, core)),
         )
         found.append(implies(taken, free))
         written = knows(design, core, Fact.WRITTEN)
@@ -263,9 +269,32 @@ def allocator_locked(design: MemoryDesign, state: MemoryState) -> Any:
     return every(*found)
 
 
-def has_other_vmid(core: Core, key: tuple[int, int, int, int], entry: Any) -> Any:
+def has_other_vmid(core: Core, key: tuple[int, ...], entry: Any) -> Any:
     """Whether a translation has another VMID than the one that the processor's thread took."""
     return implies(entry.valid == 1, key[1] != core.vmid)
+
+
+def stage1_own(design: MemoryDesign, state: MemoryState) -> Any:
+    """A processor's stage 1 translations under a VM's VMID are those of the vCPU of it that ran there last."""
+    allocator = state.allocator
+
+    def tagged(key: tuple[int, int], entry: Any) -> Any:
+        given = either(allocator.flushing == 1, allocator.next == 0, key[1] < allocator.next)
+        found = [every(given, key[1] != 0)]
+        for number, vm in enumerate(state.vms):
+            for position, core in enumerate(state.cores):
+                here = every(key[0] == position, key[1] == vmid_of(vm.vttbr), is_recent(state, vm))
+                found.append(implies(here, entry.vcpu + 1 == vm.ran_last[position]))
+                loads = every(on(core, number), knows(design, core, Fact.APART))
+                found.append(implies(every(here, loads), entry.vcpu == core.vcpu))
+        return implies(entry.valid == 1, every(*found))
+
+    ran = []
+    for position, core in enumerate(state.cores):
+        for number, vm in enumerate(state.vms):
+            runs = either(core.at == GUEST, knows(design, core, Fact.LOADED))
+            ran.append(implies(every(on(core, number), runs), vm.ran_last[position] == core.vcpu + 1))
+    return every(everywhere(state.stage1_tlb, tagged), *ran)
 
 
 def guests_forced_out(design: MemoryDesign, state: MemoryState) -> Any:
@@ -487,9 +516,8 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
         function.__name__: function
         for function in (
             tables_own, tables_shaped, tables_linked, roots, leaves_backed, backing_owned, translations_own,
-            translations_justified,
-            vmids_allocated, translations_tagged, guests_current, allocator_locked, guests_forced_out, locks_held,
-            faults_validated, unmapping_done, stores_pending, tables_detached, spares_kept, paths_there, slots_apart,
+            translations_justified, vmids_allocated, translations_tagged, guests_current, allocator_locked, stage1_own,
+            guests_forced_out, locks_held, faults_validated, unmapping_done, stores_pending, tables_detached, spares_kept, paths_there, slots_apart,
             structures_shared, ends_alone,
         )
     }
