@@ -33,7 +33,7 @@ def test_a_walk_finds_nothing_wrong_with_the_reference(topology: str) -> None:
     assert (found.violations, found.raised, found.chosen) == ({}, None, 300)
 
 
-@pytest.mark.parametrize("topology", sorted(TOPOLOGIES))
+@pytest.mark.parametrize("topology", sorted(name for name, each in TOPOLOGIES.items() if each.memory is None))
 def test_a_fast_walk_finds_nothing_wrong_with_the_reference(topology: str) -> None:
     found = fast_walk(DESIGN, USUAL, TOPOLOGIES[topology], seed=2, steps=600)
     assert (found.violations, found.raised, found.chosen) == ({}, None, 600)

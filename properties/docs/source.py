@@ -5,6 +5,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -108,6 +109,8 @@ def signature(function: Callable[..., Any]) -> str:
 
 def code(thing: Any) -> str:
     """The source of a function or class."""
+    if isinstance(thing, partial):
+        thing = next((part for part in thing.args if inspect.isfunction(part)), thing.func)
     return inspect.getsource(inspect.unwrap(thing) if callable(thing) else thing)
 
 

@@ -134,6 +134,11 @@ class Symbolic:
         """The value of every key that none was set for."""
         return self.source.value
 
+    @property
+    def watched(self) -> list[Key]:
+        """The keys at which it is asked what holds of every key: those of a proof, or those that were set."""
+        return self.source.watched if isinstance(self.source, Arbitrary) else [u.key for u in self.updates]
+
     def get(self, key: Key) -> Any:
         """The value of a key, merged from what was set and cleared."""
         found = self.source.read(key)
@@ -196,17 +201,6 @@ class Symbolic:
         if other is self:
             return True
         raise NotLiftable("symbolic maps are not compared; compare their values at a key")
-
-
-def everywhere(mapping: Any, condition: Callable[[Key, Any], Any]) -> Any:
-    """Whether a condition holds of every key and value of a map, as one formula; it must hold of the default.
-
-    Of a symbolic map with arbitrary contents: of every watched key.
-    """
-    if isinstance(mapping, Symbolic):
-        watched = mapping.source.watched if isinstance(mapping.source, Arbitrary) else [u.key for u in mapping.updates]
-        return every(*(condition(key, mapping.get(key)) for key in watched))
-    return every(*(condition(key, value) for key, value in mapping.entries.items()))
 
 
 def is_symbolic(value: Any) -> bool:

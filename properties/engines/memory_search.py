@@ -20,6 +20,8 @@ from properties.engines.memory_states import key
 from properties.engines.search import Run, Violation
 from properties.property import Property
 
+MORE_STATES = 3000
+"""How many states a search visits behind the length at which it found what was asked for."""
 Node = tuple[Hashable, int]
 """A state's key, and the processor whose thread made the last step, or -1."""
 
@@ -89,6 +91,7 @@ def memory_search(
     while level and (depth is None or depths < depth):
         if ended(seen, until):
             depth = depths + more if depth is None else min(depth, depths + more)
+            most_states = min(most_states, len(seen.parents) + MORE_STATES)
             until = None
             if depths >= depth:
                 break

@@ -13,7 +13,7 @@ from model.memory.design import GUEST, Do, Fact, MemoryDesign, place
 from model.memory.state import ALIVE, DEAD, DYING, EMPTY, LEAF, NO_SLOT, POINTER, Core, MemoryState, Page, Use, Vm
 from model.memory.system import in_routine, knows
 from model.memory.tables import access_of, backed, is_table, is_valid, protected, root_word, target, word_in
-from properties.engines.maps import everywhere
+from properties.quantify import everywhere
 from spec.words import bit, bits, choose, either, every, implies, member, negate
 
 Invariant = Callable[[MemoryDesign, MemoryState], Any]

@@ -24,10 +24,10 @@ from model.memory.system import (
 )
 from model.state import State
 from model.system import Action
-from properties.engines.maps import everywhere
 from properties.memory import invariants
 from properties.memory.steps import at_any, does, memory_of, routine
 from properties.property import Kind, Property
+from properties.quantify import everywhere
 from spec.words import bits, either, every, implies, member, negate, same
 
 UNDER_MMU_LOCK = (

@@ -10,11 +10,11 @@ from model.memory.system import ThreadSteps, in_routine
 from model.memory.tables import access_of, is_valid, look_up, protected, target
 from model.state import State
 from model.system import Action
-from properties.engines.maps import everywhere
 from properties.memory import invariants
 from properties.memory.invariants import first_gfn, is_ram_leaf
 from properties.memory.steps import at_any, does, memory_of, routine
 from properties.property import Kind, Property
+from properties.quantify import everywhere
 from spec.words import bit, bits, either, every, implies, member, negate
 
 DEVICE, READ_WRITE = 0b0001, 3

@@ -9,11 +9,11 @@ from model.memory.system import IpiTaken, MemoryAction, ThreadSteps, in_routine,
 from model.memory.tables import VTCR
 from model.state import State
 from model.system import Action
-from properties.engines.maps import everywhere
 from properties.memory import invariants
 from properties.memory.invariants import is_current, vmid_of
 from properties.memory.steps import at_any, does, memory_of
 from properties.property import Kind, Property
+from properties.quantify import everywhere
 from spec.translation.stage2 import walk
 from spec.words import bit, bits, either, every, implies, negate
 
