@@ -102,13 +102,14 @@ def proved(request: Request) -> list[Result]:
     remembered, others = divided(request.properties)
     stepwise = tuple(prop for prop in others if prop.enumerate is None)
     results = [enumerated(request, design, prop) for prop in tables]
-    results += memory_explored(request, remembered)
-    if not stepwise:
+    if not stepwise and not remembered:
         return sorted(results, key=lambda result: order[result.property])
     begun = time.monotonic()
-    asked = (*(prop.id for prop in stepwise), *(helper for prop in stepwise for helper in prop.assumes))
+    asked = (*(prop.id for prop in (*stepwise, *remembered)), *(helper for p in stepwise for helper in p.assumes))
     settled, unfinished = settle_all(request, tuple(dict.fromkeys(asked)))
     seconds = time.monotonic() - begun
+    explored_too = memory_explored(request, remembered)
+    results += [check_memory.with_proof(result, settled, unfinished, seconds) for result in explored_too]
     for prop in stepwise:
         results += judged(request, design, prop, settled, unfinished, seconds)
     return sorted(results, key=lambda result: order[result.property])

@@ -16,9 +16,11 @@ from properties.engines.memory_explore import CONFIGURATIONS, Explored, explore_
 from properties.engines.memory_scenarios import SCENARIOS
 from properties.engines.memory_search import memory_search
 from properties.engines.memory_walk import walk_memory
+from properties.engines.prove import Settled
 from properties.engines.shorten import shorten
 from properties.engines.walk import Walked
 from properties.faults.catalogue import FAULT
+from properties.memory.inductive import INDUCTIVE
 from properties.property import Property, Result, Trace, Verdict
 from properties.traces.replay import replayed
 from properties.why import MOST_MEMORY_STATES, counterexample
@@ -94,6 +96,26 @@ def attributed(design: str, fault: str | None, result: Result) -> list[Result]:
                 evolve(result, verdict=Verdict.VIOLATED, covers=covers, trace=trace, deviations=deviations)
             )
     return found or [result]
+
+
+def with_proof(result: Result, settled: Settled, unfinished: int, seconds: float) -> Result:
+    """What exploration says of a property, made a proof where the induction holds and so does the property under it.
+
+    A violation stays one, whatever the proof says; without a proof the verdict is that of the exploration.
+    """
+    if result.verdict not in (Verdict.EXPLORED, Verdict.TESTED):
+        return result
+    questions = dict(settled.asked).get(result.property, 0)
+    open_ = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name in (INDUCTIVE.id, "*")]
+    own = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name == result.property]
+    if unfinished or settled.vacuous or open_ or own or not questions:
+        reason = (*own, *open_, *settled.vacuous, "the budget" if unfinished else "no question")[0]
+        return evolve(result, covers=f"{result.covers}; not proved: {reason}")
+    covers = (
+        f"z3, by induction for any memory, tables and VMIDs on two processors: {questions} questions; "
+        f"and {result.verdict.value}: {result.covers}"
+    )
+    return evolve(result, engine="prove", verdict=Verdict.PROVED, covers=covers, seconds=seconds + result.seconds)
 
 
 def in_situation(design: str, fault: str | None, deviation: str, prop: Property) -> Trace | None:

@@ -185,6 +185,7 @@ class Fact(Enum):
     ON_PAGE = "the page in hand is one of the slot that is being deleted"
     ALONE = "no other thread works on the VM"
     EMPTIED = "every descriptor of the VM is cleared"
+    UNTABLED = "the VM has no table"
     FORGOTTEN = "no processor has a translation of the VM"
     UNSHARED = "Hyp mode's tables do not map the VM's structures"
 
@@ -213,6 +214,7 @@ GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.REPLACE_PAGE: (Fact.SUBSTITUTED,),
         Do.UNREGISTER: (Fact.ALONE,),
         Do.CLEAR_ALL: (Fact.EMPTIED,),
+        Do.FREE_TABLES: (Fact.UNTABLED,),
         Do.UNMAP_STRUCTURE: (Fact.UNSHARED,),
     }
 )

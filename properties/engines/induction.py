@@ -8,7 +8,7 @@ anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import z3
@@ -78,25 +78,68 @@ def solver() -> Any:
 
 
 ATTEMPTS = (
-    (5_000, {"relevancy": 0, "phase_selection": 0}),
-    (5_000, {"relevancy": 1}),
-    (10_000, {"random_seed": 7}),
-    (20_000, {"relevancy": 0, "phase_selection": 0, "random_seed": 3}),
-    (40_000, {"relevancy": 1, "random_seed": 5}),
+    (4_000, False, {"relevancy": 0, "phase_selection": 0}),
+    (6_000, True, {"relevancy": 0, "phase_selection": 0}),
+    (6_000, False, {"relevancy": 1}),
+    (20_000, True, {"random_seed": 7}),
+    (20_000, False, {"relevancy": 0, "phase_selection": 0, "random_seed": 3}),
+    (30_000, False, {"relevancy": 1, "random_seed": 5}),
 )
-"""How a question is asked, in milliseconds and parameters of the solver: what is hard one way is easy another."""
+"""How a question is asked: milliseconds, whether assumptions are added only as they are missed, and parameters.
+
+What is hard for the solver one way is easy another.
+"""
 
 
-def decided(given: list[Any], question: Any, attempts: int | None = None) -> tuple[Any, Any]:
+def decided(given: Sequence[Any], question: Any, attempts: int | None = None) -> tuple[Any, Any]:
     """Whether a question has a solution, by the first attempt that says so, and a model where it has one."""
-    for milliseconds, parameters in ATTEMPTS[:attempts]:
+    for milliseconds, gradually, parameters in ATTEMPTS[:attempts]:
         made = z3.SimpleSolver()
         made.set(timeout=milliseconds, **parameters)
-        made.add(*given, question)
-        answer = made.check()
+        made.add(question)
+        answer, model = missed(made, given) if gradually else at_once(made, given)
         if answer != z3.unknown:
-            return answer, made.model() if answer == z3.sat else None
+            return answer, model
     return z3.unknown, None
+
+
+def at_once(made: Any, given: Sequence[Any]) -> tuple[Any, Any]:
+    """The answer under all assumptions."""
+    made.add(*given)
+    answer = made.check()
+    return answer, made.model() if answer == z3.sat else None
+
+
+def missed(made: Any, given: Sequence[Any]) -> tuple[Any, Any]:
+    """The answer under as many assumptions as it takes: those that a solution breaks are added, and asked again."""
+    left = conjuncts(given)
+    while True:
+        answer = made.check()
+        if answer != z3.sat:
+            return answer, None
+        model = made.model()
+        broken = [term for term in left if not z3.is_true(model.eval(term, model_completion=True))]
+        if not broken:
+            return answer, model
+        made.add(*broken)
+        left = [term for term in left if not any(term is other for other in broken)]
+
+
+def conjuncts(terms: Sequence[Any]) -> list[Any]:
+    """The terms with every conjunction taken apart, each once."""
+    found: dict[int, Any] = {}
+    pending = list(terms)
+    seen = set[int]()
+    while pending:
+        term = pending.pop()
+        if term.get_id() in seen:
+            continue
+        seen.add(term.get_id())
+        if z3.is_and(term):
+            pending += term.children()
+        elif not z3.is_true(term):
+            found[term.get_id()] = term
+    return list(found.values())
 
 
 def symbolic_state(at: int) -> MemoryState:

@@ -421,7 +421,8 @@ def spares_kept(design: MemoryDesign, state: MemoryState) -> Any:
     found = []
     for number, core in enumerate(state.cores):
         for spare, fact in zip(core.spare, (Fact.SECOND, Fact.THIRD), strict=True):
-            found.append(implies(spare != 0, state.pages.get(spare).use == Use.CACHE))
+            kept = state.pages.get(spare)
+            found.append(implies(spare != 0, every(kept.use == Use.CACHE, kept.vm == core.vm)))
             found.append(implies(knows(design, core, fact), spare != 0))
         found.append(implies(core.spare[0] != 0, core.spare[0] != core.spare[1]))
         for other in state.cores[number + 1 :]:
@@ -511,14 +512,28 @@ def ends_alone(design: MemoryDesign, state: MemoryState) -> Any:
     return every(*found)
 
 
+def tables_of_the_living(design: MemoryDesign, state: MemoryState) -> Any:
+    """A VM that is gone, or whose tables were freed, has no table."""
+
+    def living(_: int, page: Page) -> Any:
+        found = []
+        for number, vm in enumerate(state.vms):
+            found.append(implies(page.vm == number, vm.life != DEAD))
+        for core in state.cores:
+            found.append(implies(page.vm == core.vm, negate(knows(design, core, Fact.UNTABLED))))
+        return implies(page.use == Use.TABLE, every(*found))
+
+    return everywhere(state.pages, living)
+
+
 INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
     {
         function.__name__: function
         for function in (
             tables_own, tables_shaped, tables_linked, roots, leaves_backed, backing_owned, translations_own,
             translations_justified, vmids_allocated, translations_tagged, guests_current, allocator_locked, stage1_own,
-            guests_forced_out, locks_held, faults_validated, unmapping_done, stores_pending, tables_detached, spares_kept, paths_there, slots_apart,
-            structures_shared, ends_alone,
+            guests_forced_out, locks_held, faults_validated, unmapping_done, stores_pending, tables_detached,
+            spares_kept, paths_there, slots_apart, structures_shared, ends_alone, tables_of_the_living,
         )
     }
 )  # fmt: skip
