@@ -19,7 +19,7 @@ PROPERTIES: tuple[Property, ...] = (
     *trap_completeness.PROPERTIES,
     *world_switch.PROPERTIES,
     *split_mode.PROPERTIES,
-    *memory.PROPERTIES,
+    *memory.ALL,
     *mmio.PROPERTIES,
     *specification.PROPERTIES,
     *classification.PROPERTIES,

@@ -29,7 +29,7 @@ EXPLORE_SECONDS = 120.0
 """What one configuration may take."""
 WALK_STEPS = 2000
 """How many steps a walk of each configuration has."""
-IDS = frozenset(prop.id for prop in memory.PROPERTIES)
+IDS = frozenset(prop.id for prop in memory.ALL)
 UNMET = "nothing that it is about was reached"
 
 

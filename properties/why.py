@@ -110,7 +110,7 @@ def is_opaque(name: str) -> bool:
 
 def hunt(design: Design, fault: Fault, depth: int, thorough: bool) -> Search:
     """A search for anything that the fault violates."""
-    cheap = tuple(prop for prop in PROPERTIES if prop.id not in COSTLY and prop not in memory.PROPERTIES)
+    cheap = tuple(prop for prop in PROPERTIES if prop.id not in COSTLY and prop not in memory.ALL)
     start = initial(TOPOLOGIES[TOPOLOGY], design)
     until = None if thorough else "first"
     most = MOST_STATES if depth <= max(DEPTHS) else MOST_STATES_FAR

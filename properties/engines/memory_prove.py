@@ -13,7 +13,7 @@ from model.state import State
 from model.system import resolves
 from model.topology import TOPOLOGIES, initial
 from properties.engines.explorer import OutOfFuel, Raised
-from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, decided, explored
+from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, conjuncts, decided, explored
 from properties.engines.symbolic import formula
 from properties.memory.inductive import INDUCTIVE
 from properties.memory.invariants import INVARIANTS, Invariant
@@ -150,12 +150,24 @@ def possible(run: Explored, path: Any) -> bool:
     return bool(answer != z3.unsat)
 
 
+def answered(given: list[Any], goal: Any) -> Any:
+    """Whether a goal can be false: asked as a whole, and part by part where that is too hard."""
+    answer, _ = decided(given, z3.Not(goal), attempts=2)
+    parts = conjuncts([goal])
+    if answer != z3.unknown or len(parts) == 1:
+        return answer if answer != z3.unknown else decided(given, z3.Not(goal))[0]
+    answers = [decided(given, z3.Not(part))[0] for part in parts]
+    if z3.sat in answers:
+        return z3.sat
+    return z3.unsat if all(each == z3.unsat for each in answers) else z3.unknown
+
+
 def refuted(case: Case, run: Explored, path: Any) -> Iterator[MemoryFinding]:
     """The invariants and properties that are false somewhere on a path, or that no solver decides."""
     given = [*run.known, *path.condition]
     for name, truth in path.outcome.items():
         if truth is True:
             continue
-        answer, _ = decided(given, z3.Not(formula(truth)))
+        answer = answered(given, formula(truth))
         if answer != z3.unsat:
             yield MemoryFinding(reported(name), case.name, name, bool(answer == z3.sat))

@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from model.design import Design
 from model.highvisor.mmio import NO_RUN, ExitReason, KvmRun
+from model.memory.system import MemoryAction
 from model.state import State
 from model.system import (
     FORCED,
@@ -140,9 +141,9 @@ def _width(hint: Any) -> Any:
 
 @cache
 def kinds_of_action() -> tuple[type[Action], ...]:
-    """The kinds of action that somebody chooses, by name."""
+    """The kinds of action that somebody chooses, by name; those of the memory system have a walk of their own."""
     chosen = {kind.__name__: kind for kind in Action.__subclasses__() if hasattr(kind, "__attrs_attrs__")}
-    amid = {kind.__name__ for kind in (*FORCED, HypFaults)}
+    amid = {kind.__name__ for kind in (*FORCED, HypFaults, MemoryAction)}
     return tuple(kind for name, kind in sorted(chosen.items()) if name not in amid)
 
 

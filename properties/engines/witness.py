@@ -66,7 +66,7 @@ def witness(prop: Property, design: Design | None = None) -> Trace | None:
     if prop.kind is Kind.FINITE:
         return None
     design = design or reference()
-    if prop in memory.PROPERTIES:
+    if prop in memory.ALL:
         return witness_in_memory(prop, design)
     actions = runs(design, (prop,)).get(prop.id)
     return None if actions is None else Trace(design.name, None, "one", prop.id, actions)

@@ -9,5 +9,7 @@ PROPERTIES: tuple[Property, ...] = (
     *tables.PROPERTIES,
     *translations.PROPERTIES,
     *ownership.PROPERTIES,
-    INDUCTIVE,
 )
+"""What a trace can violate; the search for counterexamples asks for these."""
+ALL: tuple[Property, ...] = (*PROPERTIES, INDUCTIVE)
+"""With the invariants that the proofs rest on, which say more than any of these and nothing to a reader of a trace."""

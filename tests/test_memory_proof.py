@@ -1,0 +1,144 @@
+"""The proofs about memory: what they establish, that they fail where they should, and that nothing in them is empty."""
+
+from random import Random
+
+import pytest
+import z3
+from attrs import evolve
+
+from model.designs.catalogue import reference
+from model.memory.design import GUEST, IDLE, ROUTINES, facts, step_at
+from model.topology import TOPOLOGIES, initial
+from properties.catalogue import PROPERTY
+from properties.designs import resolve
+from properties.engines.induction import ATTEMPTS, at_once, cases, conjuncts, missed
+from properties.engines.maps import Arbitrary, Default, Set, Symbolic
+from properties.engines.memory_prove import memory_obligations
+from properties.engines.memory_walk import walk_memory
+from properties.engines.symbolic import formula, variable
+from properties.memory import ALL
+from properties.memory.inductive import INDUCTIVE
+from properties.memory.invariants import INVARIANTS
+from spec.sparse import Of, sparse
+from spec.words import U64, Width, bit
+
+OBLIGATIONS = {o.name: o for o in memory_obligations(reference(), ALL)}
+OF_MEMORY = tuple(topology for topology in TOPOLOGIES.values() if topology.memory is not None)
+
+
+@pytest.mark.parametrize("name", ["run: publish VTTBR", "run: publish generation", "guest: GuestLeft"])
+def test_an_action_of_the_reference_keeps_every_invariant(name: str) -> None:
+    found = OBLIGATIONS[f"memory: {name}"].settle()
+    assert not found.findings and not found.vacuous
+    assert dict(found.asked)[INDUCTIVE.id] >= len(INVARIANTS)
+
+
+def test_every_completed_access_of_a_guest_is_proved_to_reach_its_own_memory() -> None:
+    found = OBLIGATIONS["memory: steps at guest: GuestAccesses"].settle()
+    broken = {finding.prop for finding in found.findings}
+    assert dict(found.asked)["memory.isolated"] > 1
+    assert not broken & {"memory.isolated", "memory.permissions"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "case"),
+    [
+        ("vmid-gen-published-early", "run: publish generation"),
+        ("without/reclaim-flush", "reclaim: free the page"),
+        ("memslot-delete-keeps-mapping", "delete: give the page back"),
+        ("D16", "run: publish VTTBR"),
+    ],
+)
+def test_a_planted_fault_breaks_the_induction(fault: str, case: str) -> None:
+    design = resolve("reference", fault)
+    cases_of = {o.name: o for o in memory_obligations(design, (PROPERTY["memory.inductive"],))}
+    assert any(f.decided for f in cases_of[f"memory: {case}"].settle().findings)
+
+
+def test_every_invariant_holds_at_the_start_of_every_configuration() -> None:
+    for topology in OF_MEMORY:
+        memory = initial(topology, reference()).memory
+        assert memory is not None
+        assert [name for name, held in INVARIANTS.items() if not held(reference().memory, memory)] == []
+
+
+@pytest.mark.parametrize("topology", OF_MEMORY, ids=lambda topology: topology.name)
+def test_no_run_of_the_reference_breaks_an_invariant(topology: object) -> None:
+    walked = walk_memory(reference(), (INDUCTIVE,), topology, seed=5, steps=600)
+    assert walked.raised is None and not walked.violations
+
+
+def test_every_step_of_every_routine_is_a_case() -> None:
+    design = reference().memory
+    shared = {case.name.partition(": ")[2] for case in cases(design)}
+    places = [at for at in facts(design) if at not in (IDLE, GUEST)]
+    steps = [step for at in places if (step := step_at(design, at)) is not None]
+    assert len(steps) == len(places) - len(ROUTINES)
+    assert {step.name.partition(": ")[2] for step in steps} <= shared
+
+
+def test_what_a_program_counter_tells_changes_with_the_order_of_the_steps() -> None:
+    design = reference().memory
+    steps = design.reclaim
+    late = next(n for n, step in enumerate(steps) if step.name == "reclaim: flush")
+    swapped = evolve(design, reclaim=(*steps[: late - 1], steps[late], steps[late - 1], *steps[late + 1 :]))
+    assert facts(design) != facts(swapped)
+
+
+def test_assumptions_added_as_they_are_missed_give_the_answer_of_all_of_them() -> None:
+    x = z3.BitVec("x", 8)
+    given = [z3.And(z3.ULT(x, 10), x != 3), z3.UGT(x, 2)]
+    for question in (x == 3, x == 4):
+        gradually, at_first = z3.SimpleSolver(), z3.SimpleSolver()
+        gradually.add(question)
+        at_first.add(question)
+        assert missed(gradually, given)[0] == at_once(at_first, given)[0]
+    assert len(conjuncts(given)) == 3
+    assert {how for _, how, _ in ATTEMPTS} == {True, False}
+
+
+def test_a_symbolic_map_answers_as_a_concrete_one() -> None:
+    random = Random(3)
+    for _ in range(50):
+        pairs = [(random.randrange(4), random.randrange(4)) for _ in range(3)]
+        concrete, symbolic = sparse(0), Symbolic(Default(0))
+        for key, value in pairs:
+            concrete, symbolic = concrete.set(key, value), symbolic.set(key, value)
+        assert [concrete.get(key) for key in range(4)] == [symbolic.get(key) for key in range(4)]
+        odd = [lambda _, value: value & 1 == 1, lambda key, _: key == 2]
+        for condition in odd:
+            assert concrete.none_where(condition) == symbolic.none_where(condition)
+            left, other = concrete.clear_where(condition), symbolic.clear_where(condition)
+            assert [left.get(key) for key in range(4)] == [other.get(key) for key in range(4)]
+
+
+def test_nothing_is_known_of_arbitrary_contents_but_that_equal_keys_have_equal_values() -> None:
+    memory = Symbolic(Arbitrary("memory", Of((Width(8),), U64)))
+    x, y = variable("x", 8), variable("y", 8)
+    solver = z3.Solver()
+    solver.add(formula(memory.get(x) != memory.get(y)))
+    assert solver.check() == z3.sat
+    solver.add(formula(x == y))
+    assert solver.check() == z3.unsat
+
+
+def test_an_empty_table_is_known_to_be_empty_only_where_a_proof_watches() -> None:
+    source = Arbitrary("memory", Of((Width(8),), U64))
+    memory, watched, other = Symbolic(source), variable("watched", 8), variable("unwatched", 8)
+    source.watched = [watched]
+    empty = memory.none_where(lambda _, value: bit(value, 0) == 1)
+    solver = z3.Solver()
+    solver.add(formula(empty), formula(bit(memory.get(other), 0) == 1))
+    assert solver.check() == z3.sat
+    solver.add(formula(bit(memory.get(watched), 0) == 1))
+    assert solver.check() == z3.unsat
+
+
+def test_a_value_that_was_set_is_read_back_and_hides_nothing_else() -> None:
+    memory = Symbolic(Arbitrary("memory", Of((Width(8),), U64)))
+    x, y = variable("x", 8), variable("y", 8)
+    after = memory.set(x, 5)
+    assert any(isinstance(update, Set) for update in after.updates)
+    solver = z3.Solver()
+    solver.add(z3.Or(formula(after.get(x) != 5), z3.And(formula(x != y), formula(after.get(y) != memory.get(y)))))
+    assert solver.check() == z3.unsat
