@@ -50,14 +50,14 @@ def page() -> str:
 def _steps(routine: str) -> Iterator[tuple[str, ...]]:
     ours, theirs = reference().memory.steps(routine), LINUX_3_12.memory.steps(routine)
     position = 0
-    for repaired, original in aligned(ours, theirs):
+    for original, repaired in aligned(theirs, ours):
         step = repaired or original
         assert step is not None
         position += repaired is not None
         yield (
             str(position) if repaired else "",
             md.code(step.name),
-            md.cell(step.do.value) if repaired else "another place" if step in ours else "not in the reference",
+            md.cell(step.do.value) if repaired else "at another place" if step in ours else "not in the reference",
             _elsewhere(ours, position - 1) if repaired else "",
             _compared(repaired, original, theirs),
             variations((memory_field(routine), step.name)),
@@ -68,9 +68,7 @@ def _steps(routine: str) -> Iterator[tuple[str, ...]]:
 def _compared(repaired: MemoryStep | None, original: MemoryStep | None, theirs: tuple[MemoryStep, ...]) -> str:
     if original is None:
         return "at another place" if repaired in theirs else "absent"
-    if repaired is None:
-        return "here"
-    return "same" if repaired.do is original.do else md.cell(original.do.value)
+    return "same" if repaired is not None and repaired.do is original.do else md.cell(original.do.value)
 
 
 def _elsewhere(steps: tuple[MemoryStep, ...], index: int) -> str:
