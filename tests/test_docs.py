@@ -407,7 +407,9 @@ def test_the_architecture_names_only_files_that_exist():
     assert named and [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_the_example_of_a_users_design_is_a_design():
-    design = runpy.run_path(str(ROOT / "docs" / "examples" / "lean_exit.py"))["DESIGN"]
+@pytest.mark.parametrize("file", sorted((ROOT / "docs" / "examples").glob("*.py")), ids=lambda file: file.name)
+def test_an_example_of_a_users_design_is_a_design(file):
+    design = runpy.run_path(str(file))["DESIGN"]
     assert isinstance(design, Design)
-    assert design.variations[-1].id == "lean-exit"
+    assert design.variations[-1].id == file.stem.replace("_", "-")
+    assert differences.changed(reference(), design)
