@@ -153,7 +153,7 @@ def test_the_page_of_memory_shows_every_step_of_both_designs_and_what_it_does(ro
     section = PAGES["memory.md"].partition(f"{{ #routine-{routine} }}")[2].partition("\n## ")[0]
     rows = section.partition("??? quote")[0].splitlines()
     for step in reference().memory.steps(routine):
-        assert any(f"| `{step.name}` | {md.cell(step.do.value)} |" in row for row in rows)
+        assert any(f"| `{step.name}` | [{md.cell(step.do.value)}](" in row for row in rows)
     for step in LINUX_3_12.memory.steps(routine):
         own = [row for row in rows if f"| `{step.name}` |" in row]
         assert any(md.cell(step.do.value) in row or "| same |" in row for row in own)

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from model.designs.catalogue import reference
 from model.designs.linux_3_12 import LINUX_3_12
 from model.memory.design import ROUTINES, Fact, MemoryDesign, MemoryStep, SlotCheck, facts, place, ways_on
+from model.memory.system import STEPS
 from properties.docs import markdown as md
 from properties.docs import source
 from properties.docs.differences import MEMORY, aligned, constants, memory_field, variations
-from properties.docs.modules import cited
+from properties.docs.modules import cited, path
 
 BINARY = {"read_only": "#04b", "read_write": "#04b", "device_attributes": "#06b"}
 """The fields of descriptors among the constants, with how they are written."""
@@ -23,8 +24,8 @@ def page() -> str:
         "# Memory step by step",
         "How KVM/ARM manages memory: what the thread of a vCPU, of the host or of user space does, in order, in the "
         "reference design, and where Linux 3.12 differs. Each step is one transition of the model, and what other "
-        "processors do may come between any two. The rules of the steps are those of "
-        f"{md.link(md.code('model.memory'), 'model/index.md')}.",
+        "processors do may come between any two. What a step does leads to its "
+        f"rule in {md.link(md.code('model.memory'), path('model.memory'))}.",
     ]
     for routine in ROUTINES:
         parts.append(md.heading(2, f"`{routine}`", f"routine-{routine}"))
@@ -57,12 +58,18 @@ def _steps(routine: str) -> Iterator[tuple[str, ...]]:
         yield (
             str(position) if repaired else "",
             md.code(step.name),
-            md.cell(step.do.value) if repaired else "at another place" if step in ours else "not in the reference",
+            _does(step) if repaired else "at another place" if step in ours else "not in the reference",
             _elsewhere(ours, position - 1) if repaired else "",
             _compared(repaired, original, theirs),
             variations((memory_field(routine), step.name)),
             md.cell(cited(step.sources)),
         )
+
+
+def _does(step: MemoryStep) -> str:
+    """What a step does, as a link to its rule."""
+    rule = STEPS[step.do]
+    return md.link(md.cell(step.do.value), path(rule.__module__), rule.__name__)
 
 
 def _compared(repaired: MemoryStep | None, original: MemoryStep | None, theirs: tuple[MemoryStep, ...]) -> str:
