@@ -15,14 +15,15 @@ from model.designs.catalogue import DESIGNS, reference
 from model.designs.linux_3_12 import LINUX_3_12
 from model.designs.variations import REPAIRS
 from model.lowvisor import moves
+from model.memory.design import ROUTINES as MEMORY_ROUTINES
 from model.system import GuestExecutes, HostRunsVcpu
 from properties.catalogue import PROPERTIES
 from properties.claims import CLAIMS, checked_by
 from properties.docs import (
     deviations,
+    differences,
     elements,
     findings,
-    hypervisor,
     machine,
     modules,
     navigation,
@@ -126,7 +127,7 @@ def test_neighbouring_values_are_written_as_a_range(values, written):
 
 @pytest.mark.parametrize("routine", ROUTINES)
 def test_the_world_switch_shows_every_step_of_both_designs_in_order(routine):
-    lines = list(hypervisor.aligned(reference().routine(routine), LINUX_3_12.routine(routine)))
+    lines = list(differences.aligned(reference().routine(routine), LINUX_3_12.routine(routine)))
     assert tuple(left for left, _ in lines if left) == reference().routine(routine)
     assert tuple(right for _, right in lines if right) == LINUX_3_12.routine(routine)
     for step in reference().routine(routine):
@@ -134,7 +135,7 @@ def test_the_world_switch_shows_every_step_of_both_designs_in_order(routine):
 
 
 def test_a_changed_step_names_the_variation_that_changed_it():
-    assert hypervisor.changed_by()["entry", "enter: HDCR"] == ("debug-registers-trapped",)
+    assert differences.changed_by()["entry", "enter: HDCR"] == ("debug-registers-trapped",)
 
 
 def test_an_added_step_is_absent_from_linux_3_12():
@@ -144,7 +145,34 @@ def test_an_added_step_is_absent_from_linux_3_12():
 
 @pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.variation.id)
 def test_every_repair_changes_something_that_the_pages_show(repair):
-    assert hypervisor.changed(LINUX_3_12, repair.apply(LINUX_3_12))
+    assert differences.changed(LINUX_3_12, repair.apply(LINUX_3_12))
+
+
+@pytest.mark.parametrize("routine", MEMORY_ROUTINES)
+def test_the_page_of_memory_shows_every_step_of_both_designs_and_what_it_does(routine):
+    section = PAGES["memory.md"].partition(f"{{ #routine-{routine} }}")[2].partition("\n## ")[0]
+    rows = section.partition("??? quote")[0].splitlines()
+    for step in reference().memory.steps(routine):
+        assert any(f"| `{step.name}` | [{md.cell(step.do.value)}](" in row for row in rows)
+    for step in LINUX_3_12.memory.steps(routine):
+        own = [row for row in rows if f"| `{step.name}` |" in row]
+        assert any(md.cell(step.do.value) in row or "| same |" in row for row in own)
+
+
+def test_the_page_of_memory_says_what_is_known_before_a_step():
+    (line,) = [line for line in PAGES["memory.md"].splitlines() if line.startswith("    | `run: take VMID` |")]
+    assert "`VMID_LOCK`" in line and "`TAKEN`" not in line
+
+
+def test_a_step_of_another_place_is_told_as_moved():
+    (before, after) = LINUX_3_12.memory.run[9:11]
+    assert differences.moved((before, after), (after, before)) in ((before.name,), (after.name,))
+    assert differences.moved((before, after), (before,)) == ()
+
+
+def test_a_mask_is_told_by_the_bits_that_it_lets_through():
+    (line,) = [line for line in PAGES["memory.md"].splitlines() if line.startswith("| `base_mask` |")]
+    assert "| `[39:13]` | `[38:12]` | [`whole-base-in-vttbr`]" in line
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -279,6 +307,11 @@ def test_every_deviation_was_known_in_exactly_one_way():
     assert sorted(named) == sorted((*deviations.KNOWN_BUGS, *deviations.FOUND_HERE))
 
 
+def test_a_deviation_of_no_list_says_what_goes_wrong():
+    section = PAGES["found-in-linux.md"].partition("{ #deviation-change-pte-maps-deleted-slot }")[2]
+    assert md.cell(deviations.FOUND_HERE["change-pte-maps-deleted-slot"]) in section.partition("\n## ")[0]
+
+
 def test_a_deviation_shows_what_goes_wrong_in_its_run():
     fate = Fate("caught", (PROPERTY.id,), 3, "", MappingProxyType({"explanation": "R8_FIQ is lost"}))
     assert "| In the run | R8_FIQ is lost |" in deviations.page(Measured(fates={"D5": fate}))
@@ -350,6 +383,14 @@ def test_the_navigation_puts_a_directorys_pages_in_its_place(tmp_path):
     assert navigation.expanded(entries, tmp_path) == ["start.md", {"Part": pages}]
 
 
+def test_the_navigation_puts_a_package_before_its_modules(tmp_path):
+    (tmp_path / "generated").mkdir()
+    for name in ("room.md", "room.attic.md", "room.wall.md"):
+        (tmp_path / "generated" / name).touch()
+    pages = ["generated/room.md", "generated/room.attic.md", "generated/room.wall.md"]
+    assert navigation.expanded(["generated/"], tmp_path) == pages
+
+
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
 def test_every_link_of_a_hand_written_page_leads_somewhere(page):
     for target, _, anchor in re.findall(r"\]\(([^)#]+)(#([^)]+))?\)", page.read_text()):
@@ -366,7 +407,9 @@ def test_the_architecture_names_only_files_that_exist():
     assert named and [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_the_example_of_a_users_design_is_a_design():
-    design = runpy.run_path(str(ROOT / "docs" / "examples" / "lean_exit.py"))["DESIGN"]
+@pytest.mark.parametrize("file", sorted((ROOT / "docs" / "examples").glob("*.py")), ids=lambda file: file.name)
+def test_an_example_of_a_users_design_is_a_design(file):
+    design = runpy.run_path(str(file))["DESIGN"]
     assert isinstance(design, Design)
-    assert design.variations[-1].id == "lean-exit"
+    assert design.variations[-1].id == file.stem.replace("_", "-")
+    assert differences.changed(reference(), design)

@@ -1,6 +1,8 @@
 """What the proofs found in Linux 3.12: each deviation that the reference repairs, with the run that shows it."""
 
 import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from model.designs.variations import REPAIRS, Repair
 from properties.docs import markdown as md
@@ -15,16 +17,34 @@ KNOWN_BUGS = (
     "vtimer-left-running-for-non-timer-vm",
     "unknown-trap-kills-host",
     "wfe-not-trapped",
+    "vmid-gen-published-early",
+    "tlb-shared-by-sibling-vcpus",
+    "s2-no-break-before-make",
+    "memslot-delete-keeps-mapping",
+    "memslot-beyond-ipa-limit",
+    "uncached-guest-reads-stale-dram",
+    "gicv-page-neighbour-exposed",
 )
 """Deviations that are bugs of KVM's history, known before anything was proved."""
-FOUND_HERE = (
-    "thumbee-registers-not-switched",
-    "amair-not-switched",
-    "pmuserenr-of-host-observable",
-    "hyp-fault-unbalances-stack",
-    "mmio-width-from-user-space",
+FOUND_HERE: Mapping[str, str] = MappingProxyType(
+    {
+        "thumbee-registers-not-switched": "What one VM leaves in TEECR and TEEHBR, the next one finds there: no trap "
+        "is set for them, and the world switch does not move them.",
+        "amair-not-switched": "What one world leaves in AMAIR0 and AMAIR1, the other one finds there.",
+        "pmuserenr-of-host-observable": "The host's PMUSERENR.EN decides whether a guest's access to the counters from "
+        "PL0 is UNDEFINED or traps, so a guest can tell what the host's bit is.",
+        "hyp-fault-unbalances-stack": "An exception of Hyp mode's own code does not panic where a guest's VMID is "
+        "loaded, but goes on as an exit would, with a Hyp stack that does not fit.",
+        "mmio-width-from-user-space": "When an access to a device is completed, its length and direction are read back "
+        "from memory that user space can write: a load gets other bytes, or a sign from another place, than its "
+        "instruction asks for.",
+        "change-pte-maps-deleted-slot": "The host replaces a page, as KSM does, of a slot that user space is deleting. "
+        "kvm_arch_flush_shadow_memslot has unmapped the slot, but the notifier change_pte still finds the invalid slot "
+        "and maps the new page. The slot goes, its mapping stays. It shows where the deletion unmaps the slot at all, "
+        "which Linux 3.12 does not: repairing that uncovers this.",
+    }
 )
-"""Deviations that were on no list when a proof of this specification failed because of them."""
+"""Deviations that were on no list when a proof of this specification failed because of them: what goes wrong."""
 
 
 def page(measured: Measured) -> str:
@@ -55,6 +75,12 @@ def known(deviation: str) -> str:
     return "**found by the proofs of this project**" if deviation in FOUND_HERE else "as a bug that Linux had"
 
 
+def _not_known(deviation: str) -> Iterator[tuple[str, str]]:
+    """What goes wrong, where no list says so."""
+    if deviation in FOUND_HERE:
+        yield "What goes wrong", md.cell(FOUND_HERE[deviation])
+
+
 def _deviation(repair: Repair, measured: Measured) -> str:
     fate = measured.fate(repair.deviation)
     effect = "" if fate is None or fate.trace is None else str(fate.trace.get("explanation", ""))
@@ -66,6 +92,7 @@ def _deviation(repair: Repair, measured: Measured) -> str:
                 ("Repair", f"{md.link(md.code(repair.variation.id), 'designs.md', repair.variation.id)}: "
                            f"{md.cell(repair.variation.statement)}"),
                 ("Known", known(repair.deviation)),
+                *_not_known(repair.deviation),
                 ("Without it", md.cell(outcome(fate, ""))),
                 ("In the run", md.cell(effect) or "not shown here"),
                 ("Sources", md.cell(cited(repair.variation.sources))),

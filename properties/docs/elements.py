@@ -24,12 +24,16 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
         "Registers in one block",
         "Each register left out of one block of the world switch, which still moves it in the others.",
     ),
-    "steps": ("Steps", "Each step of the lowvisor left out."),
-    "order": ("Order", "Each pair of neighbouring steps exchanged."),
+    "steps": ("Steps", "Each step of the lowvisor and of memory management left out."),
+    "order": (
+        "Order",
+        "Each pair of neighbouring steps of the lowvisor exchanged, and those of memory management whose order is a "
+        "decision.",
+    ),
     "handlers": ("Handlers and emulation", "Each handler and each emulated register left out."),
     "devices": ("Accesses to devices", "Each decision about an access to an emulated device, spoilt."),
     "deviations": ("Deviations of Linux 3.12", "The reference without each of its repairs."),
-    "history": ("Bugs of history", "Bugs that KVM/ARM had in its world switch, traps and emulation."),
+    "history": ("Bugs of history", "Bugs that KVM/ARM had in its world switch, traps, emulation and memory."),
 }
 """Each page of design elements: its title, and what its faults take away."""
 

@@ -1,11 +1,8 @@
 """The world switch, the highvisor's tables and the named designs, with what each variation changes."""
 
-from collections.abc import Callable, Iterator, Mapping
-from difflib import SequenceMatcher
-from functools import cache
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
-from types import MappingProxyType
 
 import attrs
 
@@ -16,51 +13,10 @@ from model.designs.variations import REPAIR, REPAIRS
 from model.lowvisor.moves import Step, When, accesses
 from properties.docs import markdown as md
 from properties.docs import source
+from properties.docs.differences import Key, aligned, changed, variations
 from properties.docs.modules import cited
 from properties.docs.prose import describe
 from spec.syndrome import ExceptionClass
-
-Key = tuple[str, str]
-"""A field of a design, and the name of an element of it: a step, an offset, a class or a row."""
-
-
-def elements(design: Design) -> dict[Key, object]:
-    """Every decision of a design by its field and name, as fine as a variation can change it."""
-    found: dict[Key, object] = {}
-    for routine in ROUTINES:
-        found.update(((routine, step.name), step) for step in design.routine(routine))
-    found.update((("vectors", f"{offset:#04x}"), vector) for offset, vector in design.vectors)
-    found.update((("handlers", f"{ec:#04x}"), handler) for ec, handler in design.handlers)
-    found.update((("emulated", entry.row), entry) for entry in design.emulated)
-    for record in ("injection", "skip", "mmio"):
-        values = attrs.asdict(getattr(design, record))
-        found.update(((record, name), value) for name, value in values.items())
-    for field in ("unknown_trap", "placement", "virtualization_extensions"):
-        found[field, ""] = getattr(design, field)
-    return found
-
-
-def changed(before: Design, after: Design) -> tuple[Key, ...]:
-    """The decisions in which two designs differ."""
-    old, new = elements(before), elements(after)
-    return tuple(key for key in {**old, **new} if old.get(key) != new.get(key))
-
-
-@cache
-def changed_by() -> Mapping[Key, tuple[str, ...]]:
-    """By decision, the repairs of the reference that change it."""
-    design = LINUX_3_12
-    found: dict[Key, tuple[str, ...]] = {}
-    for repair in REPAIRS:
-        repaired = repair.apply(design)
-        for key in changed(design, repaired):
-            found[key] = (*found.get(key, ()), repair.variation.id)
-        design = repaired
-    return MappingProxyType(found)
-
-
-def _variations(key: Key) -> str:
-    return ", ".join(md.link(md.code(name), "designs.md", name) for name in changed_by().get(key, ()))
 
 
 def world_switch() -> str:
@@ -97,7 +53,7 @@ def _steps(routine: str) -> Iterator[tuple[str, ...]]:
             md.codes(accesses(step)),
             "" if step.when is When.ALWAYS else md.cell(step.when.value),
             _compared(repaired, original),
-            _variations((routine, step.name)),
+            variations((routine, step.name)),
             md.cell(cited(step.sources)),
         )
 
@@ -109,17 +65,6 @@ def _compared(repaired: Step | None, original: Step | None) -> str:
         return "same"
     when = "" if original.when is When.ALWAYS else f", when {original.when.value}"
     return md.cell(describe(original.move) + when)
-
-
-def aligned(left: tuple[Step, ...], right: tuple[Step, ...]) -> Iterator[tuple[Step | None, Step | None]]:
-    """Two routines side by side: steps of one name in one line, as far as their order allows."""
-    matcher = SequenceMatcher(a=[s.name for s in left], b=[s.name for s in right], autojunk=False)
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        if tag == "equal":
-            yield from zip(left[i1:i2], right[j1:j2], strict=True)
-        else:
-            yield from ((step, None) for step in left[i1:i2])
-            yield from ((None, step) for step in right[j1:j2])
 
 
 def highvisor() -> str:
@@ -170,7 +115,7 @@ def _beside(
     for number, value in table:
         before = other.get(number)
         same = "same" if before == value else md.cell(_said(before))
-        yield title(number), md.cell(_said(value)), same, _variations((field, f"{number:#04x}"))
+        yield title(number), md.cell(_said(value)), same, variations((field, f"{number:#04x}"))
 
 
 def _said(value: object) -> str:
@@ -198,7 +143,7 @@ def _record(field: str, design: Design) -> Iterator[tuple[str, ...]]:
             md.code(name),
             str(value),
             "same" if value == before else str(before),
-            _variations((field, name)),
+            variations((field, name)),
         )
 
 

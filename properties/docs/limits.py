@@ -31,7 +31,7 @@ def not_modelled() -> str:
         md.table(("Module", "Not modelled"), modules),
         md.heading(2, "Claims of the paper that wait", "claims"),
         md.table(("For", "Claims"), waiting),
-        md.heading(2, "Bugs of the lowvisor and of trap handling that wait", "deferred"),
+        md.heading(2, "Bugs of history that wait", "deferred"),
         "Bugs that KVM had in the parts that are modelled, but that need more than these parts to show.",
         md.table(("Bug", "Waits because it"), deferred),
         md.heading(2, "Faults that are excused", "excused"),

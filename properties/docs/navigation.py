@@ -16,9 +16,14 @@ def expanded(entries: list[Any], docs: Path) -> list[Any]:
     for entry in entries:
         if isinstance(entry, str) and entry.endswith("/"):
             found = (page.relative_to(docs).as_posix() for page in (docs / entry).glob("*.md"))
-            result.extend(sorted(found, key=lambda page: (not page.endswith("/index.md"), page)))
+            result.extend(sorted(found, key=_place))
         elif isinstance(entry, dict):
             result.append({t: expanded(v, docs) if isinstance(v, list) else v for t, v in entry.items()})
         else:
             result.append(entry)
     return result
+
+
+def _place(page: str) -> tuple[bool, str]:
+    """The index first, and a package before its modules."""
+    return not page.endswith("/index.md"), page.removesuffix(".md")

@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from properties.catalogue import PROPERTIES
-from properties.docs import derived, deviations, elements, findings, hypervisor, limits, machine, modules, source
+from properties.docs import (
+    derived,
+    deviations,
+    elements,
+    findings,
+    hypervisor,
+    limits,
+    machine,
+    memory,
+    modules,
+    source,
+)
 from properties.docs import markdown as md
 from properties.docs.bibliography import bibliography
 from properties.docs.measured import Measured
@@ -22,6 +33,7 @@ def pages(measured: Measured) -> Mapping[str, str]:
         "coprocessor.md": machine.coprocessor(),
         "world-switch.md": hypervisor.world_switch(),
         "highvisor.md": hypervisor.highvisor(),
+        "memory.md": memory.page(),
         "designs.md": hypervisor.designs(),
         "properties.md": findings.properties_page(PROPERTIES, measured),
         "claims.md": findings.claims_page(measured),
