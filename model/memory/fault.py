@@ -126,11 +126,11 @@ def link_second(design: MemoryDesign, state: MemoryState, cpu: int, page: PageNu
     """Where the first level has no table for the page, one from the vCPU's cache is linked."""
     core = state.cores[cpu]
     found = look_up(state, core, vm_of(state, cpu), core.gfn)
-    missing = found.has_second ^ True
+    if found.has_second:
+        return advanced(state, cpu)
     table = Page(Use.TABLE, core.vm, 2, bits(core.gfn, 27, 18) << 18, found.first, 0)
-    state = linked(state, cpu, missing, found.first, core.spare[0], table)
-    kept = choose(missing, 0, core.spare[0])
-    return advanced(with_core(state, cpu, put(state.cores[cpu], "spare", (kept, core.spare[1]))), cpu)
+    state = linked(state, cpu, found.first, core.spare[0], table)
+    return advanced(with_core(state, cpu, put(state.cores[cpu], "spare", (0, core.spare[1]))), cpu)
 
 
 @rule(linux(MMU, "stage2_set_pte"))
@@ -138,21 +138,18 @@ def link_third(design: MemoryDesign, state: MemoryState, cpu: int, page: PageNum
     """Where the second level has no table for the page, one from the vCPU's cache is linked."""
     core = state.cores[cpu]
     found = look_up(state, core, vm_of(state, cpu), core.gfn)
-    missing = found.has_third ^ True
+    if found.has_third:
+        return advanced(state, cpu)
     table = Page(Use.TABLE, core.vm, 3, bits(core.gfn, 27, 9) << 9, found.second, 0)
-    state = linked(state, cpu, missing, found.second, core.spare[1], table)
-    kept = choose(missing, 0, core.spare[1])
-    return advanced(with_core(state, cpu, put(state.cores[cpu], "spare", (core.spare[0], kept))), cpu)
+    state = linked(state, cpu, found.second, core.spare[1], table)
+    return advanced(with_core(state, cpu, put(state.cores[cpu], "spare", (core.spare[0], 0))), cpu)
 
 
-def linked(
-    state: MemoryState, cpu: int, missing: bool, word: WordNumber, number: PageNumber, table: Page
-) -> MemoryState:
-    """The state with a table linked where one is missing."""
+def linked(state: MemoryState, cpu: int, word: WordNumber, number: PageNumber, table: Page) -> MemoryState:
+    """The state with a table linked."""
     state = drained(state, cpu)
-    memory = state.memory.set(word, choose(missing, table_descriptor(number), state.memory.get(word)))
-    pages = state.pages.set(number, choose(missing, table, state.pages.get(number)))
-    return put_all(state, ("memory", "pages"), (memory, pages))
+    memory = state.memory.set(word, table_descriptor(number))
+    return put_all(state, ("memory", "pages"), (memory, state.pages.set(number, table)))
 
 
 def wanted(design: MemoryDesign, state: MemoryState, cpu: int) -> int:
@@ -174,8 +171,9 @@ def break_leaf(design: MemoryDesign, state: MemoryState, cpu: int, page: PageNum
     """A valid descriptor is cleared before another one takes its place: break before make."""
     core = state.cores[cpu]
     found = look_up(state, core, vm_of(state, cpu), core.gfn)
-    state = branched(design, state, cpu, found.mapped ^ True)
-    return cleared(state, cpu, found.third, found.mapped)
+    if found.mapped:
+        return advanced(cleared(state, cpu, found.third), cpu)
+    return branched(design, state, cpu, True)
 
 
 @rule(linux(MMU, "stage2_set_pte"))

@@ -52,16 +52,16 @@ def repeated(design: MemoryDesign, state: MemoryState, cpu: int, again: bool) ->
 def drained(state: MemoryState, cpu: int) -> MemoryState:
     """The processor's cleared descriptor reaches memory, where every table walk sees it."""
     core = state.cores[cpu]
-    cleared = state.memory.set(core.word, choose(core.pending == 1, 0, state.memory.get(core.word)))
-    return put(with_core(state, cpu, put(core, "pending", 0)), "memory", cleared)
+    if core.pending == 0:
+        return state
+    return put(with_core(state, cpu, put(core, "pending", 0)), "memory", state.memory.set(core.word, 0))
 
 
 @rule(linux("arch/arm/include/asm/kvm_mmu.h", "kvm_set_pte"), arm("A3.8.3"))
-def cleared(state: MemoryState, cpu: int, word: WordNumber, condition: bool) -> MemoryState:
-    """Where the condition holds, the processor clears a descriptor, which waits in its store buffer."""
+def cleared(state: MemoryState, cpu: int, word: WordNumber) -> MemoryState:
+    """The processor clears a descriptor, which waits in its store buffer."""
     state = drained(state, cpu)
-    core = state.cores[cpu]
-    return with_core(state, cpu, put_all(core, ("pending", "word"), (choose(condition, 1, 0), word)))
+    return with_core(state, cpu, put_all(state.cores[cpu], ("pending", "word"), (1, word)))
 
 
 def blocked_by(design: MemoryDesign, state: MemoryState, cpu: int) -> bool:

@@ -52,8 +52,9 @@ def clear_leaf(design: MemoryDesign, state: MemoryState, cpu: int, page: PageNum
     """The page's descriptor is cleared; where there is none, nothing is left to do under the lock."""
     core = state.cores[cpu]
     found = look_up(state, core, vm_of(state, cpu), core.gfn)
-    state = branched(design, state, cpu, found.mapped ^ True)
-    return cleared(state, cpu, found.third, found.mapped)
+    if found.mapped:
+        return advanced(cleared(state, cpu, found.third), cpu)
+    return branched(design, state, cpu, True)
 
 
 @rule(linux(MMU, "clear_pmd_entry"), linux(MMU, "page_empty"))
@@ -79,13 +80,11 @@ def detached(
 ) -> MemoryState:
     """The state with a table unlinked, where it is linked and empty; the thread goes on behind what follows if not."""
     empty = state.memory.none_where(lambda at, value: every(bits(at, 36, 9) == table, is_valid(value)))
-    unlinks = every(linked, empty)
-    state = branched(design, state, cpu, unlinks ^ True)
-    state = cleared(state, cpu, word, unlinks)
-    kept = state.pages.get(table)
-    pages = state.pages.set(table, choose(unlinks, put(kept, "use", Use.DETACHED), kept))
-    state = put(state, "pages", pages)
-    return with_core(state, cpu, put(state.cores[cpu], "table", table))
+    if every(linked, empty):
+        state = advanced(cleared(state, cpu, word), cpu)
+        pages = state.pages.set(table, put(state.pages.get(table), "use", Use.DETACHED))
+        return with_core(put(state, "pages", pages), cpu, put(state.cores[cpu], "table", table))
+    return branched(design, state, cpu, True)
 
 
 @rule(linux(MMU, "pte_free_kernel"), linux(MMU, "pmd_free"))
