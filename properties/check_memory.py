@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any
 
 from attrs import evolve
 
@@ -12,7 +13,9 @@ from model.topology import TOPOLOGIES, initial
 from properties import memory
 from properties.catalogue import PROPERTY
 from properties.designs import resolve
+from properties.engines.cache import Cache, key
 from properties.engines.memory_explore import CONFIGURATIONS, Explored, explore_memory
+from properties.engines.memory_prove import MEMORY
 from properties.engines.memory_scenarios import SCENARIOS
 from properties.engines.memory_search import memory_search
 from properties.engines.memory_walk import walk_memory
@@ -40,10 +43,20 @@ def divided(properties: Iterable[Property]) -> tuple[tuple[Property, ...], tuple
 
 
 def share(design: str, fault: str | None, ids: tuple[str, ...], number: int, left: float) -> Explored:
-    """One worker's configuration; workers receive names."""
+    """One worker's configuration, remembered where all of it was seen and nothing violated; workers receive names."""
     topology, domain = CONFIGURATIONS[number]
     properties = tuple(PROPERTY[identifier] for identifier in ids)
-    return explore_memory(resolve(design, fault), properties, topology, domain, time.monotonic() + left)
+    planted, cache = resolve(design, fault), Cache()
+    asked = key(planted, MEMORY, f"explored: {number}", ids)
+    known: Any = cache.get(asked)
+    if known is not None:
+        met = frozenset(known["met"])
+        return Explored(known["states"], known["transitions"], known["seconds"], True, {}, frozenset(), met)
+    seen = explore_memory(planted, properties, topology, domain, time.monotonic() + left)
+    if seen.complete and not seen.violations:
+        found = {"states": seen.states, "transitions": seen.transitions, "seconds": seen.seconds}
+        cache.put({asked: {**found, "met": sorted(seen.met)}})
+    return seen
 
 
 def explored(

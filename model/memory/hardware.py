@@ -7,7 +7,6 @@ Not modelled: data, other than what a guest stores; accesses that cross a page.
 """
 
 from attrs import frozen
-from spec.translation.stage2 import Stage2, permits, walk
 
 from model.memory.design import GUEST, IDLE, MemoryDesign, place
 from model.memory.state import (
@@ -23,6 +22,7 @@ from model.memory.tables import VTCR, is_table, target, word_in
 from model.memory.threads import with_core
 from spec.citations import arm, linux, rule
 from spec.syndrome import ExceptionClass, FaultStatus, hsr, iss_data_abort, iss_prefetch_abort
+from spec.translation.stage2 import Stage2, permits, walk
 from spec.words import U1, U6, U32, U64, bit, bits, choose, every, put, put_all
 
 

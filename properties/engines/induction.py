@@ -81,9 +81,8 @@ ATTEMPTS = (
     (4_000, False, {"relevancy": 0, "phase_selection": 0}),
     (6_000, True, {"relevancy": 0, "phase_selection": 0}),
     (6_000, False, {"relevancy": 1}),
-    (20_000, True, {"random_seed": 7}),
-    (20_000, False, {"relevancy": 0, "phase_selection": 0, "random_seed": 3}),
-    (30_000, False, {"relevancy": 1, "random_seed": 5}),
+    (12_000, True, {"random_seed": 7}),
+    (12_000, False, {"relevancy": 0, "phase_selection": 0, "random_seed": 3}),
 )
 """How a question is asked: milliseconds, whether assumptions are added only as they are missed, and parameters.
 

@@ -163,7 +163,7 @@ def answered(given: list[Any], goal: Any) -> Any:
 
 
 def refuted(case: Case, run: Explored, path: Any) -> Iterator[MemoryFinding]:
-    """The invariants and properties that are false somewhere on a path, or that no solver decides."""
+    """The properties that are false somewhere on a path, or that no attempt decides; of the invariants, the first."""
     given = [*run.known, *path.condition]
     for name, truth in path.outcome.items():
         if truth is True:
@@ -171,3 +171,5 @@ def refuted(case: Case, run: Explored, path: Any) -> Iterator[MemoryFinding]:
         answer = answered(given, formula(truth))
         if answer != z3.unsat:
             yield MemoryFinding(reported(name), case.name, name, bool(answer == z3.sat))
+            if name in INVARIANTS:
+                return

@@ -15,6 +15,7 @@ from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
 from properties.engines.memory_prove import MEMORY, MemoryObligation, memory_obligations
 from properties.engines.symbolic import formula
 from properties.engines.transactions import Transaction, transactions
+from properties.memory.inductive import INDUCTIVE
 from properties.property import Property
 from properties.traces.codec import write_whole
 
@@ -132,7 +133,8 @@ def prove_share(
 ) -> Settled:
     """Every `shares`-th obligation, from number `share` on: what one worker does.
 
-    With `export`, each obligation is also written there as SMT-LIB, and none is taken from the cache.
+    With `export`, each obligation but those of memory is also written there as SMT-LIB, and none is taken from the
+    cache. Where the induction about memory fails, nothing more is asked about memory: all of it rests on that.
     """
     obligations = transactions(design, properties)[share::shares]
     cache = Cache()
@@ -157,6 +159,8 @@ def prove_share(
         known = cache.get(asked)
         found = recalled(known) if known is not None else settled_memory(of_memory)
         parts.append(found)
+        if any(name == INDUCTIVE.id for name, _ in found.failures):
+            break
         if known is None and not found.failures and not found.vacuous:
             cache.put({asked: {"paths": found.paths, "asked": dict(found.asked)}})
     cache.put(fresh)
