@@ -7,11 +7,12 @@ import z3
 from attrs import evolve
 
 from model.designs.catalogue import reference
-from model.memory.design import GUEST, IDLE, ROUTINES, facts, step_at
+from model.memory.design import ROUTINES, facts, step_at
+from model.memory.system import ThreadSteps
 from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTY
 from properties.designs import resolve
-from properties.engines.induction import ATTEMPTS, at_once, cases, conjuncts, missed
+from properties.engines.induction import ATTEMPTS, at_once, cases, conjuncts, likeness, missed
 from properties.engines.maps import Arbitrary, Default, Set, Symbolic
 from properties.engines.memory_prove import memory_obligations
 from properties.engines.memory_walk import walk_memory
@@ -70,11 +71,10 @@ def test_no_run_of_the_reference_breaks_an_invariant(topology: object) -> None:
 
 def test_every_step_of_every_routine_is_a_case() -> None:
     design = reference().memory
-    shared = {case.name.partition(": ")[2] for case in cases(design)}
-    places = [at for at in facts(design) if at not in (IDLE, GUEST)]
-    steps = [step for at in places if (step := step_at(design, at)) is not None]
-    assert len(steps) == len(places) - len(ROUTINES)
-    assert {step.name.partition(": ")[2] for step in steps} <= shared
+    asked = {likeness(design, case.at) for case in cases(design) if isinstance(case.action, ThreadSteps)}
+    places = [at for at in facts(design) if step_at(design, at) is not None]
+    assert len(places) == sum(len(design.steps(name)) for name in ROUTINES)
+    assert {likeness(design, at) for at in places} == asked
 
 
 def test_what_a_program_counter_tells_changes_with_the_order_of_the_steps() -> None:

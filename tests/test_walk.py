@@ -48,7 +48,7 @@ def test_every_kind_of_action_that_somebody_chooses_occurs(walker: Any) -> None:
 @pytest.mark.parametrize("fault", PLANTED)
 def test_a_walk_finds_a_planted_fault_and_shortens_it_to_what_a_search_finds(walker: Any, fault: str) -> None:
     design = FAULT[fault].plant(DESIGN)
-    found = walker(design, USUAL, TOPOLOGIES["one"], seed=3, steps=2000, until="first").violations
+    found = walker(design, USUAL, TOPOLOGIES["one"], seed=3, steps=8000, until="first").violations
     start = initial(TOPOLOGIES["one"], design)
     shortest = search(design, start, relevant(FAULT[fault].touches), USUAL, 3, "first").found
     assert min(map(len, found.values())) == min(len(violation.actions) for violation in shortest.values())
