@@ -11,7 +11,9 @@ from model.memory.design import ROUTINES, facts, step_at
 from model.memory.system import ThreadSteps
 from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTY
+from properties.check_memory import with_proof
 from properties.designs import resolve
+from properties.engines import prove
 from properties.engines.induction import ATTEMPTS, at_once, cases, conjuncts, likeness, missed
 from properties.engines.maps import Arbitrary, Default, Set, Symbolic
 from properties.engines.memory_prove import memory_obligations
@@ -20,6 +22,7 @@ from properties.engines.symbolic import formula, variable
 from properties.memory import ALL
 from properties.memory.inductive import INDUCTIVE
 from properties.memory.invariants import INVARIANTS
+from properties.property import Result, Verdict
 from spec.sparse import Of, sparse
 from spec.words import U64, Width, bit
 
@@ -142,3 +145,15 @@ def test_a_value_that_was_set_is_read_back_and_hides_nothing_else() -> None:
     solver = z3.Solver()
     solver.add(z3.Or(formula(after.get(x) != 5), z3.And(formula(x != y), formula(after.get(y) != memory.get(y)))))
     assert solver.check() == z3.unsat
+
+
+def test_cases_that_time_does_not_reach_leave_everything_about_memory_unproved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    monkeypatch.setenv("KVMARM_CACHE", str(tmp_path))
+    monkeypatch.setattr(prove, "MEMORY_SECONDS", -1.0)
+    settled = prove.prove_share(reference(), (PROPERTY["memory.isolated"],), 0, 1)
+    explored = Result("reference", "memory.isolated", "explore", Verdict.EXPLORED, "all", 0.0)
+    told = with_proof(explored, settled, 0, 0.0)
+    assert told.verdict is Verdict.EXPLORED
+    assert "not proved" in told.covers and "cases not reached" in told.covers
