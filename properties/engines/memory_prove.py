@@ -145,9 +145,9 @@ def reported(name: str) -> str:
 
 
 def possible(run: Explored, path: Any) -> bool:
-    """Whether the assumptions of a path do not contradict one another, as far as the solver can tell."""
-    answer, _ = decided([*run.known, *path.condition], z3.BoolVal(True), attempts=1)
-    return bool(answer != z3.unsat)
+    """Whether the assumptions of a path have a solution; without an answer they count as contradictory."""
+    answer, _ = decided([*run.known, *path.condition], z3.BoolVal(True), attempts=2)
+    return bool(answer == z3.sat)
 
 
 def answered(given: list[Any], goal: Any) -> Any:
