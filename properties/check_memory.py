@@ -1,8 +1,8 @@
 """The check of memory properties by the engines of concrete steps: exhaustive exploration, and random walks."""
 
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from attrs import evolve
@@ -14,22 +14,24 @@ from properties import memory
 from properties.catalogue import PROPERTY
 from properties.designs import resolve
 from properties.engines.cache import Cache, key
-from properties.engines.memory_explore import CONFIGURATIONS, Explored, explore_memory
 from properties.engines.memory_prove import MEMORY
-from properties.engines.memory_scenarios import SCENARIOS
-from properties.engines.memory_search import memory_search
 from properties.engines.memory_walk import walk_memory
+from properties.engines.parts.explore import Explored, explore_part
+from properties.engines.parts.search import search_part
 from properties.engines.prove import Settled
 from properties.engines.shorten import shorten
 from properties.engines.walk import Walked
 from properties.faults.catalogue import FAULT
+from properties.memory.configurations import CONFIGURATIONS
 from properties.memory.inductive import INDUCTIVE
+from properties.memory.part import PART
+from properties.memory.scenarios import SCENARIOS
 from properties.property import Property, Result, Trace, Verdict
 from properties.traces.replay import replayed
 from properties.why import MOST_MEMORY_STATES, counterexample
 
-EXPLORE_SECONDS = 120.0
-"""What one configuration may take."""
+EXPLORE_SECONDS = 300.0
+"""What one configuration may take; the largest takes a tenth of that."""
 WALK_STEPS = 2000
 """How many steps a walk of each configuration has."""
 IDS = frozenset(prop.id for prop in memory.ALL)
@@ -42,17 +44,19 @@ def divided(properties: Iterable[Property]) -> tuple[tuple[Property, ...], tuple
     return tuple(p for p in chosen if p.id in IDS), tuple(p for p in chosen if p.id not in IDS)
 
 
-def share(design: str, fault: str | None, ids: tuple[str, ...], number: int, left: float) -> Explored:
+def share(design: str, fault: str | None, ids: tuple[str, ...], name: str, deadline: float | None) -> Explored:
     """One worker's configuration, remembered where all of it was seen and nothing violated; workers receive names."""
-    topology, domain = CONFIGURATIONS[number]
+    situation = CONFIGURATIONS[name]
     properties = tuple(PROPERTY[identifier] for identifier in ids)
     planted, cache = resolve(design, fault), Cache()
-    asked = key(planted, MEMORY, f"explored: {number}", ids)
+    asked = key(planted, MEMORY, f"explored: {name}", ids)
     known: Any = cache.get(asked)
     if known is not None:
         met = frozenset(known["met"])
         return Explored(known["states"], known["transitions"], known["seconds"], True, {}, frozenset(), met)
-    seen = explore_memory(planted, properties, topology, domain, time.monotonic() + left)
+    late = time.monotonic() + EXPLORE_SECONDS
+    late = late if deadline is None else min(late, deadline)
+    seen = explore_part(PART, planted, properties, situation.topology, situation.domain, late)
     if seen.complete and not seen.violations:
         found = {"states": seen.states, "transitions": seen.transitions, "seconds": seen.seconds}
         cache.put({asked: {**found, "met": sorted(seen.met)}})
@@ -67,29 +71,36 @@ def explored(
     if not properties:
         return []
     ids = tuple(prop.id for prop in properties)
-    limit = EXPLORE_SECONDS if left is None else min(left, EXPLORE_SECONDS)
-    arguments = [(design, fault, ids, number, limit) for number in range(len(CONFIGURATIONS))]
+    deadline = None if left is None else time.monotonic() + left
     if jobs == 1:
-        seen = []
-        for job in arguments:
-            progress(f"exploring {CONFIGURATIONS[job[3]][1].name}")
-            seen.append(share(*job))
+        seen = {}
+        for name, situation in CONFIGURATIONS.items():
+            progress(f"exploring {situation.domain.name}")
+            seen[name] = share(design, fault, ids, name, deadline)
     else:
-        with ProcessPoolExecutor(min(jobs, len(arguments))) as pool:
-            futures: list[Future[Explored]] = [pool.submit(share, *job) for job in arguments]
+        with ProcessPoolExecutor(min(jobs, len(CONFIGURATIONS))) as pool:
+            futures = {name: pool.submit(share, design, fault, ids, name, deadline) for name in CONFIGURATIONS}
             progress("exploring the memory system")
-            seen = [future.result() for future in futures]
-    states, transitions = sum(one.states for one in seen), sum(one.transitions for one in seen)
-    complete = all(one.complete for one in seen)
-    met = frozenset(prop for one in seen for prop in one.met)
-    names = ", ".join(dict.fromkeys(topology for topology, _ in CONFIGURATIONS))
-    scope = f"{states} states, {transitions} transitions of {len(CONFIGURATIONS)} configurations: {names}"
-    scope = f"{'all' if complete else 'the first'} {scope}"
+            seen = {name: future.result() for name, future in futures.items()}
+    complete = all(one.complete for one in seen.values())
+    met = frozenset(prop for one in seen.values() for prop in one.met)
     good = Verdict.EXPLORED if complete else Verdict.TESTED
-    found = [(CONFIGURATIONS[number][0], one.violations) for number, one in enumerate(seen)]
-    seconds = sum(one.seconds for one in seen)
-    results = judged(design, fault, "explore", properties, found, met, good, scope, seconds)
+    found = [(CONFIGURATIONS[name].topology, one.violations) for name, one in seen.items()]
+    seconds = sum(one.seconds for one in seen.values())
+    results = judged(design, fault, "explore", properties, found, met, good, extent(seen), seconds)
     return [told for result in results for told in attributed(design, fault, result)]
+
+
+def extent(seen: Mapping[str, Explored]) -> str:
+    """How much of which configurations was seen: by name those of which it was all, and those of which it was not."""
+    said = []
+    for complete, quantity, kind in ((True, "all", ""), (False, "the first", "incomplete ")):
+        part = {name: one for name, one in seen.items() if one.complete is complete}
+        states, transitions = sum(one.states for one in part.values()), sum(one.transitions for one in part.values())
+        if part:
+            what = f"{len(part)} {kind}configuration{'s' if len(part) > 1 else ''}: {', '.join(part)}"
+            said.append(f"{quantity} {states} states, {transitions} transitions of {what}")
+    return "; and ".join(said)
 
 
 def attributed(design: str, fault: str | None, result: Result) -> list[Result]:
@@ -105,9 +116,7 @@ def attributed(design: str, fault: str | None, result: Result) -> list[Result]:
         if trace is not None:
             covers = FAULT[deviation].statement
             deviations = () if deviation == fault else (deviation,)
-            found.append(
-                evolve(result, verdict=Verdict.VIOLATED, covers=covers, trace=trace, deviations=deviations)
-            )
+            found.append(evolve(result, verdict=Verdict.VIOLATED, covers=covers, trace=trace, deviations=deviations))
     return found or [result]
 
 
@@ -137,7 +146,7 @@ def in_situation(design: str, fault: str | None, deviation: str, prop: Property)
     for name in FAULT[deviation].scenarios:
         scenario = SCENARIOS[name]
         start = initial(TOPOLOGIES[scenario.topology], planted)
-        seen = memory_search(planted, start, scenario.domain, (prop,), prop.id, most_states=MOST_MEMORY_STATES)
+        seen = search_part(PART, planted, start, scenario.domain, (prop,), prop.id, most_states=MOST_MEMORY_STATES)
         if prop.id in seen.found:
             violation = seen.found[prop.id]
             return Trace(design, fault, scenario.topology, prop.id, violation.actions, violation.explanation)

@@ -12,11 +12,12 @@ from model.topology import TOPOLOGIES, initial
 from properties import memory
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.engines.domain import relevant
-from properties.engines.memory_scenarios import SCENARIOS
-from properties.engines.memory_search import memory_search
+from properties.engines.parts.search import search_part
 from properties.engines.search import Search, Violation, search
 from properties.faults.catalogue import EXCUSES, FAULT, FAULTS
 from properties.faults.fault import Fault
+from properties.memory.part import PART
+from properties.memory.scenarios import SCENARIOS
 from properties.property import Trace
 from properties.traces.replay import length
 from spec.registers import REGISTERS
@@ -85,8 +86,8 @@ def in_memory(design: Design, fault: Fault, thorough: bool) -> Found:
         scenario = SCENARIOS[name]
         start = initial(TOPOLOGIES[scenario.topology], design)
         more = 2 if thorough else 0
-        seen = memory_search(
-            design, start, scenario.domain, memory.PROPERTIES, "first", most_states=most, more=more
+        seen = search_part(
+            PART, design, start, scenario.domain, memory.PROPERTIES, "first", most_states=most, more=more
         )
         if seen.found:
             return caught(fault, seen.found, scenario.topology)

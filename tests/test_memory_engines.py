@@ -5,38 +5,47 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from model.design import Design
 from model.designs.catalogue import reference
 from model.topology import TOPOLOGIES, initial
 from properties import memory
 from properties.catalogue import PROPERTY
-from properties.engines.memory_explore import CONFIGURATIONS, explore_memory
-from properties.engines.memory_scenarios import SCENARIOS
-from properties.engines.memory_search import memory_search
 from properties.engines.memory_walk import walk_memory
+from properties.engines.parts.explore import Explored, explore_part
+from properties.engines.parts.search import search_part
 from properties.engines.shorten import violates
 from properties.faults.catalogue import FAULT
+from properties.memory.configurations import CONFIGURATIONS
+from properties.memory.part import PART
+from properties.memory.scenarios import SCENARIOS
+from properties.property import Property
 from properties.traces.replay import length
 
 DESIGN = reference()
-SMALL = (3, 4, 5, 6, 7)
+SMALL = ("translations-and-notifier", "slot-deletion", "vm-end", "new-vm", "read-only")
 """The configurations that a test has time for."""
 LAYOUTS = [name for name, topology in TOPOLOGIES.items() if topology.memory is not None]
 
 
-@pytest.mark.parametrize("number", SMALL)
-def test_every_run_of_a_small_configuration_keeps_every_property(number: int) -> None:
-    seen = explore_memory(DESIGN, memory.PROPERTIES, *CONFIGURATIONS[number])
+def explored(design: Design, properties: tuple[Property, ...], name: str, deadline: float | None = None) -> Explored:
+    situation = CONFIGURATIONS[name]
+    return explore_part(PART, design, properties, situation.topology, situation.domain, deadline)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_run_of_a_small_configuration_keeps_every_property(name: str) -> None:
+    seen = explored(DESIGN, memory.ALL, name)
     assert (seen.complete, seen.violations) == (True, {})
 
 
 def test_an_exploration_finds_a_planted_fault() -> None:
     design = FAULT["D17"].plant(DESIGN)
-    seen = explore_memory(design, memory.PROPERTIES, *CONFIGURATIONS[6])
+    seen = explored(design, memory.PROPERTIES, "new-vm")
     assert "memory.hyp_exact" in seen.violations
 
 
 def test_an_exploration_that_is_late_is_not_complete() -> None:
-    assert not explore_memory(DESIGN, (), *CONFIGURATIONS[0], deadline=0.0).complete
+    assert not explored(DESIGN, (), "vmids", deadline=0.0).complete
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -72,9 +81,9 @@ def test_no_shorter_run_within_the_domain_violates_than_the_one_that_is_found() 
     fault = FAULT["tlb-shared-by-sibling-vcpus"]
     design, scenario = fault.plant(DESIGN), SCENARIOS["siblings"]
     start = initial(TOPOLOGIES[scenario.topology], design)
-    found = memory_search(design, start, scenario.domain, memory.PROPERTIES, "first").found
+    found = search_part(PART, design, start, scenario.domain, memory.PROPERTIES, "first").found
     shortest = min(length(violation.actions) for violation in found.values())
-    below = memory_search(design, start, scenario.domain, memory.PROPERTIES, depth=shortest - 1)
+    below = search_part(PART, design, start, scenario.domain, memory.PROPERTIES, depth=shortest - 1)
     assert below.found == {}
 
 
@@ -85,7 +94,7 @@ def test_a_property_of_states_is_judged_alike_whether_or_not_it_is_asked_again()
     prop = PROPERTY["memory.translations_own"]
     every_step = evolve(prop, kind=memory.PROPERTIES[0].kind)
     lengths = [
-        len(memory_search(design, start, scenario.domain, (asked,), "first").found[prop.id].actions)
+        len(search_part(PART, design, start, scenario.domain, (asked,), "first").found[prop.id].actions)
         for asked in (prop, every_step)
     ]
     assert lengths[0] == lengths[1]

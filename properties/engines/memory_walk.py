@@ -23,7 +23,7 @@ from model.state import State
 from model.system import Action, step
 from model.topology import Topology, initial
 from properties.engines.course import Raised, Run
-from properties.engines.memory_judge import Judge
+from properties.engines.parts.judge import Judge
 from properties.engines.shorten import shorten
 from properties.engines.walk import Walked
 from properties.property import Property

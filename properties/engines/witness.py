@@ -17,8 +17,9 @@ from properties import memory
 from properties.engines.course import Run
 from properties.engines.domain import Domain, split_mode_operations, thumb_block
 from properties.engines.explore import DEFAULT, explore
-from properties.engines.memory_scenarios import SCENARIOS
-from properties.engines.memory_search import memory_search
+from properties.engines.parts.search import search_part
+from properties.memory.part import PART
+from properties.memory.scenarios import SCENARIOS
 from properties.property import Kind, Property, Trace
 from spec.operations import Barrier, Choices, Instruction, Smc
 
@@ -76,7 +77,7 @@ def witness_in_memory(prop: Property, design: Design) -> Trace | None:
     """A shortest run to a step that a property of memory is about, in the first situation that has one."""
     for scenario in SCENARIOS.values():
         start = initial(TOPOLOGIES[scenario.topology], design)
-        seen = memory_search(design, start, scenario.domain, (never(prop),), "first", most_states=5000)
+        seen = search_part(PART, design, start, scenario.domain, (never(prop),), "first", most_states=5000)
         if prop.id in seen.found:
             return Trace(design.name, None, scenario.topology, prop.id, seen.found[prop.id].actions)
     return None
