@@ -35,15 +35,17 @@ class Effect:
     action: Action
     changes: tuple[tuple[int, int], ...]
     """The positions that change, and their new numbers."""
+    numbers: Row
+    """The new numbers alone."""
     touched: frozenset[Read]
     """The attributes that change."""
     violated: tuple[Property, ...]
     """The properties of steps that do not hold of it."""
-    undecided: list[tuple[Property, Remembered]]
+    undecided: list[tuple[Property, Projected]]
     """Those whose predicates read more than the step did."""
     met: tuple[Property, ...]
     """The properties to which it is interesting."""
-    unmet: list[tuple[Property, Remembered]]
+    unmet: list[tuple[Property, Projected]]
     """Those that read more to tell."""
     seen_to: int = -1
     """The version of `conditions` and `aspects`."""
@@ -84,6 +86,7 @@ class Moves:
     aspects: tuple[Remembered, ...] = field(init=False)
     conditions: tuple[Condition, ...] = field(init=False)
     known: dict[Action, Move] = field(factory=dict)
+    asked: dict[Any, Projected] = field(factory=dict)
     kinds: set[type[Action]] = field(factory=set)
     """The kinds of action that were taken."""
     violated: set[str] = field(factory=set)
@@ -101,7 +104,7 @@ class Moves:
             self.remembered(partial(self.numbered, aspect)) for aspect in self.part.aspects(first)
         )
         self.conditions = tuple(
-            Condition(prop, Projected(self.layout, partial(self.judged, predicate), self.grows))
+            Condition(prop, self.projected(predicate))
             for prop in self.properties
             if prop.kind is Kind.STATE
             for predicate in (prop.conjuncts or (prop.holds,))
@@ -120,6 +123,10 @@ class Moves:
         """The number of an aspect of a state."""
         return self.layout.numbers.number(aspect(state))
 
+    def projected(self, predicate: Predicate) -> Projected:
+        """A condition on states as a function of their components."""
+        return Projected(self.layout.numbers, self.layout.classes, partial(self.judged, predicate), self.grows)
+
     def moves_of(self, cpu: int, state: Any) -> tuple[Move, ...]:
         """What a processor may do in a state."""
         return tuple([self.move(action) for action in self.domain.of_processor(self.design, state, cpu)])
@@ -131,9 +138,10 @@ class Moves:
             known = self.known[action] = Move(action, Remembered(self.layout, partial(self.effect, action)))
         return known
 
-    def judged(self, predicate: Predicate, state: Any) -> bool:
-        """Whether a condition holds of a state."""
-        return bool(predicate(self.design, NOTHING, NOTHING, self.part.within(self.start, state)))
+    def judged(self, predicate: Predicate, parts: list[Any]) -> bool:
+        """Whether a condition holds of a state with these components."""
+        after = self.part.within(self.start, self.layout.built(parts))
+        return bool(predicate(self.design, NOTHING, NOTHING, after))
 
     def effect(self, action: Action, row: Row, read: list[int]) -> Effect:
         """What an action does to a row of which it may read so much."""
@@ -155,38 +163,53 @@ class Moves:
             if old != new
         ]
         self.kinds.add(kind)
-        found = Effect(action, changes, frozenset(touched), (), [], (), [])
-        fixed = tuple(read)
+        found = Effect(action, changes, tuple([new for _, new in changes]), frozenset(touched), (), [], (), [])
+        fixed = frozenset(read)
         about = [prop for prop in self.properties if issubclass(kind, prop.about)]
-        of_steps = [(prop, prop.holds) for prop in about if prop.kind is not Kind.STATE]
-        holds, found.undecided = self.sorted_out(found, row, fixed, of_steps)
+        of_steps = [prop for prop in about if prop.kind is not Kind.STATE]
+        holds, found.undecided = self.sorted_out(found, row, fixed, [(prop, prop.holds) for prop in of_steps])
         met, found.unmet = self.sorted_out(found, row, fixed, [(prop, prop.interesting) for prop in about])
         found.violated = tuple(prop for prop, value in holds if not value)
         found.met = tuple(prop for prop, value in met if value)
         return found
 
     def sorted_out(
-        self, effect: Effect, row: Row, fixed: tuple[int, ...], asked: Iterable[tuple[Property, Predicate]]
-    ) -> tuple[list[tuple[Property, bool]], list[tuple[Property, Remembered]]]:
-        """What predicates say of an effect, and those that have to read more to tell."""
+        self, effect: Effect, row: Row, fixed: frozenset[int], asked: Iterable[tuple[Property, Predicate]]
+    ) -> tuple[list[tuple[Property, bool]], list[tuple[Property, Projected]]]:
+        """What predicates say of an effect, and those that read more than the positions that are fixed for it."""
         decided, undecided = [], []
+        changed = tuple([position for position, _ in effect.changes])
         for prop, predicate in asked:
-            try:
-                decided.append((prop, self.of_step(predicate, effect, fixed, row, [])))
-            except AttributeError as error:
-                self.layout.missed(error, fixed)
-                undecided.append((prop, Remembered(self.layout, partial(self.of_step, predicate, effect, fixed))))
+            asking = self.asking(predicate, effect.action, changed)
+            value = asking(row + effect.numbers)
+            if all(position in fixed or position >= len(row) for position, _ in asking.reads):
+                decided.append((prop, value))
+            else:
+                undecided.append((prop, asking))
         return decided, undecided
 
-    def of_step(self, predicate: Predicate, effect: Effect, fixed: tuple[int, ...], row: Row, read: list[int]) -> bool:
-        """What a predicate says of a step of a row of which it may read so much more than is fixed."""
-        parts = self.layout.filled(row, (*fixed, *read))
+    def asking(self, predicate: Predicate, action: Action, changed: tuple[int, ...]) -> Projected:
+        """A predicate of steps that take an action and change these positions.
+
+        As a function of the components before it, followed by the new ones.
+        """
+        place = (predicate, action, changed)
+        known = self.asked.get(place)
+        if known is None:
+            classes = (*self.layout.classes, *(self.layout.classes[position] for position in changed))
+            function = partial(self.of_step, predicate, action, changed)
+            known = self.asked[place] = Projected(self.layout.numbers, classes, function)
+        return known
+
+    def of_step(self, predicate: Predicate, action: Action, changed: tuple[int, ...], parts: list[Any]) -> bool:
+        """What a predicate says of a step between states with these components."""
+        size = len(self.layout.classes)
+        new, parts = parts[size:], parts[:size]
         before = self.layout.built(parts)
-        for position, number in effect.changes:
-            parts[position] = self.layout.numbers.values[number]
-        after = self.layout.built(parts)
+        for position, component in zip(changed, new, strict=True):
+            parts[position] = component
         whole = partial(self.part.within, self.start)
-        return bool(predicate(self.design, whole(before), effect.action, whole(after)))
+        return bool(predicate(self.design, whole(before), action, whole(self.layout.built(parts))))
 
     def see_to(self, effect: Effect) -> None:
         """Bring up to date what an effect says of conditions and aspects."""
@@ -229,7 +252,8 @@ class Moves:
         if not (effect.violated or effect.undecided or failing):
             return []
         found = [prop for prop in effect.violated if prop.id not in self.violated]
-        found += [prop for prop, holds in effect.undecided if prop.id not in self.violated and not holds(row)]
+        both = row + effect.numbers
+        found += [prop for prop, holds in effect.undecided if prop.id not in self.violated and not holds(both)]
         for condition in failing:
             prop = condition.prop
             if isinstance(effect.action, prop.about) and prop.id not in self.violated and prop not in found:
@@ -245,5 +269,6 @@ class Moves:
             self.met |= {prop.id for prop in effect.met}
             effect.met = ()
         if effect.unmet:
-            self.met |= {prop.id for prop, tells in effect.unmet if prop.id not in self.met and tells(row)}
+            both = row + effect.numbers
+            self.met |= {prop.id for prop, tells in effect.unmet if prop.id not in self.met and tells(both)}
             effect.unmet = [pair for pair in effect.unmet if pair[0].id not in self.met]

@@ -13,11 +13,12 @@ from typing import Any
 from attrs import define, field, fields, has
 
 from spec.sparse import Sparse
+from spec.words import field_names
 
 Row = tuple[int, ...]
 """A state: the number of each component, in the order of `Layout`."""
 Read = tuple[int, int]
-"""An attribute that was read: the position of its component, and its own in it."""
+"""An attribute that was read: the position of its component, and its own in it; of a map, 0."""
 MISSING: Any = object()
 """Stands for what is not remembered."""
 
@@ -44,7 +45,12 @@ class Numbers:
 
 def divides(value: Any) -> bool:
     """Whether the attributes of a component are told apart: those of a record, but not those of a map."""
-    return has(type(value)) and not isinstance(value, Sparse)
+    return has(type(value)) and not is_map(type(value))
+
+
+def is_map(cls: type) -> bool:
+    """Whether the components of a class are maps."""
+    return issubclass(cls, Sparse)
 
 
 @define
@@ -56,6 +62,8 @@ class Layout:
     numbers: Numbers = field(factory=Numbers)
     spans: tuple[tuple[str, int, int, bool], ...] = field(init=False)
     """For each field of a state its name, its first component, the one behind its last, and whether it is a tuple."""
+    classes: tuple[type | None, ...] = field(init=False)
+    """For each component its class; nothing where it is no record."""
     blanks: tuple[Any, ...] = field(init=False)
     """For each component a hollow record; nothing where it is no record and therefore always read."""
     plain: tuple[int, ...] = field(init=False)
@@ -72,6 +80,7 @@ class Layout:
             blanks += [hollow(type(item)) if has(type(item)) else None for item in items]
             position += len(items)
         self.spans, self.blanks = tuple(spans), tuple(blanks)
+        self.classes = tuple(None if blank is None else type(blank) for blank in blanks)
         self.places = {id(blank): n for n, blank in enumerate(blanks) if blank is not None}
         self.plain = tuple(n for n, blank in enumerate(blanks) if blank is None)
 
@@ -190,61 +199,81 @@ def _way(node: Node, row: Row) -> Callable[[Any], None]:
 
 @define
 class Projected:
-    """A function of a row's state, remembered by the attributes that it ever read."""
+    """A function of the components of a row, or of several rows, remembered by the attributes that it ever read."""
 
-    layout: Layout
-    function: Callable[[Any], Any]
-    grows: Callable[[], None]
+    numbers: Numbers
+    classes: tuple[type | None, ...]
+    """The class of each component; none for one that is no record."""
+    function: Callable[[list[Any]], Any]
+    """Gets the components, and may add to the list."""
+    grows: Callable[[], None] = field(default=lambda: None)
     """Called when it reads more than before."""
     reads: set[Read] = field(init=False)
     order: tuple[Read, ...] = field(init=False)
+    plan: tuple[tuple[int, type, tuple[tuple[Callable[[Any, Any], None], int], ...]], ...] = field(init=False)
+    """How to fill records: the position of each, its class, and for each attribute that is read a setter."""
     found: dict[tuple[int, ...], Any] = field(factory=dict)
-    names: dict[int, tuple[str, ...]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        blanks = self.layout.blanks
-        self.names = {n: tuple(f.name for f in fields(type(b))) for n, b in enumerate(blanks) if divides(b)}
-        self.reads = {(position, 0) for position in self.layout.plain}
-        self.order = tuple(sorted(self.reads))
+        self.reads = {(position, 0) for position, cls in enumerate(self.classes) if cls is None}
+        self.replan()
 
     def __call__(self, row: Row) -> Any:
         """The function's value."""
-        attributes = self.layout.numbers.attributes
+        attributes = self.numbers.attributes
         found = self.found.get(tuple([attributes[row[p]][n] for p, n in self.order]), MISSING)
         return self.learned(row) if found is MISSING else found
 
     def learned(self, row: Row) -> Any:
         """The function's value, evaluated and kept."""
-        attributes, values = self.layout.numbers.attributes, self.layout.numbers.values
+        attributes, values = self.numbers.attributes, self.numbers.values
         while True:
-            parts = list(self.layout.blanks)
-            places: dict[int, int] = {}
-            for position, names in self.names.items():
-                parts[position] = hollow(type(parts[position]))
-                places[id(parts[position])] = position
-                for n, name in enumerate(names):
-                    if (position, n) in self.reads:
-                        object.__setattr__(parts[position], name, values[attributes[row[position]][n]])
-            for position in {p for p, _ in self.reads} - self.names.keys():
-                parts[position] = values[row[position]]
+            parts: list[Any] = []
+            for position, cls, filled in self.plan:
+                if cls is WHOLE:
+                    parts.append(values[row[position]])
+                    continue
+                record: Any = object.__new__(cls)
+                inner = attributes[row[position]]
+                for put_in, n in filled:
+                    put_in(record, values[inner[n]])
+                parts.append(record)
+            given = tuple(parts)
             try:
-                found = self.function(self.layout.built(parts))
+                found = self.function(parts)
                 break
             except AttributeError as error:
-                self.add(error, places)
+                self.add(error, given)
         self.found[tuple([attributes[row[p]][n] for p, n in self.order])] = found
         return found
 
-    def add(self, error: AttributeError, places: dict[int, int]) -> None:
+    def add(self, error: AttributeError, given: tuple[Any, ...]) -> None:
         """One more attribute that is read; what was remembered without it is not known to be complete."""
-        position = places.get(id(error.obj))
-        if position is not None:
-            read = (position, self.names[position].index(error.name))
-        else:
-            read = (self.layout.missed(error, {p for p, _ in self.reads if p not in self.names}), 0)
+        position = next((n for n, record in enumerate(given) if record is error.obj), None)
+        cls = None if position is None else self.classes[position]
+        if position is None or cls is None:
+            raise error
+        read = (position, 0 if is_map(cls) else field_names(cls).index(error.name))
         if read in self.reads:
             raise error
         self.reads.add(read)
-        self.order = tuple(sorted(self.reads))
+        self.replan()
         self.found.clear()
         self.grows()
+
+    def replan(self) -> None:
+        """Make the plan, from what is read."""
+        self.order = tuple(sorted(self.reads))
+        plan: list[Any] = []
+        for position, cls in enumerate(self.classes):
+            inner = [n for p, n in self.order if p == position]
+            if cls is None or (inner and is_map(cls)):
+                plan.append((position, WHOLE, ()))
+            else:
+                names: Any = field_names(cls)
+                plan.append((position, cls, tuple((getattr(cls, names[n]).__set__, n) for n in inner)))
+        self.plan = tuple(plan)
+
+
+class WHOLE:
+    """Stands for the class of a component that is given as a whole."""
