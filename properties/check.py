@@ -13,9 +13,9 @@ from model.designs.catalogue import reference
 from model.designs.variations import REPAIRS
 from model.system import PHYSICAL, Action, HighvisorHandles, UserSpaceRuns
 from model.topology import TOPOLOGIES, initial
-from properties import check_memory
+from properties import check_parts
 from properties.catalogue import PROPERTIES, PROPERTY
-from properties.check_memory import divided
+from properties.check_parts import divided
 from properties.designs import resolve
 from properties.engines.domain import CALL, Domain, devices, relevant
 from properties.engines.explore import CONFIGURATIONS, explore
@@ -99,17 +99,17 @@ def proved(request: Request) -> list[Result]:
     design = resolve(request.design, request.fault)
     order = {prop.id: number for number, prop in enumerate(request.properties)}
     tables = tuple(prop for prop in request.properties if prop.enumerate is not None)
-    remembered, others = divided(request.properties)
+    of_parts, others = divided(request.properties)
     stepwise = tuple(prop for prop in others if prop.enumerate is None)
     results = [enumerated(request, design, prop) for prop in tables]
-    if not stepwise and not remembered:
+    if not stepwise and not of_parts:
         return sorted(results, key=lambda result: order[result.property])
     begun = time.monotonic()
-    asked = (*(prop.id for prop in (*stepwise, *remembered)), *(helper for p in stepwise for helper in p.assumes))
+    asked = (*(prop.id for prop in (*stepwise, *of_parts)), *(helper for p in stepwise for helper in p.assumes))
     settled, unfinished = settle_all(request, tuple(dict.fromkeys(asked)))
     seconds = time.monotonic() - begun
-    explored_too = memory_explored(request, remembered)
-    results += [check_memory.with_proof(result, settled, unfinished, seconds) for result in explored_too]
+    explored_too = parts_explored(request, of_parts)
+    results += [check_parts.with_proof(result, settled, unfinished, seconds) for result in explored_too]
     for prop in stepwise:
         results += judged(request, design, prop, settled, unfinished, seconds)
     return sorted(results, key=lambda result: order[result.property])
@@ -290,9 +290,9 @@ def hunted(request: Request, design: Design, prop: Property, failures: Iterable[
 TRIED = (Choices(), Choices(traps_failed_condition=1, user_trap=1, trace_implemented=1))
 
 
-def memory_explored(request: Request, properties: tuple[Property, ...]) -> list[Result]:
-    """The engine `explore` for properties of memory."""
-    return check_memory.explored(
+def parts_explored(request: Request, properties: tuple[Property, ...]) -> list[Result]:
+    """The engine `explore` for properties of parts."""
+    return check_parts.explored(
         request.design, request.fault, properties, request.remaining(), request.jobs, request.progress
     )
 
@@ -300,8 +300,8 @@ def memory_explored(request: Request, properties: tuple[Property, ...]) -> list[
 def explored(request: Request) -> list[Result]:
     """The engine `explore`: every run of small configurations, those of its list, one after the other."""
     design = resolve(request.design, request.fault)
-    remembered, others = divided(request.properties)
-    found = memory_explored(request, remembered)
+    of_parts, others = divided(request.properties)
+    found = parts_explored(request, of_parts)
     stepwise = cheap(others)
     if not stepwise:
         return found
@@ -329,9 +329,9 @@ def explored(request: Request) -> list[Result]:
 def walked(request: Request) -> list[Result]:
     """The engine `walk`: random runs of hostile guests and hosts by Hypothesis."""
     design = resolve(request.design, request.fault)
-    remembered, others = divided(request.properties)
-    found = check_memory.walked(
-        request.design, request.fault, remembered, request.seed, request.deadline, request.progress
+    of_parts, others = divided(request.properties)
+    found = check_parts.walked(
+        request.design, request.fault, of_parts, request.seed, request.deadline, request.progress
     )
     stepwise = cheap(others)
     if not stepwise:
