@@ -51,6 +51,7 @@ class Request:
     jobs: int
     progress: Callable[[str], None]
     export: Path | None = None
+    steps: int | None = None
 
     def remaining(self) -> float | None:
         """The seconds left of the budget."""
@@ -67,14 +68,16 @@ def check(
     jobs: int,
     progress: Callable[[str], None],
     smt2: str | None = None,
+    steps: int | None = None,
 ) -> tuple[Result, ...]:
     """What the engines say of a design's properties; without ids, of all of them.
 
-    `engine` is `prove`, `explore`, `walk` or `all`. What a budget in seconds does not reach is unknown.
+    `engine` is `prove`, `explore`, `walk` or `all`. What a budget in seconds does not reach is unknown. `steps` is how
+    many actions a walk chooses.
     """
     chosen = tuple(PROPERTY[identifier] for identifier in ids) or PROPERTIES
     deadline = None if budget is None else time.monotonic() + budget
-    request = Request(design, fault, chosen, seed, deadline, jobs, progress, Path(smt2) if smt2 else None)
+    request = Request(design, fault, chosen, seed, deadline, jobs, progress, Path(smt2) if smt2 else None, steps)
     resolve(design, fault)
     results: list[Result] = []
     if engine in ("prove", "all"):
@@ -331,13 +334,13 @@ def walked(request: Request) -> list[Result]:
     design = resolve(request.design, request.fault)
     of_parts, others = divided(request.properties)
     found = check_parts.walked(
-        request.design, request.fault, of_parts, request.seed, request.deadline, request.progress
+        request.design, request.fault, of_parts, request.seed, request.deadline, request.progress, request.steps
     )
     stepwise = cheap(others)
     if not stepwise:
         return found
     request.progress("walking")
-    seen = walk(design, stepwise, TOPOLOGIES[TOPOLOGY], request.seed, WALK_ACTIONS, request.deadline)
+    seen = walk(design, stepwise, TOPOLOGIES[TOPOLOGY], request.seed, request.steps or WALK_ACTIONS, request.deadline)
     covers = f"{seen.chosen} chosen actions, {seen.steps} steps of {TOPOLOGY}, seed {seen.seed}"
     if seen.raised is not None:
         failed = f"a rule raised {seen.raised}"

@@ -29,7 +29,7 @@ from properties.why import MOST_PART_STATES, counterexample
 EXPLORE_SECONDS = 300.0
 """What one configuration may take; the largest takes a tenth of that."""
 WALK_STEPS = 2000
-"""How many steps a walk of each configuration has."""
+"""How many actions a walk of each configuration has, where nobody asks for another number."""
 UNMET = "nothing that it is about was reached"
 
 
@@ -169,23 +169,25 @@ def in_situation(design: str, fault: str | None, deviation: str, prop: Property)
 
 def walked(
     design: str, fault: str | None, properties: tuple[Property, ...], seed: int, deadline: float | None,
-    progress: Callable[[str], None],
+    progress: Callable[[str], None], steps: int | None = None,
 ) -> list[Result]:  # fmt: skip
-    """What random runs of every configuration say of each property of a part."""
+    """What random runs say of each property of a part; `steps` is how many actions they have, all in all."""
     results = []
     for part, own in by_part(properties):
         progress(f"walking through {part.title}")
-        results += walked_part(design, fault, part, own, seed, deadline)
+        results += walked_part(design, fault, part, own, seed, deadline, steps)
     return results
 
 
 def walked_part(
-    design: str, fault: str | None, part: Part, properties: tuple[Property, ...], seed: int, deadline: float | None
-) -> list[Result]:
+    design: str, fault: str | None, part: Part, properties: tuple[Property, ...], seed: int, deadline: float | None,
+    steps: int | None,
+) -> list[Result]:  # fmt: skip
     """What random runs of every configuration of a part say of each property."""
     topologies, planted = part.topologies, resolve(design, fault)
+    each_has = WALK_STEPS if steps is None else -(-steps // len(topologies))
     seen: list[Walked] = [
-        walk_part(part, planted, properties, each, seed, WALK_STEPS, deadline) for each in topologies
+        walk_part(part, planted, properties, each, seed, each_has, deadline) for each in topologies
     ]
     label = design if fault is None else f"{design} with {fault}"
     seconds = sum(one.seconds for one in seen)

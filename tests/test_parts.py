@@ -15,7 +15,7 @@ from model.system import step
 from model.topology import TOPOLOGIES, initial
 from properties import memory
 from properties.catalogue import PROPERTY
-from properties.check_parts import extent
+from properties.check_parts import extent, walked
 from properties.engines.parts.explore import Explored, explore_part
 from properties.engines.parts.judge import Judge
 from properties.engines.parts.part import Part, Situation
@@ -158,3 +158,9 @@ def test_a_verdict_names_the_configurations_of_which_all_was_seen_and_the_others
         "all 20 states, 40 transitions of 2 configurations: new-vm, read-only; "
         "and the first 10 states, 20 transitions of 1 incomplete configuration: vmids"
     )
+
+
+def test_the_steps_of_a_walk_are_shared_among_the_configurations() -> None:
+    count = len(MEMORY.topologies)
+    results = walked("reference", None, (PROPERTY["memory.locks"],), 1, None, lambda _: None, 10 * count - 1)
+    assert results[0].covers == f"{10 * count} steps in {count} configurations, seed 1"
