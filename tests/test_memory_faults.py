@@ -11,12 +11,13 @@ from model.system import step
 from model.topology import TOPOLOGIES, initial
 from properties import memory
 from properties.catalogue import PROPERTY
-from properties.check_memory import in_situation
+from properties.check_parts import in_situation
 from properties.designs import resolve
-from properties.engines.memory_scenarios import SCENARIOS
-from properties.engines.memory_search import memory_search
+from properties.engines.parts.search import search_part
 from properties.engines.witness import witness
 from properties.faults.catalogue import EXCUSES, FAULT
+from properties.memory.part import MEMORY
+from properties.memory.scenarios import SCENARIOS
 from properties.traces.replay import replayed
 from properties.why import counterexample
 
@@ -96,7 +97,7 @@ def test_what_a_property_is_about_occurs(prop) -> None:  # type: ignore[no-untyp
 def test_a_slot_beyond_the_address_space_lets_one_vm_change_the_tables_of_another() -> None:
     design, scenario = resolve("reference", "memslot-beyond-ipa-limit"), SCENARIOS["beyond, among VMs"]
     start = initial(TOPOLOGIES[scenario.topology], design)
-    found = memory_search(design, start, scenario.domain, (PROPERTY["memory.private"],), "first").found
+    found = search_part(MEMORY, design, start, scenario.domain, (PROPERTY["memory.private"],), "first").found
     assert "memory.private" in found
 
 

@@ -28,7 +28,6 @@ from model.memory.system import (
     VcpuRuns,
     memory_guard,
 )
-from model.state import State
 
 Kinds = tuple[type[MemoryAction], ...]
 LOOKALIKE = 0x123003
@@ -70,21 +69,8 @@ class MemoryDomain:
     freed: bool = True
     """Whether it also gives pages that were something else before."""
 
-    def actions(self, design: Design, state: State) -> list[MemoryAction]:
-        """The actions that somebody may choose now, in a fixed order; the steps of threads are among them."""
-        memory = state.memory
-        assert memory is not None
-        return self.possible(design.memory, memory)
-
-    def possible(self, design: MemoryDesign, state: MemoryState) -> list[MemoryAction]:
-        """The actions that are possible now."""
-        found: list[MemoryAction] = []
-        for cpu in range(len(state.cores)):
-            found += self.of_processor(design, state, cpu)
-        return found
-
-    def of_processor(self, design: MemoryDesign, state: MemoryState, cpu: int) -> list[MemoryAction]:
-        """The actions of one processor that are possible now."""
+    def of_processor(self, design: Design, state: MemoryState, cpu: int) -> list[MemoryAction]:
+        """What may happen on one processor now, in a fixed order; the next step of its thread is among it."""
         core = state.cores[cpu]
         found: list[MemoryAction] = []
         if core.ipi == 1:
@@ -96,8 +82,8 @@ class MemoryDomain:
         if core.at == IDLE:
             found += self.idle(state, cpu)
         else:
-            found.append(ThreadSteps(cpu, self.given(design, state, core.at)))
-        return [action for action in found if memory_guard(design, state, action)]
+            found.append(ThreadSteps(cpu, self.given(design.memory, state, core.at)))
+        return [action for action in found if memory_guard(design.memory, state, action)]
 
     def guest(self, cpu: int) -> Iterator[MemoryAction]:
         """What a guest does, and its processor for it."""
