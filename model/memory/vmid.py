@@ -101,7 +101,7 @@ def set_generation(design: MemoryDesign, state: MemoryState, cpu: int, page: Pag
     return advanced(with_vm(state, cpu, vm), cpu)
 
 
-@rule(linux(ARM, "update_vttbr"), arm("B4.1.169"))
+@rule(linux(ARM, "update_vttbr"), arm("B4.1.160"))
 def set_vttbr(design: MemoryDesign, state: MemoryState, cpu: int, page: PageNumber) -> MemoryState:
     """The VM's VTTBR gets the VMID and the bits of the first-level table's address that the mask lets through."""
     vm = vm_of(state, cpu)

@@ -179,7 +179,7 @@ SWAPS: tuple[tuple[str, str, tuple[Citation, ...]], ...] = (
     ("run", "run: lock VMIDs", ()),
     ("run", "run: kick all processors", ()),
     ("run", "run: await kicks", ()),
-    ("run", "run: publish VTTBR", (arm("B4.1.169"),)),
+    ("run", "run: publish VTTBR", (arm("B4.1.160"),)),
     ("run", "run: publish generation", ()),
     ("run", "run: mask interrupts", ()),
     ("run", "run: check generation at last", ()),

@@ -79,7 +79,7 @@ class Stage2:
         return stage2_attributes(bits(self.descriptor, 5, 2), bits(self.descriptor, 9, 8))
 
 
-@rule(arm("B4.1.168"), arm("B3.6.6"))
+@rule(arm("B4.1.159"), arm("B3.6.6"))
 def covered(vtcr: U32) -> U41:
     """How many intermediate physical addresses stage 2 covers: 2 ** (32 - T0SZ), with T0SZ from -8 to 7.
 
@@ -91,7 +91,7 @@ def covered(vtcr: U32) -> U41:
     return choose(every(start < 2, bit(vtcr, 4) == bit(vtcr, 3)), size, 0)
 
 
-@rule(arm("B3.6.6"), arm("B4.1.168"), arm("B4.1.169"))
+@rule(arm("B3.6.6"), arm("B4.1.159"), arm("B4.1.160"))
 def stage2_table(vttbr: U64, vtcr: U32) -> FirstTable:
     """Where stage 2 begins: up to sixteen concatenated tables at VTTBR.BADDR, at level 1 or 2 by VTCR.SL0."""
     return first_table(bits(vttbr, 39, 0), covered(vtcr), choose(bits(vtcr, 7, 6) == 1, 1, 2))
