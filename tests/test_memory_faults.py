@@ -5,8 +5,8 @@ from attrs import evolve
 
 from model.designs.catalogue import LINUX_3_12
 from model.designs.memory_variations import MEMORY_REPAIRS
+from model.memory.actions import GuestRemaps
 from model.memory.design import GUEST
-from model.memory.system import GuestRemaps
 from model.system import step
 from model.topology import TOPOLOGIES, initial
 from properties import memory

@@ -10,8 +10,9 @@ from collections.abc import Hashable, Iterable
 
 from attrs import frozen
 
+from model.action import Action
 from model.design import Design
-from model.memory.system import (
+from model.memory.actions import (
     GuestLeft,
     HostReclaims,
     InterfaceMapped,
@@ -21,7 +22,7 @@ from model.memory.system import (
     UserDestroysVm,
 )
 from model.state import State
-from model.system import Action, step
+from model.system import step
 from model.topology import TOPOLOGIES, initial
 from properties.engines.memory_domain import MemoryDomain
 from properties.engines.memory_judge import Judge

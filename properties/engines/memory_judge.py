@@ -5,11 +5,11 @@ from typing import Any
 
 from attrs import evolve
 
+from model.action import Action
 from model.design import Design
+from model.memory.actions import MemoryAction
 from model.memory.state import MemoryState
-from model.memory.system import MemoryAction
 from model.state import State
-from model.system import Action
 from properties.property import Kind, Property
 
 

@@ -5,8 +5,7 @@ from types import MappingProxyType
 
 from attrs import frozen
 
-from model.memory.layout import FIRST_GFN, INTERFACE_GFN
-from model.memory.system import (
+from model.memory.actions import (
     GuestLeft,
     HostReclaims,
     HostReplaces,
@@ -18,6 +17,7 @@ from model.memory.system import (
     UserSetsSlot,
     UserTouches,
 )
+from model.memory.layout import FIRST_GFN, INTERFACE_GFN
 from properties.engines.memory_domain import MemoryDomain, access
 
 GFN, NEXT = FIRST_GFN, FIRST_GFN + 1

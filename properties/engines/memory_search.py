@@ -10,10 +10,11 @@ from collections.abc import Hashable, Iterable
 
 from attrs import define, frozen
 
+from model.action import Action
 from model.design import Design
-from model.memory.system import MemoryAction, ThreadSteps
+from model.memory.actions import MemoryAction, ThreadSteps
 from model.state import State
-from model.system import Action, step
+from model.system import step
 from properties.engines.memory_domain import MemoryDomain
 from properties.engines.memory_judge import Judge
 from properties.engines.memory_states import key

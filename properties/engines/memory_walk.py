@@ -12,15 +12,17 @@ from typing import Any
 
 from attrs import fields
 
+from model.action import Action
 from model.design import Design
-from model.memory import system
+from model.memory import actions as system
+from model.memory.actions import MemoryAction, ThreadSteps
 from model.memory.design import GUEST, IDLE, MemoryDesign, step_at
+from model.memory.guards import ALLOCATES, memory_guard
 from model.memory.hardware import Access
 from model.memory.layout import FIRST_GFN, GICV, HOST, INTERFACE_GFN, RAM
 from model.memory.state import MemoryState
-from model.memory.system import ALLOCATES, MemoryAction, ThreadSteps, memory_guard
 from model.state import State
-from model.system import Action, step
+from model.system import step
 from model.topology import Topology, initial
 from properties.engines.course import Raised, Run
 from properties.engines.memory_judge import Judge

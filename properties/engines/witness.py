@@ -8,10 +8,10 @@ from functools import cache
 
 from attrs import evolve
 
+from model.action import Action
 from model.design import Design
 from model.designs.catalogue import reference
 from model.state import State
-from model.system import Action
 from model.topology import TOPOLOGIES, initial
 from properties import memory
 from properties.engines.course import Run

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from model.action import Action
 from model.design import Design
-from model.memory.system import MemoryAction, ThreadSteps
+from model.memory.actions import MemoryAction, ThreadSteps
 from model.state import State
-from model.system import Action
 from properties.memory.invariants import INVARIANTS
 from properties.property import Kind, Property
 from spec.words import every

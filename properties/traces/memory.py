@@ -5,22 +5,7 @@ from typing import Any
 
 from model.design import Design
 from model.memory import fault, hardware, system, unmap, vmid
-from model.memory.design import GUEST, IDLE, LONGEST, ROUTINES, step_at
-from model.memory.hardware import Access
-from model.memory.state import (
-    BACKED,
-    LEAF,
-    NO_SLOT,
-    PROTECTED,
-    Core,
-    Entry,
-    MemoryState,
-    Page,
-    Slot,
-    Use,
-    Vm,
-)
-from model.memory.system import (
+from model.memory.actions import (
     GuestAccesses,
     GuestLeft,
     GuestRemaps,
@@ -39,6 +24,21 @@ from model.memory.system import (
     UserSetsSlot,
     UserTouches,
     VcpuRuns,
+)
+from model.memory.design import GUEST, IDLE, LONGEST, ROUTINES, step_at
+from model.memory.hardware import Access
+from model.memory.state import (
+    BACKED,
+    LEAF,
+    NO_SLOT,
+    PROTECTED,
+    Core,
+    Entry,
+    MemoryState,
+    Page,
+    Slot,
+    Use,
+    Vm,
 )
 from model.memory.tables import access_of, is_valid, target
 from properties.memory.invariants import first_gfn
