@@ -52,6 +52,7 @@ MAIN = "virt/kvm/kvm_main.c"
 STEPS: Mapping[Do, Step] = MappingProxyType(
     {
         Do.LOAD_VCPU: vmid.load_vcpu,
+        Do.LOAD_VCPU_ONLY: vmid.load_vcpu_only,
         Do.FLUSH_SIBLING: vmid.flush_sibling,
         Do.CHECK_GENERATION: vmid.check_generation,
         Do.LOCK_VMID: vmid.lock_vmid,
@@ -151,8 +152,7 @@ def memory_step(design: MemoryDesign, state: MemoryState, action: MemoryAction, 
         case GuestAccesses(_, access):
             return hardware.guest_accesses(design, state, cpu, access, resolves)
         case GuestRemaps(_, gfn):
-            vcpu = state.cores[cpu].vcpu
-            return put(state, "vcpus", replaced(state.vcpus, vcpu, put(state.vcpus[vcpu], "stage1", gfn)))
+            return hardware.guest_remaps(design, state, cpu, gfn)
         case GuestLeft():
             return hardware.guest_leaves(state, cpu)
         case TlbLoads(_, gfn, pointer):

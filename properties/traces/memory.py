@@ -71,7 +71,7 @@ def told(design: Design, before: MemoryState, action: MemoryAction, after: Memor
         case GuestAccesses(_, access):
             return f"vCPU{core.vcpu}", accessed(before, action.cpu, access, after), hardware.guest_accesses
         case GuestRemaps(_, gfn):
-            return f"vCPU{core.vcpu}", f"maps its virtual page to gfn {gfn:#x}", system.slot_set
+            return f"vCPU{core.vcpu}", f"maps its virtual page to gfn {gfn:#x}", hardware.guest_remaps
         case GuestLeft():
             return f"vCPU{core.vcpu}", "is left by a physical interrupt", hardware.guest_leaves
         case TlbLoads(_, gfn, pointer):
