@@ -8,10 +8,12 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from model.action import Action
+from model.actions import HighvisorHandles, UserSpaceRuns
 from model.design import Design
 from model.designs.catalogue import reference
 from model.designs.variations import REPAIRS
-from model.system import PHYSICAL, Action, HighvisorHandles, UserSpaceRuns
+from model.guards import PHYSICAL
 from model.topology import TOPOLOGIES, initial
 from properties import check_parts
 from properties.catalogue import PROPERTIES, PROPERTY

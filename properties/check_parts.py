@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import evolve
 
+from model.action import Action
 from model.designs.variations import REPAIRS
-from model.system import Action
 from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTY
 from properties.designs import resolve

@@ -5,9 +5,9 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from model.action import Action
 from model.design import Design
 from model.state import State
-from model.system import Action
 
 Predicate = Callable[[Design, State, Action, State], bool]
 """Over the state before an action, the action, and the state after it; on symbolic states it gives a formula."""

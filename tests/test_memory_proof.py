@@ -7,8 +7,8 @@ import z3
 from attrs import evolve
 
 from model.designs.catalogue import reference
+from model.memory.actions import ThreadSteps
 from model.memory.design import ROUTINES, facts, step_at
-from model.memory.system import ThreadSteps
 from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTY
 from properties.check_parts import with_proof

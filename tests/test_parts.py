@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from model.design import Design
 from model.designs.catalogue import reference
-from model.memory.system import GuestLeft, ThreadSteps
+from model.memory.actions import GuestLeft, ThreadSteps
 from model.state import State
 from model.system import step
 from model.topology import TOPOLOGIES, initial

@@ -14,27 +14,7 @@ from typing import Any
 import z3
 from attrs import evolve, frozen
 
-from model.memory.design import (
-    GUEST,
-    IDLE,
-    LONGEST,
-    ROUTINES,
-    Do,
-    MemoryDesign,
-    facts,
-    place,
-    step_at,
-    ways_on,
-)
-from model.memory.hardware import Access
-from model.memory.state import (
-    Allocator,
-    Core,
-    MemoryState,
-    Vcpu,
-    Vm,
-)
-from model.memory.system import (
+from model.memory.actions import (
     GuestAccesses,
     GuestLeft,
     GuestRemaps,
@@ -53,9 +33,29 @@ from model.memory.system import (
     UserSetsSlot,
     UserTouches,
     VcpuRuns,
-    memory_guard,
-    memory_step,
 )
+from model.memory.design import (
+    GUEST,
+    IDLE,
+    LONGEST,
+    ROUTINES,
+    Do,
+    MemoryDesign,
+    facts,
+    place,
+    step_at,
+    ways_on,
+)
+from model.memory.guards import memory_guard
+from model.memory.hardware import Access
+from model.memory.state import (
+    Allocator,
+    Core,
+    MemoryState,
+    Vcpu,
+    Vm,
+)
+from model.memory.system import memory_step
 from properties.engines.explorer import Exploration, explore
 from properties.engines.inputs import constraints, field_hints, map_of, shape
 from properties.engines.maps import Arbitrary, Symbolic

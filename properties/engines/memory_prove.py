@@ -8,7 +8,7 @@ import z3
 from attrs import frozen
 
 from model.design import Design
-from model.memory.system import MemoryAction, ThreadSteps
+from model.memory.actions import MemoryAction, ThreadSteps
 from model.state import State
 from model.system import resolves
 from model.topology import TOPOLOGIES, initial

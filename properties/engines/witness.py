@@ -8,10 +8,10 @@ from functools import cache
 
 from attrs import evolve
 
+from model.action import Action
 from model.design import Design
 from model.designs.catalogue import reference
 from model.state import State
-from model.system import Action
 from model.topology import TOPOLOGIES, initial
 from properties.engines.course import Run
 from properties.engines.domain import Domain, split_mode_operations, thumb_block

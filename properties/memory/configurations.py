@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from model.memory.system import (
+from model.memory.actions import (
     GuestLeft,
     HostReclaims,
     InterfaceMapped,

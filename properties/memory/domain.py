@@ -5,11 +5,7 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from model.design import Design
-from model.memory.design import GUEST, IDLE, MemoryDesign, step_at
-from model.memory.hardware import Access
-from model.memory.state import MemoryState, Use
-from model.memory.system import (
-    ALLOCATES,
+from model.memory.actions import (
     GuestAccesses,
     GuestRemaps,
     HostReclaims,
@@ -26,8 +22,11 @@ from model.memory.system import (
     UserSetsSlot,
     UserTouches,
     VcpuRuns,
-    memory_guard,
 )
+from model.memory.design import GUEST, IDLE, MemoryDesign, step_at
+from model.memory.guards import ALLOCATES, memory_guard
+from model.memory.hardware import Access
+from model.memory.state import MemoryState, Use
 
 Kinds = tuple[type[MemoryAction], ...]
 LOOKALIKE = 0x123003

@@ -10,12 +10,13 @@ from typing import Any
 from attrs import fields
 
 from model.design import Design
-from model.memory import system
+from model.memory import actions as system
+from model.memory.actions import MemoryAction, ThreadSteps
 from model.memory.design import GUEST, IDLE, step_at
+from model.memory.guards import ALLOCATES
 from model.memory.hardware import Access
 from model.memory.layout import FIRST_GFN, GICV, HOST, INTERFACE_GFN, RAM
 from model.memory.state import MemoryState
-from model.memory.system import ALLOCATES, MemoryAction, ThreadSteps
 
 GFNS = (FIRST_GFN, FIRST_GFN + 1, FIRST_GFN + 2, INTERFACE_GFN, 0, (1 << 28) - 1)
 FRAMES = (*GFNS[:3], *GFNS, 1 << 28, (1 << 28) + FIRST_GFN, 1 << 40, (1 << 52) - 1)

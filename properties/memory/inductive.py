@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Any
 
+from model.action import Action
 from model.design import Design
-from model.memory.system import MemoryAction, ThreadSteps
+from model.memory.actions import MemoryAction, ThreadSteps
 from model.state import State
-from model.system import Action
 from properties.memory.invariants import INVARIANTS, Invariant
 from properties.property import Kind, Property
 from spec.words import every

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from model.memory.design import GUEST, Do, Fact, MemoryDesign, place
+from model.memory.guards import in_routine, knows
 from model.memory.state import ALIVE, DEAD, DYING, EMPTY, LEAF, NO_SLOT, POINTER, Core, MemoryState, Page, Use, Vm
-from model.memory.system import in_routine, knows
 from model.memory.tables import access_of, backed, is_table, is_valid, protected, root_word, target, word_in
 from properties.quantify import everywhere
 from spec.words import bit, bits, choose, either, every, implies, member, negate

@@ -1,8 +1,8 @@
 """The memory system as a part that the engines of concrete steps explore, search and walk through."""
 
+from model.action import Action
+from model.memory.actions import MemoryAction, ThreadSteps
 from model.memory.state import MemoryState
-from model.memory.system import MemoryAction, ThreadSteps
-from model.system import Action
 from properties import memory
 from properties.engines.memory_prove import MEMORY as DEPENDS
 from properties.engines.parts.part import Part

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from model.memory.layout import FIRST_GFN, INTERFACE_GFN
-from model.memory.system import (
+from model.memory.actions import (
     GuestLeft,
     HostReclaims,
     HostReplaces,
@@ -16,6 +15,7 @@ from model.memory.system import (
     UserSetsSlot,
     UserTouches,
 )
+from model.memory.layout import FIRST_GFN, INTERFACE_GFN
 from properties.engines.parts.part import Situation
 from properties.memory.domain import MemoryDomain, access
 

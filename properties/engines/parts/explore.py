@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
+from model.action import Action
 from model.design import Design
-from model.system import Action
 from model.topology import TOPOLOGIES, initial
 from properties.engines.parts.moves import Failing, Key, Moves
 from properties.engines.parts.part import Domain, Part

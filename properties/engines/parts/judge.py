@@ -5,9 +5,9 @@ from typing import Any
 
 from attrs import define, field
 
+from model.action import Action
 from model.design import Design
 from model.state import State
-from model.system import Action
 from properties.engines.parts.part import Part
 from properties.property import Kind, Predicate, Property
 

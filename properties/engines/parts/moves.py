@@ -6,9 +6,10 @@ from typing import Any
 
 from attrs import define, field
 
+from model.action import Action
 from model.design import Design
 from model.state import State
-from model.system import Action, step
+from model.system import step
 from properties.engines.parts.part import Aspect, Domain, Part
 from properties.engines.parts.rows import Layout, Projected, Read, Remembered, Row, hollow
 from properties.property import Kind, Predicate, Property

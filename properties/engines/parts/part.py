@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
+from model.action import Action
 from model.design import Design
 from model.state import State
-from model.system import Action
 from model.topology import TOPOLOGIES, Topology
 from properties.property import Property
 from spec.words import put

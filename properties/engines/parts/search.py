@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 from attrs import define, frozen
 
+from model.action import Action
 from model.design import Design
 from model.state import State
-from model.system import Action
 from properties.engines.parts.moves import Failing, Key, Move, Moves
 from properties.engines.parts.part import Domain, Part
 from properties.engines.parts.rows import Row

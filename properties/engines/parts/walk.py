@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterable
 from random import Random
 
+from model.action import Action
 from model.design import Design
+from model.guards import guard
 from model.state import State
-from model.system import Action, guard, step
+from model.system import step
 from model.topology import Topology, initial
 from properties.engines.course import Raised, Run
 from properties.engines.parts.judge import Judge
