@@ -10,9 +10,8 @@ from spec.citations import gic, rule
 from spec.gic.distributor import acknowledged as made_active
 from spec.gic.distributor import deactivate, forwards, key
 from spec.gic.list_registers import SGIS, SPIS_END
-from spec.gic.priorities import IDLE, dropped, highest, is_running, level, level_bit, preempts, running
-from spec.gic.state import U10, Choices, CpuInterface, Distributor, Irq
-from spec.gic.virtual_cpu_interface import OTHER_GROUP, SPURIOUS
+from spec.gic.priorities import IDLE, dropped, highest, is_running, level, level_bit, nonsecure_view, preempts, running
+from spec.gic.state import OTHER_GROUP, SPURIOUS, U10, Choices, CpuInterface, Distributor, Irq
 from spec.words import U1, U2, U3, U5, U8, U32, bit, bits, choose, either, every, negate, put, put_all
 
 ACK_CTL, FIQ_EN, CBPR, EOI_MODE_S, EOI_MODE_NS = 2, 3, 4, 9, 10
@@ -108,7 +107,7 @@ def end_of_interrupt(
     own_group = either(choose(only_group1, irq.group == 1, irq.group == 0), bit(interface.ctlr, ACK_CTL) == 1)
     own, other = choose(irq.group == 1, (interface.nsapr, interface.apr), (interface.apr, interface.nsapr))
     first = every(highest(own | other) & own > 0, is_running(irq.priority >> 3, own))
-    fits = every(irq.active == 1, own_group, first)
+    fits = every(either(irq.active == 1, split(interface, ns)), own_group, first)
     obeyed = every(number < SPIS_END, reached, either(fits, choices.mismatch == 1))
     drop = put_all(
         interface,
@@ -155,15 +154,3 @@ def running_priority(interface: CpuInterface, ns: U1) -> U8:
     """GICC_RPR: a Non-secure read sees Group 0 as 0, and the lower half of the priorities as all there are."""
     value = running(interface.apr | interface.nsapr)
     return choose(every(ns == 1, negate(value == IDLE)), nonsecure_view(value), value)
-
-
-@rule(gic("3.5.1"), gic("4.3.11"))
-def nonsecure_view(priority: U8) -> U8:
-    """A priority as Non-secure software reads it: the upper half is hidden as 0."""
-    return choose(bit(priority, 7) == 1, bits(priority, 6, 0) << 1, 0)
-
-
-@rule(gic("3.5.1"), gic("4.3.11"))
-def from_nonsecure(priority: U8) -> U8:
-    """The priority that a Non-secure write stands for: one of the lower half."""
-    return 0x80 | (priority >> 1)

@@ -84,7 +84,7 @@ def line_changed(irq: Irq, level: U1) -> Irq:
 
 @rule(gic("3.2.4"), gic("4.4.4"))
 def acknowledged(irq: Irq, number: U10, source: U3) -> Irq:
-    """The interrupt becomes active: an SGI of one source, or the latch, is no longer pending, but a high level still is."""
+    """The interrupt becomes active: one source of an SGI, or the latch, is served, but a high level stays pending."""
     left = choose(number < SGIS, clear(irq.sources, select(CPU_BITS, source)), irq.sources)
     return put_all(irq, ("active", "latch", "sources"), (1, 0, left))
 

@@ -7,7 +7,7 @@ Not modelled: interfaces with other than 5 bits of preemption, so no property de
 """
 
 from spec.citations import gic, rule
-from spec.words import U1, U3, U5, U8, U32, choose, either, member, select, sub
+from spec.words import U1, U3, U5, U8, U32, bit, bits, choose, either, member, select, sub
 
 IDLE = 0xFF
 """The running priority while nothing is active."""
@@ -16,6 +16,8 @@ GROUP0_LEVELS = (31, 31, 31, 30, 28, 24, 16, 0)
 """By binary point: what is left of bits [7:3] of a priority with GICC_BPR, which takes bits [7:b+1]."""
 GROUP1_LEVELS = (31, 31, 31, 31, 30, 28, 24, 16)
 """By binary point: the same with GICC_ABPR, which takes bits [7:b]."""
+WRITABLE_PRIORITY = 0xF8
+"""The bits of a priority that the Cortex-A15 has."""
 LEAST_BPR, LEAST_ABPR = 2, 3
 """The smallest binary points: those with which all five bits count."""
 
@@ -64,3 +66,21 @@ def running(active: U32) -> U8:
 def is_running(upper: U5, active: U32) -> bool:
     """Whether an interrupt's priority may be the highest active one, with whatever binary point it was acknowledged."""
     return member(highest(active), (level_bit(upper & kept) for kept in dict.fromkeys(GROUP0_LEVELS)))
+
+
+@rule(gic("3.5.1"))
+def nonsecure_view(priority: U8) -> U8:
+    """A priority mask or running priority as Non-secure software reads it: one of the upper half is hidden as 0."""
+    return choose(bit(priority, 7) == 1, nonsecure_priority(priority), 0)
+
+
+@rule(gic("3.5.1"), gic("4.3.11"))
+def nonsecure_priority(priority: U8) -> U8:
+    """A priority of Group 1 as Non-secure software reads it."""
+    return bits(priority, 6, 0) << 1
+
+
+@rule(gic("3.5.1"), gic("4.3.11"))
+def from_nonsecure(priority: U8) -> U8:
+    """The priority that a Non-secure write stands for: one of the lower half."""
+    return 0x80 | (priority >> 1)

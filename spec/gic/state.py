@@ -19,6 +19,9 @@ from spec.words import U1, U3, U6, U8, U32, Width
 U10 = Annotated[int, Width(10)]
 """An interrupt's number, the INTID: 0-15 SGIs, 16-31 PPIs, 32-1019 SPIs, the rest special."""
 
+SPURIOUS, OTHER_GROUP = 1023, 1022
+"""What an acknowledge gives where there is nothing to take, and where the other group's register would take it."""
+
 
 @quick
 @frozen

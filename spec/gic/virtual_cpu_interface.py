@@ -13,14 +13,12 @@ from spec.citations import gic, rule
 from spec.gic import list_registers as lists
 from spec.gic.list_registers import SGIS, SPIS_END, ListState
 from spec.gic.priorities import dropped, is_running, level, level_bit, preempts, running
-from spec.gic.state import U10, Choices, VirtualInterface
+from spec.gic.state import OTHER_GROUP, SPURIOUS, U10, Choices, VirtualInterface
 from spec.gic.virtual_interface import EN, EOI_COUNT, VEM, VM_ACK_CTL, VM_CBPR, VM_FIQ_EN
 from spec.processor import Processor
 from spec.records import quick
 from spec.words import U1, U5, U6, U8, U32, add, bit, bits, choose, either, every, implies, negate, put, put_all
 
-SPURIOUS, OTHER_GROUP = 1023, 1022
-"""What GICV_IAR gives where there is nothing to acknowledge, and where the other group's register would."""
 NONE = SPURIOUS
 """In the place of a physical interrupt to deactivate: there is none."""
 
