@@ -75,7 +75,7 @@ writing 1 does. Writing 0 does nothing."""
 
 @rule(gic("3.5.2"), gic("4.1.4"), gic("4.3.4"))
 def visible(distributor: Distributor, irq: Irq, register: U16, ns: U1) -> bool:
-    """Whether an access sees an interrupt's field: not of Group 0 where it is Non-secure, and never the group itself."""
+    """Whether an access sees an interrupt's field: a Non-secure one nothing of Group 0, and never the group."""
     return either(every(irq.group == 1, negate(register == 0x080)), ns & bit(distributor.typer, SECURITY) == 0)
 
 
@@ -96,7 +96,7 @@ def write_bit(register: U16, irq: Irq, number: U10, value: U1) -> Irq:
 
 @rule(gic("4.3.11"), gic("4.3.12"), gic("4.3.16"))
 def read_byte(distributor: Distributor, register: U16, irq: Irq, number: U10, cpu: U3, ns: U1) -> U8:
-    """The byte of an interrupt in GICD_IPRIORITYR, ITARGETSR, CPENDSGIR or SPENDSGIR, by the register's first offset."""
+    """The byte of an interrupt in GICD_IPRIORITYR, ITARGETSR, CPENDSGIR or SPENDSGIR, by that register's offset."""
     hidden = ns & bit(distributor.typer, SECURITY)
     several = bits(distributor.typer, 7, 5) > 0
     targets = choose(several, choose(number < PPIS_END, select(CPU_BITS, cpu), irq.targets), 0)
@@ -208,8 +208,6 @@ def gicd_write(
             after = write_trigger(irq, number, field)
         else:
             after = write_byte(distributor, register, irq, number, field, ns)
-        allowed = every(
-            implemented(distributor, number), visible(distributor, irq, register, ns), bit(reached, low) == 1
-        )
-        irqs = irqs.set(key(cpu, number), choose(allowed, after, irq))
+        seen = every(implemented(distributor, number), visible(distributor, irq, register, ns))
+        irqs = irqs.set(key(cpu, number), choose(every(seen, bit(reached, low) == 1), after, irq))
     return put(distributor, "irqs", irqs)
