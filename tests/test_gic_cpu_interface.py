@@ -93,6 +93,18 @@ def test_with_eoi_mode_the_drop_and_the_end_are_apart(ns: int, mode: int) -> Non
     assert deactivation(after, left, 0, 40, ns, PLAIN).irqs.get((0, 40)).active == 0
 
 
+def test_with_eoi_mode_the_drop_may_follow_the_end() -> None:
+    after, left, _ = acknowledge(ONE, physical(ctlr=7 | 1 << 9), 0, 40, 0, 0, 0)
+    after = deactivation(after, left, 0, 40, 0, PLAIN)
+    assert end_of_interrupt(after, left, 0, 40, 0, 0, PLAIN)[1].nsapr == 0
+
+
+def test_an_end_of_group_1_does_not_fit_while_group_0_runs() -> None:
+    (after, left), _ = take((ONE, physical()), 40)
+    above = evolve(left, apr=1 << 4)
+    assert end_of_interrupt(after, above, 0, 40, 0, 0, PLAIN) == (after, above)
+
+
 @pytest.mark.parametrize("deactivates", [0, 1])
 def test_a_deactivation_without_eoi_mode_is_a_choice(deactivates: int) -> None:
     (after, left), _ = take((ONE, physical()), 40)

@@ -10,13 +10,14 @@ from spec.gic import registers
 from spec.gic.cpu_interface_registers import gicc_read, gicc_write
 from spec.gic.distributor_registers import gicd_read, gicd_write
 from spec.gic.registers import GICC, GICD, GICH, GICV, Register
-from spec.gic.state import SPURIOUS, U10, Choices, CpuInterface, Irq
+from spec.gic.state import OTHER_GROUP, SPURIOUS, U10, Choices, CpuInterface, Irq
 from spec.gic.virtual_cpu_interface import NONE
 from spec.gic.virtual_registers import gich_read, gich_write, gicv_read, gicv_write
 from spec.words import U1, U3, U16, U32, bit, either, every, implies, member, negate, same
 from tests.gic import (
     ANY,
     PLAIN,
+    VMCR,
     any_distributor,
     distributor,
     linked,
@@ -29,6 +30,7 @@ from tests.tables import explored, valid
 
 FULL = virtual(*(pending(32 + place, eoi=1) for place in range(64)), apr=0xFFFFFFFF, hcr=0xF80000FF, vmcr=0xF8FC021F)
 EVERY = Irq(1, 1, 1, 1, 1, 1, 0xF8, 3, 0xFF)
+IDLE = evolve(EVERY, line=0, active=0, priority=0x80)
 BUSY = distributor(
     *(((0, number), EVERY) for number in range(1020)), *(((1, number), EVERY) for number in range(32)), typer=0xFC3F
 )
@@ -121,6 +123,49 @@ def test_a_guest_acknowledges_and_ends_through_gicv() -> None:
     assert (number, gicv_read(taken, 0x14, 4, PLAIN)[1], gicv_read(taken, 0xD0, 4, PLAIN)[1]) == (27, 20 << 3, 1 << 20)
     done, ended = gicv_write(taken, 0x10, 4, number, PLAIN)
     assert (ended, gich_read(done, 0x100, 4, PLAIN) >> 28, gich_read(done, 0x30, 4, PLAIN)) == (0x3B, 0b1100, 1)
+
+
+@pytest.mark.parametrize(("offset", "value"), [(0x0C, OTHER_GROUP), (0x20, 27)])
+def test_without_ack_ctl_group_1_has_registers_of_its_own(offset: int, value: int) -> None:
+    start = virtual(linked(27, 0x3B), vmcr=VMCR)
+    assert gicv_read(start, offset, 4, PLAIN)[1] == value
+    taken = gicv_read(start, 0x20, 4, PLAIN)[0]
+    assert [gicv_write(taken, at, 4, 27, PLAIN)[1] for at in (0x10, 0x24)] == [NONE, 0x3B]
+
+
+def test_the_host_acknowledges_by_one_register_only() -> None:
+    state, interface = distributor(((0, 40), IDLE), typer=0x422), physical()
+    for ns, acknowledging in ((0, {0x0C, 0x20}), (1, {0x0C})):
+        reads = {offset: gicc_read(state, interface, 0, 40, 0, offset, 4, ns, PLAIN) for offset in words()}
+        assert {at for at, (after, left, _) in reads.items() if (after, left) != (state, interface)} == acknowledging
+        assert all(reads[at][2] == 40 for at in acknowledging)
+
+
+@pytest.mark.parametrize(("ns", "active"), [(0, 0), (1, 1)])
+def test_the_alias_for_ends_is_for_secure_software(ns: int, active: int) -> None:
+    state = distributor(((0, 40), IDLE), typer=0x422)
+    state, interface, _ = gicc_read(state, physical(), 0, 40, 0, 0x0C, 4, 1, PLAIN)
+    after, _ = gicc_write(state, interface, 0, 0x24, 4, 40, ns, PLAIN)
+    assert after.irqs.get((0, 40)).active == active
+
+
+@pytest.mark.parametrize(("bpr", "common", "seen"), [(3, 0, 5), (3, 1, 4), (7, 1, 7)])
+def test_nonsecure_software_shares_the_binary_point_where_it_is_common(bpr: int, common: int, seen: int) -> None:
+    interface = physical(ctlr=7 | common << 4, bpr=bpr, abpr=5)
+    assert gicc_read(distributor(), interface, 0, SPURIOUS, 0, 0x08, 4, 1, PLAIN)[2] == seen
+    assert gicc_write(distributor(), interface, 0, 0x08, 4, 6, 1, PLAIN)[1].abpr == (5 if common else 6)
+
+
+def test_a_byte_write_changes_the_priority_of_one_interrupt() -> None:
+    after = gicd_write(BUSY, 0, 0x429, 1, 0x10, 0, PLAIN)
+    assert gicd_read(after, 0, 0x428, 4, 0, PLAIN) == 0xF8F810F8
+    assert gicd_read(after, 0, 0x429, 1, 0, PLAIN) == 0x10
+
+
+@pytest.mark.parametrize(("offset", "value"), [(0x200, 0xFFFF), (0xC04, 0), (0xC00, 0), (0x800, 0), (0x81C, 0)])
+def test_what_is_fixed_of_sgis_and_ppis_stays_as_it_is(offset: int, value: int) -> None:
+    start = distributor(*(((0, number), evolve(EVERY, latch=0)) for number in range(32)))
+    assert gicd_write(start, 0, offset, 4, value, 0, PLAIN) == start
 
 
 def test_a_host_takes_an_interrupt_through_gicc_and_gicd() -> None:
