@@ -1,16 +1,17 @@
 """Register maps: what each offset and size reaches, by example, for every word of the maps, and for any access."""
 
+from random import Random
 from typing import Any
 
 import pytest
 from attrs import evolve
 
-from properties.engines.inputs import symbolic
+from properties.engines.inputs import check_fits, draw, shape, symbolic
 from spec.gic import registers
 from spec.gic.cpu_interface_registers import gicc_read, gicc_write
 from spec.gic.distributor_registers import gicd_read, gicd_write
-from spec.gic.registers import GICC, GICD, GICH, GICV, Register
-from spec.gic.state import OTHER_GROUP, SPURIOUS, U10, Choices, CpuInterface, Irq
+from spec.gic.registers import AT, GICC, GICD, GICH, GICV, Register
+from spec.gic.state import OTHER_GROUP, SPURIOUS, U10, Choices, CpuInterface, Irq, VirtualInterface
 from spec.gic.virtual_cpu_interface import NONE
 from spec.gic.virtual_registers import gich_read, gich_write, gicv_read, gicv_write
 from spec.words import U1, U3, U16, U32, bit, either, every, implies, member, negate, same
@@ -35,7 +36,6 @@ BUSY = distributor(
     *(((0, number), EVERY) for number in range(1020)), *(((1, number), EVERY) for number in range(32)), typer=0xFC3F
 )
 LANES = Choices(lanes=1)
-AT = {register.name: register for register in (*GICD, *GICC, *GICH, *GICV)}
 
 
 def inside(map_: tuple[Register, ...], offset: int, access: str) -> bool:
@@ -319,3 +319,18 @@ def test_a_write_of_gicd_never_moves_a_line_and_changes_no_interrupt_that_does_n
         assert valid(exploration, path, old.line == new.line)
         none = every(OTHER >= 32, OTHER >> 5 > start.typer & 31)
         assert valid(exploration, path, implies(none, same(old, new)))
+
+
+@pytest.mark.parametrize("lists", [1, 4, 64])
+def test_any_sequence_of_accesses_has_a_result_that_fits(lists: int) -> None:
+    random = Random(lists)
+    interface: Any = shape(VirtualInterface).draw(random)
+    interface = evolve(interface, lrs=tuple(draw(U32, random) for _ in range(lists)))
+    for _ in range(300):
+        offset, size, value, choices = (draw(kind, random) for kind in (U16, U3, U32, Choices))
+        offset = random.choice((*AT.values(), offset)) ^ random.choice((0, 0, 1, 2))
+        interface = gich_write(interface, offset, size, value, choices)
+        interface, _ = gicv_read(interface, offset, size, choices)
+        interface, ended = gicv_write(interface, offset, size, value, choices)
+        check_fits(interface)
+        check_fits((gich_read(interface, offset, size, choices), ended), tuple[U32, U10])
