@@ -48,7 +48,10 @@ TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
             Topology("memory-two-pages", 0, (), Layout(2, (1,), pages=2, assigned=True)),
             Topology("memory-two-vms", 0, (), Layout(2, (1, 1), assigned=True)),
             Topology("memory-new", 0, (), Layout(1, (1,), mapped=False, ready=False, assigned=True)),
-            Topology("memory-shared-frame", 0, (), Layout(1, (1,), ready=False, shared_frame=True, assigned=True)),
+            Topology(
+                "memory-shared-frame", 0, (),
+                Layout(1, (1,), mapped=False, ready=False, shared_frame=True, assigned=True),
+            ),
             Topology("vmids", 0, (), Layout(2, (2, 2), last_vmid=1)),
             Topology("vmids-three-vms", 0, (), Layout(2, (2, 1, 1), last_vmid=2)),
         )

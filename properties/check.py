@@ -21,7 +21,7 @@ from properties.check_parts import divided
 from properties.designs import resolve
 from properties.engines.domain import CALL, Domain, devices, relevant
 from properties.engines.explore import CONFIGURATIONS, explore
-from properties.engines.prove import Failure, Settled, combine, prove_share
+from properties.engines.prove import Failure, Settled, combine, memory_deadline, prove_share
 from properties.engines.search import Run, search
 from properties.engines.walk import walk
 from properties.engines.witness import runs
@@ -33,7 +33,7 @@ from properties.why import COSTLY, TOPOLOGY, counterexample
 from properties.why import told as told_of
 from spec.operations import Choices, Instruction
 
-SHARES_PER_JOB = 4
+SHARES_PER_JOB = 12
 STEPWISE = tuple(prop for prop in divided(PROPERTIES)[1] if prop.enumerate is None)
 HUNT_SECONDS = 20.0
 DEVICE_DEPTH = 5
@@ -92,11 +92,11 @@ def check(
 
 
 def share_of(
-    design: str, fault: str | None, ids: tuple[str, ...], share: int, shares: int, export: Path | None
+    design: str, fault: str | None, ids: tuple[str, ...], share: int, shares: int, export: Path | None, until: float
 ) -> Settled:
     """One worker's part of a proof; workers receive names."""
     properties = tuple(PROPERTY[identifier] for identifier in ids)
-    return prove_share(resolve(design, fault), properties, share, shares, export)
+    return prove_share(resolve(design, fault), properties, share, shares, export, until)
 
 
 def proved(request: Request) -> list[Result]:
@@ -124,12 +124,13 @@ def settle_all(request: Request, ids: tuple[str, ...]) -> tuple[Settled, int]:
     """All obligations by all workers, and how many shares the budget did not reach."""
     if request.export is not None:
         request.export.mkdir(parents=True, exist_ok=True)
+    until = memory_deadline()
     if request.jobs == 1 and request.deadline is None:
-        return share_of(request.design, request.fault, ids, 0, 1, request.export), 0
+        return share_of(request.design, request.fault, ids, 0, 1, request.export, until), 0
     shares = request.jobs * SHARES_PER_JOB
     pool: Executor = ProcessPoolExecutor(request.jobs)
     futures: list[Future[Settled]] = [
-        pool.submit(share_of, request.design, request.fault, ids, share, shares, request.export)
+        pool.submit(share_of, request.design, request.fault, ids, share, shares, request.export, until)
         for share in range(shares)
     ]
     done: set[Future[Settled]] = set()

@@ -14,10 +14,11 @@ from properties.catalogue import PROPERTY
 from properties.check_parts import with_proof
 from properties.designs import resolve
 from properties.engines import prove
-from properties.engines.induction import ATTEMPTS, at_once, cases, conjuncts, likeness, missed
+from properties.engines.induction import cases, likeness
 from properties.engines.maps import Arbitrary, Default, Set, Symbolic
 from properties.engines.memory_prove import memory_obligations
 from properties.engines.parts.walk import walk_part
+from properties.engines.questions import ATTEMPTS, answered, clauses, conjuncts, decided, missed, of_attempt
 from properties.engines.symbolic import formula, variable
 from properties.memory import ALL
 from properties.memory.inductive import INDUCTIVE
@@ -91,14 +92,36 @@ def test_what_a_program_counter_tells_changes_with_the_order_of_the_steps() -> N
 
 def test_assumptions_added_as_they_are_missed_give_the_answer_of_all_of_them() -> None:
     x = z3.BitVec("x", 8)
-    given = [z3.And(z3.ULT(x, 10), x != 3), z3.UGT(x, 2)]
-    for question in (x == 3, x == 4):
-        gradually, at_first = z3.SimpleSolver(), z3.SimpleSolver()
-        gradually.add(question)
-        at_first.add(question)
-        assert missed(gradually, given)[0] == at_once(at_first, given)[0]
-    assert len(conjuncts(given)) == 3
-    assert {how for _, how, _ in ATTEMPTS} == {True, False}
+    given = conjuncts([z3.And(z3.ULT(x, 10), x != 3), z3.UGT(x, 2)])
+    assert len(given) == 3
+    for question, answer in ((x == 3, z3.unsat), (x == 4, z3.sat)):
+        for attempt in ATTEMPTS:
+            made = of_attempt(attempt)
+            made.add(question, *(() if attempt.gradually else given))
+            assert (missed(made, given, ()) if attempt.gradually else made.check()) == answer
+        assert decided(question, given) == answer
+    assert {attempt.gradually for attempt in ATTEMPTS} == {True, False}
+
+
+def test_a_goal_taken_apart_holds_where_its_parts_do() -> None:
+    p, q, r, s, t = z3.Bools("p q r s t")
+    for goal in (
+        z3.Or(z3.Not(z3.And(p, q)), z3.And(r, z3.If(s, t, p))),
+        z3.And(p, z3.Or(q, z3.And(r, s)), z3.If(t, z3.And(p, q), r)),
+        z3.Or(z3.And(p, q), z3.And(r, s)),
+        z3.Not(z3.And(p, z3.Not(z3.Not(q)))),
+    ):
+        apart = z3.And(*clauses(goal), z3.BoolVal(True))
+        checked = z3.Solver()
+        checked.add(apart != goal)
+        assert checked.check() == z3.unsat
+
+
+def test_a_goal_is_refuted_unless_all_of_its_parts_hold() -> None:
+    x = z3.BitVec("x", 8)
+    given = conjuncts([z3.ULT(x, 10)])
+    assert answered(z3.And(z3.ULT(x, 11), z3.ULT(x, 10)), given) == z3.unsat
+    assert answered(z3.And(z3.ULT(x, 11), z3.ULT(x, 9)), given) == z3.sat
 
 
 def test_a_symbolic_map_answers_as_a_concrete_one() -> None:

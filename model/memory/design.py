@@ -190,6 +190,7 @@ class Fact(Enum):
     EMPTIED = "every descriptor of the VM is cleared"
     UNTABLED = "the VM has no table"
     FORGOTTEN = "no processor has a translation of the VM"
+    PRESENTED = "the VM has its virtual CPU interface"
     UNSHARED = "Hyp mode's tables do not map the VM's structures"
 
 
@@ -220,6 +221,7 @@ GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.CLEAR_ALL: (Fact.EMPTIED,),
         Do.FREE_TABLES: (Fact.UNTABLED,),
         Do.UNMAP_STRUCTURE: (Fact.UNSHARED,),
+        Do.SET_INTERFACE: (Fact.PRESENTED,),
     }
 )
 FOLLOWS: Mapping[Do, tuple[tuple[Fact, Fact], ...]] = MappingProxyType(

@@ -9,6 +9,7 @@ anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import z3
@@ -175,21 +176,23 @@ NOTIFIED = {"replace": "reclaim"}
 
 
 def assumed(
-    design: MemoryDesign, state: MemoryState, invariants: Mapping[str, Invariant]
+    design: MemoryDesign, state: MemoryState, invariants: Mapping[str, Invariant], derived: Mapping[str, Invariant]
 ) -> tuple[dict[str, Any], list[Any]]:
-    """The invariants before the action, at every key that was read, and those of tables up to their VM's root."""
+    """The invariants before the action, at every key that was read, those of tables up to the root, and facts."""
     memory, tables = source_of(state, "memory"), source_of(state, "pages")
     pages = [*(bits(word, 36, 9) for word in memory.watched), *tables.watched]
     for name in MAPS:
         source = source_of(state, name)
         source.watched = source.keys
+    read = tables.watched
     held = {name: formula(invariant(design, state)) for name, invariant in invariants.items()}
     upwards: list[Any] = []
     for _ in range(LEVELS):
         memory.watched = [state.pages.get(page).parent for page in pages]
         tables.watched = pages = [bits(word, 36, 9) for word in memory.watched]
         upwards += [formula(invariants[name](design, state)) for name in OF_TABLES]
-    return held, upwards
+    tables.watched = read
+    return held, upwards + [formula(fact(design, state)) for fact in derived.values()]
 
 
 def bounds(design: MemoryDesign, state: MemoryState) -> list[Any]:
@@ -222,6 +225,7 @@ def explored(
     invariants: Mapping[str, Invariant],
     resolves: bool,
     goals: Mapping[str, Goal],
+    derived: Mapping[str, Invariant] = MappingProxyType({}),
 ) -> Explored:
     """Every path of an action from any state; a path on which the action is not possible has no outcome."""
     state = symbolic_state(case.at)
@@ -240,6 +244,6 @@ def explored(
     given = [*constraints(state.cores), *constraints(state.vms), *constraints(state.allocator), *bounds(design, state)]
     given += () if case.action is None else constraints(case.action)
     exploration = explore(run, given, solver=solver)
-    held, upwards = assumed(design, state, invariants)
+    held, upwards = assumed(design, state, invariants, derived)
     known = conjuncts([*map(formula, given), *held.values(), *upwards])
     return Explored(exploration, tuple(known), {name: tuple(conjuncts([term])) for name, term in held.items()})

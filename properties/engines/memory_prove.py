@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import z3
 from attrs import frozen
 
 from model.design import Design
-from model.memory.actions import MemoryAction, ThreadSteps
+from model.memory.actions import GuestAccesses, MemoryAction, ThreadSteps
 from model.state import State
 from model.system import resolves
 from model.topology import TOPOLOGIES, initial
@@ -16,6 +17,8 @@ from properties.engines.explorer import OutOfFuel, Raised
 from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, explored
 from properties.engines.questions import answered, conjuncts, decided
 from properties.engines.symbolic import formula
+from properties.memory.accesses import ISOLATED
+from properties.memory.derived import DERIVED
 from properties.memory.inductive import INDUCTIVE
 from properties.memory.invariants import INVARIANTS, Invariant
 from properties.property import Kind, Property
@@ -54,6 +57,10 @@ class MemoryObligation:
     """Whether it depends on which properties are asked."""
 
 
+RESTS_ON: Mapping[type[MemoryAction], tuple[Property, ...]] = MappingProxyType({GuestAccesses: (ISOLATED,)})
+"""The properties of a kind of action that are asked before its invariants, and known to their proofs."""
+
+
 def of_memory(properties: tuple[Property, ...]) -> tuple[Property, ...]:
     """Those of the properties that speak about the memory system."""
     return tuple(p for p in properties if p.about and all(issubclass(kind, MemoryAction) for kind in p.about))
@@ -65,6 +72,7 @@ def memory_obligations(design: Design, properties: tuple[Property, ...]) -> list
     if not of_memory(properties):
         return []
     found = [MemoryObligation("memory: at the start", partial(begun, design))]
+    found += [MemoryObligation(f"memory: {name} in any state", partial(derives, design, name)) for name in DERIVED]
     for case in cases(design.memory):
         found.append(MemoryObligation(f"memory: {case.name}", partial(kept, design, case)))
     for case in cases(design.memory):
@@ -103,9 +111,19 @@ def holds(design: Design, prop: Property, action: MemoryAction, before: Any, aft
     return prop.holds(design, State((), (), (), before), action, State((), (), (), after))
 
 
+def derives(design: Design, name: str) -> MemorySettled:
+    """Whether a fact that all proofs take as known follows from the invariants alone."""
+    case = Case(f"{name} in any state", ANYWHERE, None)
+    return settled(design, case, {name: partial(after_step, design, DERIVED[name])}, MappingProxyType({}))
+
+
 def kept(design: Design, case: Case) -> MemorySettled:
-    """Whether an action keeps every invariant."""
-    return settled(design, case, {name: partial(after_step, design, held) for name, held in INVARIANTS.items()})
+    """Whether an action keeps every invariant, and has the properties that its proof rests on."""
+    wanted: dict[str, Goal] = {}
+    if case.action is not None:
+        rests = RESTS_ON.get(type(case.action), ())
+        wanted |= {prop.id: partial(holds, design, prop, case.action) for prop in rests}
+    return settled(design, case, wanted | {n: partial(after_step, design, held) for n, held in INVARIANTS.items()})
 
 
 def meets(design: Design, asked: tuple[Property, ...], case: Case) -> MemorySettled:
@@ -120,9 +138,11 @@ def follows(design: Design, prop: Property) -> MemorySettled:
     return settled(design, case, {prop.id: partial(holds, design, prop, ThreadSteps(0))})
 
 
-def settled(design: Design, case: Case, wanted: Mapping[str, Goal]) -> MemorySettled:
+def settled(
+    design: Design, case: Case, wanted: Mapping[str, Goal], derived: Mapping[str, Invariant] = DERIVED
+) -> MemorySettled:
     """What comes of a case when all that is wanted of it is asked on each of its paths."""
-    run = explored(design.memory, case, INVARIANTS, resolves(design), wanted)
+    run = explored(design.memory, case, INVARIANTS, resolves(design), wanted, derived)
     counts: dict[str, int] = {}
     findings: list[MemoryFinding] = []
     for path in run.exploration.paths:
@@ -142,7 +162,7 @@ def settled(design: Design, case: Case, wanted: Mapping[str, Goal]) -> MemorySet
 
 def reported(name: str) -> str:
     """The property that an invariant or a property by this name is told of."""
-    return INDUCTIVE.id if name in INVARIANTS else name
+    return INDUCTIVE.id if name in INVARIANTS or name in DERIVED else name
 
 
 def possible(run: Explored, path: Any) -> bool:
@@ -156,7 +176,10 @@ def given_on(run: Explored, path: Any) -> list[Any]:
 
 
 def refuted(case: Case, run: Explored, path: Any) -> Iterator[MemoryFinding]:
-    """The properties that are false somewhere on a path, or that no attempt decides; of the invariants, the first."""
+    """The properties that are false somewhere on a path, or that no attempt decides; of the invariants, the first.
+
+    What was found to hold on the path is known to what is asked next.
+    """
     given, here = given_on(run, path), conjuncts(path.condition)
     for name, truth in path.outcome.items():
         if truth is True:
@@ -166,3 +189,6 @@ def refuted(case: Case, run: Explored, path: Any) -> Iterator[MemoryFinding]:
             yield MemoryFinding(reported(name), case.name, name, bool(answer == z3.sat))
             if name in INVARIANTS:
                 return
+        elif name not in INVARIANTS:
+            given += conjuncts([formula(truth)])
+            here += conjuncts([formula(truth)])

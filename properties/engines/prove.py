@@ -130,12 +130,18 @@ def combine(parts: list[Settled]) -> Settled:
 
 
 def prove_share(
-    design: Design, properties: tuple[Property, ...], share: int, shares: int, export: Path | None = None
+    design: Design,
+    properties: tuple[Property, ...],
+    share: int,
+    shares: int,
+    export: Path | None = None,
+    until: float | None = None,
 ) -> Settled:
     """Every `shares`-th obligation, from number `share` on: what one worker does.
 
     With `export`, each obligation but those of memory is also written there as SMT-LIB, and none is taken from the
-    cache. Where the induction about memory fails, nothing more is asked about memory: all of it rests on that.
+    cache. Where the induction about memory fails, nothing more is asked about memory: all of it rests on that. No case
+    of it is begun after `until`, on the clock `time.monotonic`.
     """
     obligations = transactions(design, properties)[share::shares]
     cache = Cache()
@@ -155,11 +161,12 @@ def prove_share(
         parts.append(found)
         if not found.failures and not found.vacuous:
             fresh[asked] = {"paths": found.paths, "asked": dict(found.asked)}
-    begun, cases = time.monotonic(), memory_obligations(design, properties)[share::shares]
+    until = memory_deadline() if until is None else until
+    cases = memory_obligations(design, properties)[share::shares]
     for number, of_memory in enumerate(cases):
         asked = key(design, MEMORY, of_memory.name, names if of_memory.depends else ())
         known = cache.get(asked)
-        if known is None and time.monotonic() - begun > MEMORY_SECONDS:
+        if known is None and time.monotonic() > until:
             parts.append(late(len(cases) - number))
             break
         found = recalled(known) if known is not None else settled_memory(of_memory)
@@ -172,8 +179,13 @@ def prove_share(
     return combine(parts)
 
 
-MEMORY_SECONDS = 75.0
-"""How long one worker's part of the proof about memory may take at once; what it settled is kept for the next time."""
+MEMORY_SECONDS = 480.0
+"""How long the proof about memory goes on beginning cases; what it settled is kept for the next time."""
+
+
+def memory_deadline() -> float:
+    """When a proof that begins now begins no more cases about memory."""
+    return time.monotonic() + MEMORY_SECONDS
 
 
 def late(left: int) -> Settled:

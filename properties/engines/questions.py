@@ -22,12 +22,14 @@ class Attempt:
     gradually: bool
     """Whether assumptions are added only as a solution breaks them."""
     parameters: dict[str, Any] | None
-    """None for a pure one: functions replaced by words that agree where their arguments do, and bits by a SAT solver."""
+    """None for functions made words that agree where their arguments do, and words made bits, for a SAT solver."""
 
 
 QUICK = {"relevancy": 0, "phase_selection": 0}
 ATTEMPTS = (
-    Attempt(2_500, True, QUICK),
+    Attempt(600, True, QUICK),
+    Attempt(500, False, QUICK),
+    Attempt(2_500, True, {"relevancy": 1}),
     Attempt(6_000, False, QUICK),
     Attempt(6_000, True, {"random_seed": 7}),
     Attempt(60_000, False, None),
@@ -62,7 +64,7 @@ def decided(question: Any, given: Sequence[Any], near: Sequence[Any] = ()) -> An
 
 
 def missed(made: Any, given: Sequence[Any], near: Sequence[Any]) -> Any:
-    """The answer under as many assumptions as it takes: some that a solution breaks are added, and it is asked again."""
+    """The answer under as many assumptions as it takes: some that a solution breaks are added each time."""
     known = {term.get_id() for term in near}
     left = [term for term in given if term.get_id() not in known]
     while (answer := made.check()) == z3.sat:

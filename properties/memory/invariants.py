@@ -13,10 +13,13 @@ from model.memory.design import GUEST, Do, Fact, MemoryDesign, place
 from model.memory.guards import in_routine, knows
 from model.memory.state import ALIVE, DEAD, DYING, EMPTY, LEAF, NO_SLOT, POINTER, Core, MemoryState, Page, Use, Vm
 from model.memory.tables import access_of, backed, is_table, is_valid, protected, root_word, target, word_in
+from properties.memory.steps import at_any
 from properties.quantify import everywhere
 from spec.words import bit, bits, choose, either, every, implies, member, negate
 
 Invariant = Callable[[MemoryDesign, MemoryState], Any]
+DEVICE = 0b0001
+"""MemAttr[3:0] of Device memory."""
 TABLES = (Use.TABLE, Use.DETACHED)
 STANDING = (ALIVE, DYING)
 """The lives of a VM in which its tables stand."""
@@ -115,7 +118,7 @@ def tables_linked(design: MemoryDesign, state: MemoryState) -> Any:
 
 
 def roots(design: MemoryDesign, state: MemoryState) -> Any:
-    """A living VM's two first-level tables are where its root says, and VTTBR points there."""
+    """A VM's VTTBR points to its root, and where it lives its two first-level tables are there."""
     found = []
     for number, vm in enumerate(state.vms):
         low, high = state.pages.get(vm.root), state.pages.get(vm.root | 1)
@@ -124,8 +127,8 @@ def roots(design: MemoryDesign, state: MemoryState) -> Any:
             for page, base in ((low, 0), (high, 1 << 27))
         )
         whole = every(bits(vm.vttbr, 47, 0) == vm.root << 12, bits(vm.vttbr, 63, 56) == 0)
-        pointed = either(vm.vttbr == 0, whole)
-        found.append(implies(member(vm.life, STANDING), every(bit(vm.root, 0) == 0, pointed, *both)))
+        found.append(implies(vm.life != DEAD, either(vm.vttbr == 0, whole)))
+        found.append(implies(member(vm.life, STANDING), every(bit(vm.root, 0) == 0, *both)))
     return every(*found)
 
 
@@ -273,6 +276,8 @@ def allocator_locked(design: MemoryDesign, state: MemoryState) -> Any:
         written = knows(design, core, Fact.WRITTEN)
         for index, vm in enumerate(state.vms):
             found.append(implies(every(written, on(core, index)), vmid_of(vm.vttbr) == core.vmid))
+            done = every(on(core, index), at_any(design, core, Do.UNLOCK_VMID))
+            found.append(implies(done, is_current(state, vm)))
             old = every(knows(design, core, Fact.OUTDATED), on(core, index))
             found.append(implies(old, vm.generation != allocator.generation))
     return every(*found)
@@ -457,6 +462,29 @@ def paths_there(design: MemoryDesign, state: MemoryState) -> Any:
     return every(*found)
 
 
+def is_device_only(page: Page, descriptor: int) -> Any:
+    """Whether a descriptor maps the virtual CPU interface as Device memory, not executed, and no other device."""
+    attributes = every(bits(descriptor, 5, 2) == DEVICE, bit(descriptor, 54) == 1)
+    return every(page.use != Use.DEVICE, implies(page.use == Use.GICV, attributes))
+
+
+def interfaces_mapped(design: MemoryDesign, state: MemoryState) -> Any:
+    """The virtual CPU interface is mapped as Device memory; nothing is mapped, and no guest runs, before it is."""
+    found = []
+
+    def device(word: int, descriptor: int) -> Any:
+        table, page = state.pages.get(bits(word, 36, 9)), state.pages.get(target(descriptor))
+        mapped = every(table.use == Use.TABLE, table.level == 3, is_valid(descriptor))
+        ready = (implies(table.vm == number, vm.ready == 1) for number, vm in enumerate(state.vms))
+        return implies(mapped, every(is_device_only(page, descriptor), *ready))
+
+    for core in state.cores:
+        for number, vm in enumerate(state.vms):
+            runs = either(core.at == GUEST, in_routine(core, "run", "fault"), knows(design, core, Fact.PRESENTED))
+            found.append(implies(every(on(core, number), runs), vm.ready == 1))
+    return every(everywhere(state.memory, device), *found)
+
+
 def slots_apart(design: MemoryDesign, state: MemoryState) -> Any:
     """The slots of a VM do not overlap; while one is being deleted no fault handler works on it."""
     found = []
@@ -544,7 +572,8 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             tables_own, tables_shaped, tables_linked, roots, leaves_backed, backing_owned, translations_own,
             translations_justified, vmids_allocated, translations_tagged, guests_current, allocator_locked, stage1_own,
             guests_forced_out, locks_held, faults_validated, unmapping_done, stores_pending, tables_detached,
-            spares_kept, paths_there, slots_apart, structures_shared, ends_alone, tables_of_the_living,
+            spares_kept, paths_there, interfaces_mapped, slots_apart, structures_shared, ends_alone,
+            tables_of_the_living,
         )
     }
 )  # fmt: skip

@@ -18,8 +18,8 @@ from properties.property import Kind, Property
 from properties.quantify import everywhere
 from spec.words import U1, bit, bits, either, every, implies, member, negate
 
-DEVICE, READ_WRITE = 0b0001, 3
-"""MemAttr[3:0] of Device memory, and HAP of a page that may be read and written."""
+READ_WRITE = 3
+"""HAP of a page that may be read and written."""
 LOOKS_UP = (
     Do.LINK_SECOND, Do.LINK_THIRD, Do.COMPARE, Do.BREAK, Do.SET_LEAF, Do.SET_LEAF_BLOCK, Do.CLEAR_LEAF, Do.DETACH_THIRD,
     Do.DETACH_SECOND, Do.SET_REPLACED, Do.SET_INTERFACE,
@@ -286,9 +286,7 @@ def interface_device(design: Design, before: State, action: Action, after: State
     def device(word: int, descriptor: int) -> Any:
         table, page = state.pages.get(bits(word, 36, 9)), state.pages.get(target(descriptor))
         mapped = every(table.use == Use.TABLE, table.level == 3, is_valid(descriptor))
-        attributes = every(bits(descriptor, 5, 2) == DEVICE, bit(descriptor, 54) == 1)
-        whole = implies(page.use == Use.GICV, attributes)
-        return implies(mapped, every(page.use != Use.DEVICE, whole))
+        return implies(mapped, invariants.is_device_only(page, descriptor))
 
     return everywhere(state.memory, device)
 
