@@ -18,7 +18,7 @@ from properties.engines.induction import cases, likeness
 from properties.engines.maps import Arbitrary, Default, Set, Symbolic
 from properties.engines.memory_prove import memory_obligations
 from properties.engines.parts.walk import walk_part
-from properties.engines.questions import ATTEMPTS, answered, clauses, conjuncts, decided, missed, of_attempt
+from properties.engines.questions import ATTEMPTS, Asked, clauses, conjuncts, decided, missed, of_attempt
 from properties.engines.symbolic import formula, variable
 from properties.memory import ALL
 from properties.memory.inductive import INDUCTIVE
@@ -119,9 +119,11 @@ def test_a_goal_taken_apart_holds_where_its_parts_do() -> None:
 
 def test_a_goal_is_refuted_unless_all_of_its_parts_hold() -> None:
     x = z3.BitVec("x", 8)
-    given = conjuncts([z3.ULT(x, 10)])
-    assert answered(z3.And(z3.ULT(x, 11), z3.ULT(x, 10)), given) == z3.unsat
-    assert answered(z3.And(z3.ULT(x, 11), z3.ULT(x, 9)), given) == z3.sat
+    asked = Asked([z3.ULT(x, 10)])
+    assert asked.answer(z3.And(z3.ULT(x, 11), z3.ULT(x, 10))) == z3.unsat
+    assert asked.answer(z3.And(z3.ULT(x, 11), z3.ULT(x, 9))) == z3.sat
+    asked.learn(z3.ULT(x, 8))
+    assert asked.answer(z3.And(z3.ULT(x, 11), z3.ULT(x, 9))) == z3.unsat
 
 
 def test_a_symbolic_map_answers_as_a_concrete_one() -> None:

@@ -184,6 +184,7 @@ class Fact(Enum):
     DETACHED_SEEN = "that the table is unlinked is seen by every processor"
     DETACHED_FLUSHED = "no processor can walk the table any more"
     SUBSTITUTED = "the page in hand is the one that took another's place"
+    MARKED = "the slot is marked as one that is being deleted"
     SYNCHRONIZED = "no handler works on the slot that is being deleted"
     ON_PAGE = "the page in hand is one of the slot that is being deleted"
     ALONE = "no other thread works on the VM"
@@ -215,6 +216,7 @@ GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.CLEAR_LEAF: (Fact.CLEARED, Fact.OPEN, Fact.STORING),
         Do.DETACH_THIRD: (Fact.DETACHING, Fact.STORING),
         Do.DETACH_SECOND: (Fact.DETACHING, Fact.STORING),
+        Do.MARK_INVALID: (Fact.MARKED,),
         Do.SYNCHRONIZE: (Fact.SYNCHRONIZED, Fact.ON_PAGE),
         Do.REPLACE_PAGE: (Fact.SUBSTITUTED,),
         Do.UNREGISTER: (Fact.ALONE,),

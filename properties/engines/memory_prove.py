@@ -15,7 +15,7 @@ from model.system import resolves
 from model.topology import TOPOLOGIES, initial
 from properties.engines.explorer import OutOfFuel, Raised
 from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, explored
-from properties.engines.questions import answered, conjuncts, decided
+from properties.engines.questions import Asked, conjuncts, decided
 from properties.engines.symbolic import formula
 from properties.memory.accesses import ISOLATED
 from properties.memory.derived import DERIVED
@@ -167,28 +167,22 @@ def reported(name: str) -> str:
 
 def possible(run: Explored, path: Any) -> bool:
     """Whether the assumptions of a path have a solution; without an answer they count as contradictory."""
-    return bool(decided(z3.BoolVal(True), given_on(run, path)) == z3.sat)
-
-
-def given_on(run: Explored, path: Any) -> list[Any]:
-    """What is known on a path, as conjuncts."""
-    return conjuncts([*path.condition, *run.known])
+    return bool(decided(z3.BoolVal(True), conjuncts([*path.condition, *run.known])) == z3.sat)
 
 
 def refuted(case: Case, run: Explored, path: Any) -> Iterator[MemoryFinding]:
     """The properties that are false somewhere on a path, or that no attempt decides; of the invariants, the first.
 
-    What was found to hold on the path is known to what is asked next.
+    A property that holds on the path is known to what is asked next.
     """
-    given, here = given_on(run, path), conjuncts(path.condition)
+    asked, here = Asked([*path.condition, *run.known]), conjuncts(path.condition)
     for name, truth in path.outcome.items():
         if truth is True:
             continue
-        answer = answered(formula(truth), given, [*here, *run.near.get(name, ())])
+        answer = asked.answer(formula(truth), [*here, *run.near.get(name, ())])
         if answer != z3.unsat:
             yield MemoryFinding(reported(name), case.name, name, bool(answer == z3.sat))
             if name in INVARIANTS:
                 return
         elif name not in INVARIANTS:
-            given += conjuncts([formula(truth)])
-            here += conjuncts([formula(truth)])
+            asked.learn(formula(truth))

@@ -27,13 +27,14 @@ class Attempt:
 
 QUICK = {"relevancy": 0, "phase_selection": 0}
 ATTEMPTS = (
-    Attempt(600, True, QUICK),
-    Attempt(500, False, QUICK),
-    Attempt(2_500, True, {"relevancy": 1}),
-    Attempt(6_000, False, QUICK),
+    Attempt(600, False, QUICK),
+    Attempt(1_500, True, {"relevancy": 1}),
+    Attempt(3_000, False, QUICK),
     Attempt(6_000, True, {"random_seed": 7}),
     Attempt(60_000, False, None),
 )
+WARM = 400
+"""Milliseconds for a question to a solver that has seen the assumptions and other questions before."""
 
 
 def of_attempt(attempt: Attempt) -> Any:
@@ -141,21 +142,35 @@ def flat(term: Any) -> list[Any]:
     return [term]
 
 
-def answered(goal: Any, given: Sequence[Any], near: Sequence[Any] = ()) -> Any:
-    """Whether a goal can be false under assumptions that are conjuncts: asked as a whole, then part by part.
+class Asked:
+    """Goals under the same assumptions, one after the other."""
 
-    A part that is an assumption itself need not be asked.
-    """
-    known = {term.get_id() for term in given}
-    parts = [part for whole in conjuncts([goal]) if whole.get_id() not in known for part in clauses(whole)]
-    if not parts:
-        return z3.unsat
-    whole = z3.SimpleSolver()
-    whole.set(timeout=300, **QUICK)
-    whole.add(z3.Not(z3.And(*parts)), *near)
-    if whole.check() == z3.unsat:
-        return z3.unsat
-    answers = [decided(z3.Not(part), given, near) for part in parts]
-    if z3.sat in answers:
-        return z3.sat
-    return z3.unsat if all(each == z3.unsat for each in answers) else z3.unknown
+    def __init__(self, given: Sequence[Any]) -> None:
+        self.given = conjuncts(given)
+        self._warm = z3.SimpleSolver()
+        self._warm.set(timeout=WARM, **QUICK)
+        self._warm.add(*self.given)
+
+    def learn(self, fact: Any) -> None:
+        """From now on a fact is known, which must follow from the assumptions."""
+        self.given += conjuncts([fact])
+        self._warm.add(fact)
+
+    def answer(self, goal: Any, near: Sequence[Any] = ()) -> Any:
+        """Whether a goal can be false: `z3.sat`, `z3.unsat` or `z3.unknown`; asked part by part.
+
+        A part that is an assumption itself need not be asked. `near` are assumptions that are likely to be needed.
+        """
+        known = {term.get_id() for term in self.given}
+        parts = [part for whole in conjuncts([goal]) if whole.get_id() not in known for part in clauses(whole)]
+        answers = [self._part(z3.Not(part), near) for part in parts]
+        if z3.sat in answers:
+            return z3.sat
+        return z3.unsat if all(each == z3.unsat for each in answers) else z3.unknown
+
+    def _part(self, question: Any, near: Sequence[Any]) -> Any:
+        self._warm.push()
+        self._warm.add(question)
+        answer = self._warm.check()
+        self._warm.pop()
+        return answer if answer != z3.unknown else decided(question, self.given, near)

@@ -11,7 +11,8 @@ from typing import Any
 from model.memory.design import MemoryDesign
 from model.memory.state import MemoryState, Page, Use, Vm
 from model.memory.tables import is_table, root_word, target, word_in
-from properties.memory.invariants import STANDING, Invariant
+from properties.memory.invariants import Invariant
+from properties.memory.invariants.terms import STANDING
 from properties.quantify import everywhere
 from spec.words import bits, choose, every, implies, member
 

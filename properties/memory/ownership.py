@@ -23,7 +23,7 @@ from model.memory.design import GUEST, IDLE, Do, Fact
 from model.memory.guards import in_routine, knows
 from model.memory.state import DEAD, DYING, EMPTY, MemoryState, Use
 from model.state import State
-from properties.memory import invariants
+from properties.memory.invariants import threads
 from properties.memory.steps import at_any, does, memory_of, routine
 from properties.property import Kind, Property
 from properties.quantify import everywhere
@@ -132,7 +132,7 @@ NOTHING_LOST = Property(
 
 def hyp_exact(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of HYP_EXACT."""
-    return invariants.structures_shared(design.memory, memory_of(after))
+    return threads.structures_shared(design.memory, memory_of(after))
 
 
 HYP_EXACT = Property(

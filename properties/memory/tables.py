@@ -11,8 +11,8 @@ from model.memory.guards import in_routine
 from model.memory.state import NO_SLOT, Core, MemoryState, Use
 from model.memory.tables import VALID, access_of, is_valid, look_up, protected, target
 from model.state import State
-from properties.memory import invariants
-from properties.memory.invariants import first_gfn, is_ram_leaf
+from properties.memory.invariants import tables as invariants
+from properties.memory.invariants.terms import TABLES, first_gfn, is_device_only, is_ram_leaf
 from properties.memory.steps import at_any, does, memory_of, routine
 from properties.property import Kind, Property
 from properties.quantify import everywhere
@@ -37,9 +37,9 @@ def broken_descriptor(design: Design, before: State, action: Action, after: Stat
     state = memory_of(after)
     for word, descriptor in state.memory.entries.items():
         table, found = state.pages.get(word >> 9), state.pages.get(target(descriptor))
-        tables = member(table.use, invariants.TABLES)
+        tables = member(table.use, TABLES)
         right = every(found.use == Use.RAM, found.vm == table.vm, found.base == first_gfn(table, word))
-        below = every(member(found.use, invariants.TABLES), found.vm == table.vm)
+        below = every(member(found.use, TABLES), found.vm == table.vm)
         if tables and is_valid(descriptor) and not either(right, below, found.use == Use.GICV):
             place = f"VM{table.vm}'s descriptor of gfn {first_gfn(table, word):#x} at level {table.level}"
             return f"{place} leads to page {target(descriptor):#x}: {Use(found.use).name}"
@@ -286,7 +286,7 @@ def interface_device(design: Design, before: State, action: Action, after: State
     def device(word: int, descriptor: int) -> Any:
         table, page = state.pages.get(bits(word, 36, 9)), state.pages.get(target(descriptor))
         mapped = every(table.use == Use.TABLE, table.level == 3, is_valid(descriptor))
-        return implies(mapped, invariants.is_device_only(page, descriptor))
+        return implies(mapped, is_device_only(page, descriptor))
 
     return everywhere(state.memory, device)
 

@@ -10,8 +10,8 @@ from model.memory.guards import in_routine, knows
 from model.memory.state import DEAD, LEAF, MemoryState, Use
 from model.memory.tables import VTCR
 from model.state import State
-from properties.memory import invariants
-from properties.memory.invariants import is_current, vmid_of
+from properties.memory.invariants import translations as invariants
+from properties.memory.invariants.terms import is_current, vmid_of
 from properties.memory.steps import at_any, does, memory_of
 from properties.property import Kind, Property
 from properties.quantify import everywhere

@@ -41,7 +41,7 @@ from model.memory.state import (
     Vm,
 )
 from model.memory.tables import access_of, is_valid, target
-from properties.memory.invariants import first_gfn
+from properties.memory.invariants.terms import first_gfn
 from properties.traces.changes import Change
 from spec.citations import Citation
 
