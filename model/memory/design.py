@@ -191,6 +191,7 @@ class Fact(Enum):
     EMPTIED = "every descriptor of the VM is cleared"
     UNTABLED = "the VM has no table"
     FORGOTTEN = "no processor has a translation of the VM"
+    FRAMED = "the page of the virtual CPU interface holds no other device"
     PRESENTED = "the VM has its virtual CPU interface"
     UNSHARED = "Hyp mode's tables do not map the VM's structures"
 
@@ -223,6 +224,7 @@ GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.CLEAR_ALL: (Fact.EMPTIED,),
         Do.FREE_TABLES: (Fact.UNTABLED,),
         Do.UNMAP_STRUCTURE: (Fact.UNSHARED,),
+        Do.CHECK_FRAME: (Fact.FRAMED,),
         Do.SET_INTERFACE: (Fact.PRESENTED,),
     }
 )

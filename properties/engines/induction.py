@@ -68,6 +68,8 @@ from spec.words import bits, every, member
 MAPS = tuple(name for name, hint in field_hints(MemoryState).items() if map_of(hint) is not None)
 LEVELS = 2
 """How many levels of tables stand above a last-level one."""
+WALKING = ("translations_justified", "paths_there")
+"""The invariants that follow a walk, and so read descriptors of which the others have to say something."""
 OF_TABLES = ("tables_own", "tables_shaped", "tables_linked")
 """The invariants that say how tables hang together."""
 
@@ -175,15 +177,23 @@ NOTIFIED = {"replace": "reclaim"}
 """Routines that no invariant tells from another."""
 
 
+def watch_all(state: MemoryState) -> None:
+    """Ask from now on at every key that was read."""
+    for name in MAPS:
+        source = source_of(state, name)
+        source.watched = source.keys
+
+
 def assumed(
     design: MemoryDesign, state: MemoryState, invariants: Mapping[str, Invariant], derived: Mapping[str, Invariant]
 ) -> tuple[dict[str, Any], list[Any]]:
     """The invariants before the action, at every key that was read, those of tables up to the root, and facts."""
     memory, tables = source_of(state, "memory"), source_of(state, "pages")
     pages = [*(bits(word, 36, 9) for word in memory.watched), *tables.watched]
-    for name in MAPS:
-        source = source_of(state, name)
-        source.watched = source.keys
+    watch_all(state)
+    for name in WALKING:
+        invariants[name](design, state)
+    watch_all(state)
     read = tables.watched
     held = {name: formula(invariant(design, state)) for name, invariant in invariants.items()}
     upwards: list[Any] = []

@@ -16,9 +16,9 @@ AT_ONCE = 8
 
 @frozen
 class Attempt:
-    """One way to ask: for so many milliseconds a check, with these parameters of the solver."""
+    """One way to ask: with how much work of the solver a check, in its own units, and with which parameters."""
 
-    milliseconds: int
+    work: int
     gradually: bool
     """Whether assumptions are added only as a solution breaks them."""
     parameters: dict[str, Any] | None
@@ -27,26 +27,29 @@ class Attempt:
 
 QUICK = {"relevancy": 0, "phase_selection": 0}
 ATTEMPTS = (
-    Attempt(600, False, QUICK),
-    Attempt(1_500, True, {"relevancy": 1}),
-    Attempt(3_000, False, QUICK),
-    Attempt(6_000, True, {"random_seed": 7}),
-    Attempt(60_000, False, None),
+    Attempt(1_000_000, True, QUICK),
+    Attempt(6_000_000, False, QUICK),
+    Attempt(6_000_000, True, {"relevancy": 1}),
+    Attempt(20_000_000, True, QUICK),
+    Attempt(30_000_000, False, QUICK),
+    Attempt(30_000_000, True, {"random_seed": 7}),
+    Attempt(60_000_000, True, {"random_seed": 3, **QUICK}),
+    Attempt(400_000_000, False, None),
 )
-WARM = 400
-"""Milliseconds for a question to a solver that has seen the assumptions and other questions before."""
+WARM = 3_000_000
+"""The work for a question to a solver that has seen the assumptions and other questions before."""
 
 
 def of_attempt(attempt: Attempt) -> Any:
-    """A solver for an attempt."""
+    """A solver for an attempt. Work, unlike time, is the same on every machine: so is the answer."""
     if attempt.parameters is None:
         functions = z3.With("ackermannize_bv", div0_ackermann_limit=10_000_000)
         before = ("simplify", "propagate-values", "solve-eqs")
         made = z3.Then(*before, functions, *before, "bit-blast", "simplify", "sat").solver()
-        made.set("timeout", attempt.milliseconds)
+        made.set("rlimit", attempt.work)
         return made
     made = z3.SimpleSolver()
-    made.set(timeout=attempt.milliseconds, **attempt.parameters)
+    made.set(rlimit=attempt.work, **attempt.parameters)
     return made
 
 
@@ -148,7 +151,7 @@ class Asked:
     def __init__(self, given: Sequence[Any]) -> None:
         self.given = conjuncts(given)
         self._warm = z3.SimpleSolver()
-        self._warm.set(timeout=WARM, **QUICK)
+        self._warm.set(rlimit=WARM, **QUICK)
         self._warm.add(*self.given)
 
     def learn(self, fact: Any) -> None:

@@ -115,9 +115,13 @@ def interfaces_mapped(design: MemoryDesign, state: MemoryState) -> Any:
         return implies(mapped, every(is_device_only(page, descriptor), *ready))
 
     for core in state.cores:
+        alone = knows(design, core, Fact.FRAMED)
+        found.append(implies(alone, state.pages.get(state.gicv).use == Use.GICV))
         for number, vm in enumerate(state.vms):
             runs = either(core.at == GUEST, in_routine(core, "run", "fault"), knows(design, core, Fact.PRESENTED))
             found.append(implies(every(on(core, number), runs), vm.ready == 1))
+            to_come = every(in_routine(core, "interface"), negate(knows(design, core, Fact.PRESENTED)))
+            found.append(implies(every(on(core, number), to_come), vm.ready == 0))
     return every(everywhere(state.memory, device), *found)
 
 
