@@ -14,10 +14,13 @@ from attrs import frozen
 
 from spec.records import quick
 from spec.sparse import Of, Sparse
-from spec.words import U1, U3, U8, U32, Width
+from spec.words import U1, U3, U6, U8, U32, Width
 
 U10 = Annotated[int, Width(10)]
 """An interrupt's number, the INTID: 0-15 SGIs, 16-31 PPIs, 32-1019 SPIs, the rest special."""
+
+SPURIOUS, OTHER_GROUP = 1023, 1022
+"""What an acknowledge gives where there is nothing to take, and where the other group's register would take it."""
 
 
 @quick
@@ -48,9 +51,28 @@ class CpuInterface:
     abpr: U3
     """The binary point of Group 1: GICC_ABPR, and GICC_BPR of Non-secure accesses."""
     apr: U32
-    """GICC_APR0: bit n is set while an interrupt with preemption level n is active."""
+    """GICC_APR0: bit n is set while a Group 0 interrupt with preemption level n is active."""
     nsapr: U32
-    """GICC_NSAPR0: the levels of `apr` that Group 1 interrupts hold."""
+    """GICC_NSAPR0: the same of Group 1."""
+
+
+@quick
+@frozen
+class Choices:
+    """What the architecture leaves to the implementation, or to chance, in one access to a CPU interface."""
+
+    tie: U6 = 0
+    """The list register that wins among pending ones of the same priority; where it is none of them, the first does."""
+    hides: U1 = 0
+    """1 where the highest priority of a disabled group hides the interrupts of the other one."""
+    masks: U1 = 1
+    """1 where the highest pending interrupt is not shown if the priority mask holds it back."""
+    mismatch: U1 = 0
+    """1 where an end of interrupt that does not fit what is active is obeyed, 0 where it is ignored."""
+    deactivates: U1 = 0
+    """1 where a deactivation apart from the priority drop is obeyed though it is not enabled, 0 where it is ignored."""
+    lanes: U1 = 0
+    """1 where an access narrower than its register reads or writes these bytes of it, 0 where it reads as zero."""
 
 
 @quick
@@ -59,6 +81,7 @@ class Irq:
     """What the distributor keeps of one interrupt, and for SGIs and PPIs of one processor."""
 
     enabled: U1
+    """Unused for SGIs, which always are."""
     group: U1
     latch: U1
     """1 where an edge, or a write to GICD_ISPENDR, made it pending and nothing took that back; unused for SGIs."""
