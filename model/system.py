@@ -21,6 +21,7 @@ from model.lowvisor import moves
 from model.lowvisor.moves import TranslateFaultAddress
 from model.memory.system import MemoryAction, memory_guard, memory_step
 from model.state import Physical, Standing, State, Thread, Vcpu, Where, context
+from model.vgic.system import VgicAction, vgic_guard, vgic_step
 from spec import exceptions, interrupts
 from spec.citations import arm, gic, linux, paper, rule
 from spec.execute import execute
@@ -156,6 +157,8 @@ def guard(design: Design, state: State, action: Action) -> bool:
     """Whether the action is possible now; may be a formula."""
     if isinstance(action, MemoryAction):
         return state.memory is not None and memory_guard(design.memory, state.memory, action)
+    if isinstance(action, VgicAction):
+        return state.interrupts is not None and vgic_guard(design.vgic, state.interrupts, action)
     physical = state.processors[action.cpu]
     where = physical.thread.where
     match action:
@@ -225,6 +228,9 @@ def step(design: Design, state: State, action: Action) -> State:
     if isinstance(action, MemoryAction):
         assert state.memory is not None
         return put(state, "memory", memory_step(design.memory, state.memory, action, resolves(design)))
+    if isinstance(action, VgicAction):
+        assert state.interrupts is not None
+        return put(state, "interrupts", vgic_step(design.vgic, state.interrupts, action))
     physical = state.processors[action.cpu]
     match action:
         case HostRunsVcpu(_, vcpu):

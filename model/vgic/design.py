@@ -77,7 +77,7 @@ class Trait(Enum):
     ONE_PER_SGI = "an SGI has one list register, and its other sources wait"
     SOURCE_OVERWRITTEN = "another source of an SGI takes the place of the one that its list register holds"
     LEVEL_ONCE = "a level-sensitive interrupt in a list register is not made pending there again"
-    TARGET_FOLLOWED = "an interrupt is in list registers of one vCPU alone, and its next target learns when it may have it"
+    TARGET_FOLLOWED = "an interrupt is in list registers of one vCPU alone, and the next one learns when that is over"
     KICK_REQUESTS = "a kick leaves a request"
     MASK_HEEDED = "a vCPU does not wake for interrupts that its saved priority mask holds back"
     SIBLINGS_STOPPED = "a guest that stops its machine stops its other vCPUs"
@@ -150,7 +150,7 @@ class VgicDesign:
 ROUTINES = ("run", "block", "access", "inject")
 LONGEST = 56
 OUT, GUEST = 0xFE, 0xFF
-"""Program counters outside the routines: a vCPU's thread in user space or an agent with nothing to do, and the guest."""
+"""Program counters outside the routines: a thread in user space or with nothing to do, and the guest."""
 
 JUMPS: Mapping[Do, Do] = MappingProxyType(
     {

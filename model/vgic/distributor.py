@@ -9,7 +9,7 @@ access that lies in the next word, which Linux drops. No property speaks of eith
 
 from model.vgic.design import OUT, Register, Trait, VgicDesign, place
 from model.vgic.pending import is_edge, is_enabled, key_of, recomputed, summary, with_irq
-from model.vgic.state import IMPLEMENTED, PRIVATE, SGIS, Exit, VgicState, VirtualIrq, flag
+from model.vgic.state import IMPLEMENTED, PRIVATE, SGIS, Exit, Vcpu, VgicState, VirtualIrq, flag
 from model.vgic.threads import (
     advanced,
     branched,
@@ -17,12 +17,10 @@ from model.vgic.threads import (
     vcpu_of,
     vm_number,
     vm_of,
-    with_saved,
     with_vcpu,
     with_vm,
 )
 from spec.citations import gic, linux, rule
-from spec.gic import list_registers as lists
 from spec.gic.state import U10
 from spec.words import (
     U1,
@@ -39,7 +37,6 @@ from spec.words import (
     every,
     find,
     mask,
-    negate,
     put,
     put_all,
     select,
@@ -80,6 +77,12 @@ def register_at(design: VgicDesign, offset: U32) -> tuple[Register, U32] | None:
         if every(offset >= line.base, offset < line.base + line.length):
             return line.register, sub(offset, line.base, 32)
     return None
+
+
+def disables(design: VgicDesign, vcpu: Vcpu) -> bool:
+    """Whether the vCPU's access is a store to GICD_ICENABLER."""
+    found = register_at(design, vcpu.access.offset)
+    return every(vcpu.access.write == 1, found is not None and found[0] is Register.ICENABLER)
 
 
 def shifted(design: VgicDesign, register: Register, inner: U32) -> U2:
@@ -129,7 +132,7 @@ def decode(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicStat
 
 @rule(linux(VGIC, "vgic_handle_mmio"), linux(VGIC, "handle_mmio_misc"), linux(VGIC, "handle_mmio_sgi_reg"))
 def perform(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
-    """A load gets its value, GICD_CTLR and GICD_SGIR are written; a store to other registers has its interrupts left."""
+    """A load gets its value, GICD_CTLR and GICD_SGIR are written; a store to other registers is still to be done."""
     vcpu = vcpu_of(state, cpu)
     access = vcpu.access
     found = register_at(design, access.offset)

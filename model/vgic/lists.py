@@ -2,16 +2,17 @@
 
 The flush takes one interrupt at a time; which one is next is an operand of the step, and `may_visit` says which.
 
-Not modelled: priorities, which Linux 3.12 stores and leaves out of list registers, so no property speaks of the order in
-which a guest gets its interrupts; of several sources of an SGI, one that could join its list register while a lower
+Not modelled: priorities, which Linux 3.12 stores and leaves out of list registers, so no property speaks of the order
+in which a guest gets its interrupts; of several sources of an SGI, one that could join its list register while a lower
 one finds none free waits for the next flush.
 """
 
 from attrs import frozen
 
-from model.vgic.design import Register, Trait, VgicDesign
+from model.vgic.design import Trait, VgicDesign
+from model.vgic.distributor import disables
 from model.vgic.pending import Key, computed, in_flight, is_edge, is_enabled, key_of, noted, summary, with_irq
-from model.vgic.state import END, PRIVATE, SGIS, Vcpu, VgicState, flag
+from model.vgic.state import END, PRIVATE, SGIS, ListNumber, Vcpu, VgicState, flag
 from model.vgic.threads import advanced, branched, vcpu_of, vm_of, with_saved, with_vcpu, with_vm
 from spec.citations import gic, linux, rule
 from spec.gic import list_registers as lists
@@ -21,7 +22,6 @@ from spec.records import quick
 from spec.words import (
     U1,
     U3,
-    U7,
     U8,
     U32,
     U64,
@@ -34,6 +34,7 @@ from spec.words import (
     implies,
     insert,
     inv,
+    mask,
     negate,
     put,
     put_all,
@@ -137,7 +138,7 @@ class Queued:
     """What came of an attempt to put an interrupt into a list register."""
 
     vcpu: Vcpu
-    place: U7
+    place: ListNumber
     """The list register that holds the interrupt, plus 1; 0 for none."""
     done: bool
     waits: bool
@@ -145,7 +146,7 @@ class Queued:
 
 
 @rule(linux(VGIC, "vgic_queue_irq"), gic("5.3.8"))
-def queue(design: VgicDesign, vcpu: Vcpu, place: U7, irq: U10, source: U3, at_end: U1) -> Queued:
+def queue(design: VgicDesign, vcpu: Vcpu, place: ListNumber, irq: U10, source: U3, at_end: U1) -> Queued:
     """The interrupt joins the list register that holds it already, or gets the lowest free one.
 
     `place` is that list register plus 1, 0 for none; `at_end` asks for a maintenance interrupt at its end.
@@ -188,7 +189,8 @@ def flush_end(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicS
     hcr = choose(over, vcpu.saved.hcr | (1 << UIE), clear(vcpu.saved.hcr, 1 << UIE))
     oracle = choose(over, vm.oracle, clear(vm.oracle, flag(vcpu.number)))
     state = with_vm(state, cpu, put(vm, "oracle", oracle))
-    return advanced(with_saved(state, cpu, put(vcpu.saved, "hcr", hcr)), cpu)
+    saved = put(vcpu.saved, "hcr", hcr)
+    return advanced(with_vcpu(state, cpu, put_all(vcpu, ("saved", "cursor", "overflow"), (saved, 0, 0))), cpu)
 
 
 @rule(linux(VGIC_NEW, "vgic_prune_ap_list", "4.7"), linux(VGIC_NEW, "vgic_target_oracle", "4.7"))
@@ -359,9 +361,10 @@ def sync_free(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicS
 def sync_pending(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
     """A vCPU with an interrupt in a list register, or one that is pending again, may have something to flush."""
     vcpu = vcpu_of(state, cpu)
-    every_one = sub(flag(len(vcpu.saved.lrs)), 1, 64)
+    every_one = mask(len(vcpu.saved.lrs))
     occupied = negate(vcpu.saved.elrsr & every_one == every_one)
     state = noted(state, cpu, choose(either(vcpu.noted > 0, occupied), flag(vcpu.number), 0))
+    saved = vcpu.saved
     if Trait.STATUS_MIRRORED in design.traits:
-        state = with_saved(state, cpu, put_all(vcpu.saved, ("eisr", "misr"), (0, 0)))
-    return advanced(state, cpu)
+        saved = put_all(saved, ("eisr", "misr"), (0, 0))
+    return advanced(with_vcpu(state, cpu, put_all(vcpu, ("saved", "noted"), (saved, 0))), cpu)

@@ -59,7 +59,7 @@ def summary(design: VgicDesign, state: VgicState, key: Key) -> U8:
 
 
 def with_irq(design: VgicDesign, state: VgicState, key: Key, record: VirtualIrq, wanted: U8) -> VgicState:
-    """The state with one interrupt replaced and its summary as wanted; or as computed, where the design sees to that."""
+    """The state with one interrupt replaced and its summary as wanted, or exact where the design sees to that."""
     irqs = state.irqs.set(key, record)
     if Trait.SUMMARY_EXACT in design.traits:
         return put(state, "irqs", irqs)

@@ -28,6 +28,10 @@ IMPLEMENTED = 256
 """VGIC_NR_IRQS: the numbers that the highvisor has room for."""
 
 
+ListNumber = Annotated[int, Width(7)]
+"""A list register of up to 64, plus 1; 0 for none."""
+
+
 @quick
 @frozen
 class VirtualIrq:
@@ -191,7 +195,7 @@ class Core:
     busy: U1
     """1 while a vCPU's thread runs here; else the host does something else."""
     vcpu: U8
-    """Which, or which was the last."""
+    """Which; 0 where none does."""
     masked: U1
     """1 while interrupts are masked for the host."""
     ipi: U1

@@ -113,11 +113,12 @@ def unlock(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicStat
 def kick(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
     """Where the section before calls for it, every vCPU of the VM is kicked that may have something to flush."""
     vm = vm_of(state, cpu)
-    wanted = (agent_of(state, cpu) if is_agent(state, cpu) else vcpu_of(state, cpu)).updated == 1
+    if (agent_of(state, cpu) if is_agent(state, cpu) else vcpu_of(state, cpu)).updated == 0:
+        return advanced(state, cpu)
     for position, vcpu in enumerate(state.vcpus):
-        found = every(wanted, vcpu.vm == vm_number(state, cpu), vm.oracle & flag(vcpu.number) > 0)
+        found = every(vcpu.vm == vm_number(state, cpu), vm.oracle & flag(vcpu.number) > 0)
         state = kicked(design, state, cpu, position, found)
-    return advanced(state, cpu)
+    return advanced(thread_put(state, cpu, ("updated",), (0,)), cpu)
 
 
 @rule(linux(MAIN, "kvm_vcpu_kick"), linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_should_kick"))
@@ -174,8 +175,8 @@ def sleep(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState
     """The thread sleeps, unless somebody has woken it since it stood on the queue; then it looks again."""
     vcpu = vcpu_of(state, cpu)
     sleeps = vcpu.wait == Wait.QUEUED
-    state = given_up(state, cpu, sleeps)
-    return with_start(state, cpu, put(vcpu, "wait", choose(sleeps, Wait.ASLEEP, vcpu.wait)), "block")
+    state = with_start(state, cpu, put(vcpu, "wait", choose(sleeps, Wait.ASLEEP, vcpu.wait)), "block")
+    return given_up(state, cpu, sleeps)
 
 
 @rule(linux(MAIN, "kvm_vcpu_block"))
@@ -197,7 +198,8 @@ def await_power(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> Vgi
 def given_up(state: VgicState, cpu: int, condition: bool) -> VgicState:
     """The state in which the thread has given its processor away, where the condition holds."""
     core = state.cores[cpu]
-    return with_core(state, cpu, put(core, "busy", choose(condition, 0, core.busy)))
+    values = (choose(condition, 0, core.busy), choose(condition, 0, core.vcpu))
+    return with_core(state, cpu, put_all(core, ("busy", "vcpu"), values))
 
 
 def with_start(state: VgicState, cpu: int, vcpu: Vcpu, routine: str) -> VgicState:
