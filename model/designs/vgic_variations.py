@@ -77,10 +77,14 @@ def request(vgic: VgicDesign) -> VgicDesign:
     return heeding((Trait.KICK_REQUESTS,), evolve(vgic, run=steps))
 
 
-def recheck_power(vgic: VgicDesign) -> VgicDesign:
-    """Whether the vCPU was powered off in the meantime is looked at once it is in guest mode."""
+def stop_siblings(vgic: VgicDesign) -> VgicDesign:
+    """A guest that stops its machine stops all its vCPUs, and each looks for that once it is in guest mode.
+
+    No repair: in Linux 3.12 a vCPU powers off itself alone.
+    """
     check = step("run: check power", Do.CHECK_POWER, "kvm_arch_vcpu_ioctl_run", NEW_ARM, "4.4")
-    return evolve(vgic, run=behind(vgic.run, "run: in guest mode", check))
+    steps = behind(vgic.run, "run: in guest mode", check)
+    return heeding((Trait.SIBLINGS_STOPPED,), evolve(vgic, run=steps))
 
 
 def pend_sgis(vgic: VgicDesign) -> VgicDesign:

@@ -6,7 +6,7 @@ from model.vgic.state import IMPLEMENTED, PRIVATE, SGIS, VgicState, VirtualIrq
 from model.vgic.threads import advanced, agent_of, with_agent
 from spec.citations import gic, linux, rule
 from spec.gic.state import U10
-from spec.words import U1, U16, bits, choose, either, every, negate, put, put_all
+from spec.words import U1, U3, U4, U16, bits, choose, either, every, negate, put, put_all
 
 VGIC = "virt/kvm/arm/vgic.c"
 LAST_LINE = 127
@@ -14,9 +14,10 @@ LAST_LINE = 127
 
 
 @rule(linux("arch/arm/kvm/arm.c", "kvm_vm_ioctl_irq_line"))
-def line_refused(design: VgicDesign, irq: U16) -> bool:
-    """Whether KVM_IRQ_LINE refuses a number: an SGI's, or one beyond the last."""
-    return every(Trait.LINE_BOUNDED in design.traits, either(irq < SGIS, irq > LAST_LINE))
+def line_refused(design: VgicDesign, vcpu: U3, count: U4, irq: U16) -> bool:
+    """Whether KVM_IRQ_LINE refuses a number: an SGI's, one beyond the last, or a private one of a vCPU that is none."""
+    bounded = every(Trait.LINE_BOUNDED in design.traits, irq > LAST_LINE)
+    return either(irq < SGIS, bounded, every(irq < PRIVATE, vcpu >= count))
 
 
 @rule(linux(VGIC, "kvm_vgic_inject_irq"), linux(VGIC, "vgic_update_irq_pending"))
@@ -26,15 +27,15 @@ def inject(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicStat
     A number beyond the distributor's arrays, or a target that is no vCPU, ends in memory of somebody else.
     """
     agent = agent_of(state, cpu)
-    if line_refused(design, agent.irq):
+    vm = state.vms[agent.vm]
+    if line_refused(design, agent.vcpu, vm.count, agent.irq):
         return advanced(state, cpu)
     if agent.irq >= IMPLEMENTED:
         return advanced(put(state, "crashed", 1), cpu)
     number = bits(agent.irq, 9, 0)
     key = key_of(agent.vm, agent.vcpu, number)
     record = state.irqs.get(key)
-    vm = state.vms[agent.vm]
-    if either(agent.vcpu >= vm.count, every(number >= PRIVATE, record.target >= vm.count)):
+    if every(number >= PRIVATE, record.target >= vm.count):
         return advanced(put(state, "crashed", 1), cpu)
     changed = lined(design, number, record, agent.level)
     accepted = injected(design, number, record, agent.level)

@@ -13,7 +13,7 @@ from spec.words import U1, U3, U8, choose, either, every, negate, put, put_all
 
 VGIC = "virt/kvm/arm/vgic.c"
 
-Key = tuple[int, int, int]
+Key = tuple[U8, U3, U10]
 """VM, bank and number of an interrupt."""
 
 

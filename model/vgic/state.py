@@ -183,7 +183,7 @@ class Vm:
     """Who holds the spinlock: 0 nobody, else the number of the processor or agent plus 1."""
     oracle: U8
     """irq_pending_on_cpu: bit n where vCPU n may have something to flush."""
-    count: U4
+    count: Annotated[int, Width(4, 9)]
     """How many vCPUs the VM has."""
 
 
@@ -212,7 +212,7 @@ class Agent:
 
     at: U8
     vm: U8
-    vcpu: U8
+    vcpu: U3
     """The vCPU of the VM to which a private interrupt belongs."""
     irq: U16
     level: U1

@@ -16,7 +16,7 @@ from spec.citations import gic, linux, paper, rule
 from spec.gic.state import U10, Choices
 from spec.gic.virtual_cpu_interface import virtual_signals
 from spec.gic.virtual_interface import maintenance
-from spec.words import U1, U8, U16, choose, either, every, member, negate, put, put_all, replaced
+from spec.words import U1, U3, U16, choose, either, every, member, negate, put, put_all, replaced
 
 
 @frozen
@@ -104,7 +104,7 @@ class LineChanges(VgicAction):
     """An agent begins to tell the distributor of a VM that a line has a level; `vcpu` matters for a private one."""
 
     vm: int
-    vcpu: U8
+    vcpu: U3
     irq: U16
     level: U1
 
