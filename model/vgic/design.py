@@ -205,6 +205,49 @@ def jump_target(design: VgicDesign, at: U8) -> U8:
     return place(routine, next((n for n in behind if steps[n].do is wanted), len(steps)))
 
 
+OWN = frozenset(
+    {
+        Do.LOAD_HCR,
+        Do.LOAD_VMCR,
+        Do.LOAD_APR,
+        Do.LOAD_LRS,
+        Do.ENTER,
+        Do.SAVE_HCR,
+        Do.SAVE_VMCR,
+        Do.SAVE_MISR,
+        Do.SAVE_EISR,
+        Do.SAVE_ELRSR,
+        Do.SAVE_APR,
+        Do.STOP,
+        Do.SAVE_LRS,
+        Do.UNMASK_IRQS,
+        Do.FINISH_WAIT,
+        Do.DECODE,
+    }
+)
+"""Steps that touch only what nobody else does: the processor's GICH, and what the thread keeps for itself."""
+LOCKED = frozenset(
+    {
+        Do.PRUNE,
+        Do.CHECK_PENDING,
+        Do.FLUSH_ONE,
+        Do.FLUSH_END,
+        Do.UNLOCK,
+        Do.SYNC_SAMPLE,
+        Do.SYNC_ENDED,
+        Do.SYNC_UNDERFLOW,
+        Do.SYNC_FREE,
+        Do.SYNC_PENDING,
+        Do.PERFORM,
+        Do.WRITE_ONE,
+        Do.RETIRE,
+        Do.UPDATE,
+        Do.INJECT,
+    }
+)
+"""Steps that touch besides only what the distributor's lock protects, and bits that others read without it."""
+
+
 @cache
 def locked(design: VgicDesign) -> frozenset[int]:
     """The program counters between LOCK and UNLOCK, where only the holder of the lock can be."""
@@ -215,4 +258,21 @@ def locked(design: VgicDesign) -> frozenset[int]:
             if inside:
                 found.add(place(routine, index))
             inside = step.do is Do.LOCK or (inside and step.do is not Do.UNLOCK)
+    return frozenset(found)
+
+
+@cache
+def inner(design: VgicDesign) -> frozenset[int]:
+    """The program counters of steps that commute with whatever else happens: at a coarser grain they belong to the
+    step before.
+
+    What others read of a locked section without the lock is `irq_pending_on_cpu`, in which the section sets and clears
+    bits: a reader that comes between sees what it could have seen before the section or behind it.
+    """
+    found = set[int]()
+    for routine in ROUTINES:
+        for index, step in enumerate(design.steps(routine)):
+            at = place(routine, index)
+            if step.do in OWN or (step.do in LOCKED and at in locked(design)):
+                found.add(at)
     return frozenset(found)

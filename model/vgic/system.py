@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from model.action import Action
 from model.vgic import distributor, injection, lists, run, threads
-from model.vgic.design import GUEST, OUT, ROUTINES, Do, Trait, VgicDesign, after, place, step_at
+from model.vgic.design import GUEST, OUT, ROUTINES, Do, Trait, VgicDesign, after, inner, place, step_at
 from model.vgic.guest import GuestUse, guest_step
 from model.vgic.state import END, NO_ACCESS, PRIVATE, Access, Agent, Exit, VgicState, Wait
 from model.vgic.threads import Step, agent_of, at_of, is_agent, vcpu_of, with_agent, with_core, with_vcpu
@@ -324,6 +324,39 @@ def finished(state: VgicState, cpu: int) -> VgicState:
 def ends(design: VgicDesign) -> tuple[int, ...]:
     """The program counters behind the last step of each routine."""
     return tuple(place(name, len(design.steps(name))) for name in ROUTINES)
+
+
+def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: frozenset[Do] = frozenset()) -> bool:
+    """Whether in a concrete state the thread's next step commutes with whatever else happens.
+
+    `quiet` are steps that look only for what never happens in the runs at hand, such as signals.
+    """
+    step = step_at(design, at_of(state, cpu))
+    if step is None or is_agent(state, cpu):
+        return step is not None and inner_here(design, state, cpu, step.do)
+    vcpu = vcpu_of(state, cpu)
+    match step.do:
+        case Do.AWAIT_POWER:
+            return bool(vcpu.pause == 0 and Trait.SIBLINGS_STOPPED not in design.traits)
+        case Do.HANDLE_EXIT:
+            return bool(vcpu.exit < Exit.POWER_ON)
+    return step.do in quiet or inner_here(design, state, cpu, step.do)
+
+
+def inner_here(design: VgicDesign, state: VgicState, cpu: int, do: Do) -> bool:
+    """Whether the step commutes because of where it stands, or kicks nobody."""
+    thread = agent_of(state, cpu) if is_agent(state, cpu) else vcpu_of(state, cpu)
+    return thread.at in inner(design) or (do is Do.KICK and thread.updated == 0)
+
+
+def merged_step(
+    design: VgicDesign, state: VgicState, action: VgicAction, quiet: frozenset[Do] = frozenset()
+) -> VgicState:
+    """The concrete state after an action and the steps behind it that commute with whatever else happens."""
+    state, cpu = vgic_step(design, state, action), action.cpu
+    while (is_agent(state, cpu) or state.cores[cpu].busy == 1) and commutes(design, state, cpu, quiet):
+        state = thread_steps(design, state, cpu, next_irq(design, state, cpu))
+    return state
 
 
 def next_irq(design: VgicDesign, state: VgicState, cpu: int) -> U10:
