@@ -79,7 +79,6 @@ class Trait(Enum):
     LEVEL_ONCE = "a level-sensitive interrupt in a list register is not made pending there again"
     TARGET_FOLLOWED = "an interrupt is in list registers of one vCPU alone, and the next one learns when that is over"
     KICK_REQUESTS = "a kick leaves a request"
-    MASK_HEEDED = "a vCPU does not wake for interrupts that its saved priority mask holds back"
     SIBLINGS_STOPPED = "a guest that stops its machine stops its other vCPUs"
 
 

@@ -342,7 +342,10 @@ def sync_underflow(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> 
 
 @rule(linux(VGIC, "__kvm_vgic_sync_hwstate"))
 def sync_free(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
-    """Each list register that the saved status calls empty is free, and its interrupt has none any more."""
+    """Each list register that the saved status calls empty is free, and its interrupt has none any more.
+
+    Another vCPU that is its target now may have waited for that.
+    """
     vcpu = vcpu_of(state, cpu)
     if vcpu.used == 0:
         return advanced(state, cpu)
@@ -353,7 +356,7 @@ def sync_free(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicS
         if Trait.TARGET_FOLLOWED in design.traits:
             key = key_of(vcpu.vm, vcpu.number, number)
             pending = computed(design, vm_of(state, cpu).enabled, key, state.irqs.get(key))
-            state = told(state, cpu, choose(freed, pending, 0))
+            state = told(state, cpu, choose(freed, clear(pending, flag(vcpu.number)), 0))
     return advanced(with_vcpu(state, cpu, put(vcpu_of(state, cpu), "used", clear(vcpu.used, free))), cpu)
 
 

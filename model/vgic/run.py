@@ -183,11 +183,11 @@ def handle_exit(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> Vgi
     values = (choose(leaves, OUT, at), Exit.NONE, choose(leaves, 0, vcpu.signal), choose(off, 1, vcpu.pause))
     state = with_vcpu(state, cpu, put_all(vcpu, ("at", "exit", "signal", "pause"), values))
     if vcpu.exit >= Exit.POWER_ON:
-        return others_called(design, state, cpu, vcpu)
+        return others_called(state, cpu, vcpu)
     return given_up(state, cpu, leaves)
 
 
-def others_called(design: VgicDesign, state: VgicState, cpu: int, caller: Vcpu) -> VgicState:
+def others_called(state: VgicState, cpu: int, caller: Vcpu) -> VgicState:
     """The state in which a PSCI call has powered another vCPU on, or stopped all others."""
     number = state.cores[cpu].vcpu
     for position, other in enumerate(state.vcpus):
@@ -195,7 +195,7 @@ def others_called(design: VgicDesign, state: VgicState, cpu: int, caller: Vcpu) 
         on = every(caller.exit == Exit.POWER_ON, sibling, other.number == caller.access.value)
         state = powered_on(state, position, on)
         stops = every(caller.exit == Exit.STOP, sibling, negate(number == position))
-        state = stopped(design, state, cpu, position, stops)
+        state = stopped(state, cpu, position, stops)
     return state
 
 
@@ -209,8 +209,8 @@ def powered_on(state: VgicState, number: int, condition: bool) -> VgicState:
 
 
 @rule(linux(PSCI, "kvm_prepare_system_event", "3.19"))
-def stopped(design: VgicDesign, state: VgicState, cpu: int, number: int, condition: bool) -> VgicState:
+def stopped(state: VgicState, cpu: int, number: int, condition: bool) -> VgicState:
     """A vCPU is powered off for the sake of another one, and kicked, where the condition holds."""
     vcpu = state.vcpus[number]
     off = put(vcpu, "pause", choose(condition, 1, vcpu.pause))
-    return kicked(design, put(state, "vcpus", replaced(state.vcpus, number, off)), cpu, number, condition)
+    return kicked(put(state, "vcpus", replaced(state.vcpus, number, off)), cpu, number, condition)

@@ -117,21 +117,29 @@ def kick(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
         return advanced(state, cpu)
     for position, vcpu in enumerate(state.vcpus):
         found = every(vcpu.vm == vm_number(state, cpu), vm.oracle & flag(vcpu.number) > 0)
-        state = kicked(design, state, cpu, position, found)
+        asked = every(found, Trait.KICK_REQUESTS in design.traits)
+        state = kicked(requested(state, position, asked), cpu, position, found)
     return advanced(thread_put(state, cpu, ("updated",), (0,)), cpu)
 
 
+@rule(linux("include/linux/kvm_host.h", "kvm_make_request", "4.13"))
+def requested(state: VgicState, number: int, condition: bool) -> VgicState:
+    """A vCPU has a request to look for interrupts, where the condition holds."""
+    vcpu = state.vcpus[number]
+    asked = put(vcpu, "requests", choose(condition, 1, vcpu.requests))
+    return put(state, "vcpus", replaced(state.vcpus, number, asked))
+
+
 @rule(linux(MAIN, "kvm_vcpu_kick"), linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_should_kick"))
-def kicked(design: VgicDesign, state: VgicState, cpu: int, number: int, condition: bool) -> VgicState:
-    """The vCPU wakes where it waits; where it is in a guest elsewhere and nobody has kicked it yet, its processor gets
-    a reschedule interrupt."""
+def kicked(state: VgicState, cpu: int, number: int, condition: bool) -> VgicState:
+    """A vCPU is woken where it waits; where it is in the guest elsewhere, and nobody has kicked it yet, its processor
+    gets a reschedule interrupt."""
     vcpu = state.vcpus[number]
     hit = every(condition, vcpu.mode == Mode.IN_GUEST_MODE, vcpu.cpu != cpu)
-    requests = choose(every(condition, Trait.KICK_REQUESTS in design.traits), 1, vcpu.requests)
     wait = choose(condition, Wait.NOT, vcpu.wait)
     mode = choose(hit, Mode.EXITING_GUEST_MODE, vcpu.mode)
     state = interrupted(state, vcpu.cpu, hit)
-    changed = put_all(vcpu, ("requests", "wait", "mode"), (requests, wait, mode))
+    changed = put_all(vcpu, ("wait", "mode"), (wait, mode))
     return put(state, "vcpus", replaced(state.vcpus, number, changed))
 
 
@@ -165,8 +173,6 @@ def check_runnable(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> 
     """Where something may be to flush, or a signal is pending, the thread does not sleep."""
     vcpu = vcpu_of(state, cpu)
     pending = vm_of(state, cpu).oracle & flag(vcpu.number) > 0
-    if Trait.MASK_HEEDED in design.traits:
-        pending = every(pending, vcpu.saved.vmcr >> 27 > 0)
     return branched(design, state, cpu, either(pending, vcpu.signal == 1))
 
 
