@@ -176,13 +176,19 @@ def routine_at(at: U8) -> tuple[str, int] | None:
     return ROUTINES[at // LONGEST], at % LONGEST
 
 
+@cache
+def program(design: VgicDesign) -> tuple[VgicStep | None, ...]:
+    """The step at each program counter."""
+    found: list[VgicStep | None] = [None] * (GUEST + 1)
+    for routine in ROUTINES:
+        start = place(routine)
+        found[start : start + len(design.steps(routine))] = design.steps(routine)
+    return tuple(found)
+
+
 def step_at(design: VgicDesign, at: U8) -> VgicStep | None:
     """The step at a concrete program counter; None outside the routines and behind a routine's last step."""
-    found = routine_at(at)
-    if found is None:
-        return None
-    steps = design.steps(found[0])
-    return steps[found[1]] if found[1] < len(steps) else None
+    return program(design)[at]
 
 
 @cache

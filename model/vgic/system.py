@@ -331,22 +331,19 @@ def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: frozenset[Do
 
     `quiet` are steps that look only for what never happens in the runs at hand, such as signals.
     """
-    step = step_at(design, at_of(state, cpu))
-    if step is None or is_agent(state, cpu):
-        return step is not None and inner_here(design, state, cpu, step.do)
-    vcpu = vcpu_of(state, cpu)
+    at = at_of(state, cpu)
+    step = step_at(design, at)
+    if at in inner(design) or step is None:
+        return step is not None
     match step.do:
+        case Do.KICK:
+            thread = agent_of(state, cpu) if is_agent(state, cpu) else vcpu_of(state, cpu)
+            return bool(thread.updated == 0)
         case Do.AWAIT_POWER:
-            return bool(vcpu.pause == 0 and Trait.SIBLINGS_STOPPED not in design.traits)
+            return bool(vcpu_of(state, cpu).pause == 0 and Trait.SIBLINGS_STOPPED not in design.traits)
         case Do.HANDLE_EXIT:
-            return bool(vcpu.exit < Exit.POWER_ON)
-    return step.do in quiet or inner_here(design, state, cpu, step.do)
-
-
-def inner_here(design: VgicDesign, state: VgicState, cpu: int, do: Do) -> bool:
-    """Whether the step commutes because of where it stands, or kicks nobody."""
-    thread = agent_of(state, cpu) if is_agent(state, cpu) else vcpu_of(state, cpu)
-    return thread.at in inner(design) or (do is Do.KICK and thread.updated == 0)
+            return bool(vcpu_of(state, cpu).exit < Exit.POWER_ON)
+    return step.do in quiet
 
 
 def merged_step(
