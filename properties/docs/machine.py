@@ -1,4 +1,4 @@
-"""The register tables and the catalogue of coprocessor registers."""
+"""The register tables, the catalogue of coprocessor registers, and the register maps of the interrupt controller."""
 
 from collections.abc import Iterable
 
@@ -7,6 +7,7 @@ from properties.docs import source
 from properties.docs.modules import cited
 from spec.coprocessor.decode import ALLOCATED, ROWS, UNALLOCATED
 from spec.coprocessor.row import Form, Row, Trap
+from spec.gic import registers as gic
 from spec.processor import Processor
 from spec.registers import REGISTERS, declared
 from spec.words import Width
@@ -117,3 +118,25 @@ def trap(control: Trap) -> str:
     """A trap control with the direction, where only one traps, and the value that traps, where that is 0."""
     direction = "" if control.reads and control.writes else " (reads)" if control.reads else " (writes)"
     return md.code(control.id) + (" = 0" if control.when == 0 else "") + direction
+
+
+def interrupt_controller() -> str:
+    """The register maps of the interrupt controller."""
+    maps = (("GICD", gic.GICD), ("GICC", gic.GICC), ("GICH", gic.GICH), ("GICV", gic.GICV))
+    meanings = {member.name: member.doc for member in source.tables(gic)}
+    headings = ("Offset", "Register", "Access", "Words", "Single bytes", "Source")
+    parts = ["# The registers of the interrupt controller", md.text(source.doc(gic))]
+    for title, registers_of in maps:
+        rows = (
+            (
+                md.code(f"{register.offset:#05x}"),
+                md.code(register.name),
+                md.code(register.access),
+                str(register.words),
+                "yes" if register.bytewise else "",
+                md.cell(cited((register.source,))),
+            )
+            for register in registers_of
+        )
+        parts += [md.heading(2, title), md.text(meanings[title]), md.table(headings, rows)]
+    return md.page(*parts)

@@ -31,6 +31,7 @@ def pages(measured: Measured) -> Mapping[str, str]:
     made = {
         "registers.md": machine.registers(),
         "coprocessor.md": machine.coprocessor(),
+        "interrupt-controller.md": machine.interrupt_controller(),
         "world-switch.md": hypervisor.world_switch(),
         "highvisor.md": hypervisor.highvisor(),
         "memory.md": memory.page(),

@@ -16,7 +16,7 @@ from spec.gic.priorities import (
     from_nonsecure,
     nonsecure_view,
 )
-from spec.gic.registers import GICC_IIDR, at_least, lanes, reaches, read_lanes, stored, written_lanes
+from spec.gic.registers import AT, GICC_IIDR, at_least, lanes, reaches, read_lanes, stored, written_lanes
 from spec.gic.state import SPURIOUS, U10, Choices, CpuInterface, Distributor
 from spec.words import U1, U3, U16, U32, bit, bits, choose, either, every, find, insert, negate, put
 
@@ -50,16 +50,21 @@ def read_word(interface: CpuInterface, at: U16, ns: U1) -> U32:
     """A word of GICC that does not depend on the distributor."""
     if ns == 1:
         own = (
-            (0x00, nonsecure_ctlr(interface.ctlr)),
-            (0x04, nonsecure_view(interface.pmr)),
-            (0x08, nonsecure_bpr(interface)),
-            (0xD0, interface.nsapr >> 16),
+            (AT["GICC_CTLR"], nonsecure_ctlr(interface.ctlr)),
+            (AT["GICC_PMR"], nonsecure_view(interface.pmr)),
+            (AT["GICC_BPR"], nonsecure_bpr(interface)),
+            (AT["GICC_APR0"], interface.nsapr >> 16),
         )
     else:
-        own = ((0x00, interface.ctlr), (0x04, interface.pmr), (0x08, interface.bpr), (0xD0, interface.apr))
-    secure = ((0x1C, interface.abpr), (0xE0, interface.nsapr))
+        own = (
+            (AT["GICC_CTLR"], interface.ctlr),
+            (AT["GICC_PMR"], interface.pmr),
+            (AT["GICC_BPR"], interface.bpr),
+            (AT["GICC_APR0"], interface.apr),
+        )
+    secure = ((AT["GICC_ABPR"], interface.abpr), (AT["GICC_NSAPR0"], interface.nsapr))
     hidden = find(secure, at, 0) if ns == 0 else 0
-    both = ((0x14, gicc.running_priority(interface, ns)), (0xFC, GICC_IIDR))
+    both = ((AT["GICC_RPR"], gicc.running_priority(interface, ns)), (AT["GICC_IIDR"], GICC_IIDR))
     return find((*own, *both), at, hidden)
 
 
@@ -80,13 +85,13 @@ def gicc_read(
     `number` is the highest interrupt, 1023 for none, and `source` one that an SGI is pending from.
     """
     at, reached = offset >> 2 << 2, reaches(offset, size, False, choices)
-    alias = choose(at >= 0x20, 1, 0)
+    alias = choose(at >= AT["GICC_AIAR"], 1, 0)
     open_to = either(ns == 0, alias == 0)
-    acknowledging = every(reached, either(at == 0x0C, at == 0x20), open_to)
+    acknowledging = every(reached, either(at == AT["GICC_IAR"], at == AT["GICC_AIAR"]), open_to)
     offered = choose(acknowledging, number, SPURIOUS)
     after, left, taken = gicc.acknowledge(distributor, interface, cpu, offered, source, ns, alias)
     highest = gicc.highest_pending(distributor, interface, cpu, number, source, ns, alias, choices)
-    shown = every(either(at == 0x18, at == 0x28), open_to)
+    shown = every(either(at == AT["GICC_HPPIR"], at == AT["GICC_AHPPIR"]), open_to)
     word = choose(acknowledging, taken, choose(shown, highest, read_word(interface, at, ns)))
     return after, left, choose(reached, read_lanes(word, offset, size), 0)
 
@@ -103,19 +108,19 @@ def write_word(interface: CpuInterface, at: U16, new: U32, reached: U32, ns: U1)
         common = bit(interface.ctlr, gicc.CBPR) == 1
         own_levels = stored(interface.nsapr, new << 16, reached << 16, 0xFFFF0000)
         pairs = (
-            (0x00, put(interface, "ctlr", ctlr_from_nonsecure(interface.ctlr, view))),
-            (0x04, put(interface, "pmr", choose(masked, lower, interface.pmr))),
-            (0x08, put(interface, "abpr", choose(every(low, negate(common)), abpr, interface.abpr))),
-            (0xD0, put(interface, "nsapr", own_levels)),
+            (AT["GICC_CTLR"], put(interface, "ctlr", ctlr_from_nonsecure(interface.ctlr, view))),
+            (AT["GICC_PMR"], put(interface, "pmr", choose(masked, lower, interface.pmr))),
+            (AT["GICC_BPR"], put(interface, "abpr", choose(every(low, negate(common)), abpr, interface.abpr))),
+            (AT["GICC_APR0"], put(interface, "nsapr", own_levels)),
         )
         return find(pairs, at, interface)
     stores = (
-        (0x00, put(interface, "ctlr", stored(interface.ctlr, new, reached, CTLR_WRITABLE))),
-        (0x04, put(interface, "pmr", pmr)),
-        (0x08, put(interface, "bpr", choose(low, bpr, interface.bpr))),
-        (0x1C, put(interface, "abpr", choose(low, abpr, interface.abpr))),
-        (0xD0, put(interface, "apr", stored(interface.apr, new, reached, ALL))),
-        (0xE0, put(interface, "nsapr", stored(interface.nsapr, new, reached, ALL))),
+        (AT["GICC_CTLR"], put(interface, "ctlr", stored(interface.ctlr, new, reached, CTLR_WRITABLE))),
+        (AT["GICC_PMR"], put(interface, "pmr", pmr)),
+        (AT["GICC_BPR"], put(interface, "bpr", choose(low, bpr, interface.bpr))),
+        (AT["GICC_ABPR"], put(interface, "abpr", choose(low, abpr, interface.abpr))),
+        (AT["GICC_APR0"], put(interface, "apr", stored(interface.apr, new, reached, ALL))),
+        (AT["GICC_NSAPR0"], put(interface, "nsapr", stored(interface.nsapr, new, reached, ALL))),
     )
     return find(stores, at, interface)
 
@@ -134,10 +139,10 @@ def gicc_write(
     """A write of GICC: an interrupt ends, or a register is stored."""
     at, new = offset >> 2 << 2, written_lanes(value, offset, size)
     reached = choose(reaches(offset, size, False, choices), lanes(offset, size), 0)
-    alias = choose(at == 0x24, 1, 0)
-    ending = every(reached > 0, either(at == 0x10, every(at == 0x24, ns == 0)))
+    alias = choose(at == AT["GICC_AEOIR"], 1, 0)
+    ending = every(reached > 0, either(at == AT["GICC_EOIR"], every(at == AT["GICC_AEOIR"], ns == 0)))
     named = choose(ending, new, SPURIOUS)
     after, left = gicc.end_of_interrupt(distributor, interface, cpu, named, ns, alias, choices)
-    apart = choose(every(reached > 0, at == 0x1000), new, SPURIOUS)
+    apart = choose(every(reached > 0, at == AT["GICC_DIR"]), new, SPURIOUS)
     after = gicc.deactivation(after, interface, cpu, apart, ns, choices)
     return after, choose(ending, left, write_word(interface, at, new, reached, ns))

@@ -23,7 +23,7 @@ from spec.gic.distributor import (
 )
 from spec.gic.list_registers import PPIS_END, SGIS
 from spec.gic.priorities import WRITABLE_PRIORITY, from_nonsecure, nonsecure_priority
-from spec.gic.registers import GICD_IIDR, IDENTIFICATION, lanes, reaches, read_lanes, stored, written_lanes
+from spec.gic.registers import AT, GICD_IIDR, IDENTIFICATION, lanes, reaches, read_lanes, stored, written_lanes
 from spec.gic.state import U10, Choices, Distributor, Irq
 from spec.words import (
     U1,
@@ -62,12 +62,28 @@ def _latched(irq: Irq, number: U10, latch: U1) -> Irq:
 
 
 BIT_REGISTERS: tuple[tuple[int, ReadBit, WriteBit], ...] = (
-    (0x100, lambda irq, number: _truth(enabled(irq, number)), lambda irq, number: put(irq, "enabled", 1)),
-    (0x180, lambda irq, number: _truth(enabled(irq, number)), lambda irq, number: put(irq, "enabled", 0)),
-    (0x200, lambda irq, number: _truth(pending(irq, number)), lambda irq, number: _latched(irq, number, 1)),
-    (0x280, lambda irq, number: _truth(pending(irq, number)), lambda irq, number: _latched(irq, number, 0)),
-    (0x300, lambda irq, number: irq.active, lambda irq, number: put(irq, "active", 1)),
-    (0x380, lambda irq, number: irq.active, lambda irq, number: put(irq, "active", 0)),
+    (
+        AT["GICD_ISENABLERn"],
+        lambda irq, number: _truth(enabled(irq, number)),
+        lambda irq, number: put(irq, "enabled", 1),
+    ),
+    (
+        AT["GICD_ICENABLERn"],
+        lambda irq, number: _truth(enabled(irq, number)),
+        lambda irq, number: put(irq, "enabled", 0),
+    ),
+    (
+        AT["GICD_ISPENDRn"],
+        lambda irq, number: _truth(pending(irq, number)),
+        lambda irq, number: _latched(irq, number, 1),
+    ),
+    (
+        AT["GICD_ICPENDRn"],
+        lambda irq, number: _truth(pending(irq, number)),
+        lambda irq, number: _latched(irq, number, 0),
+    ),
+    (AT["GICD_ISACTIVERn"], lambda irq, number: irq.active, lambda irq, number: put(irq, "active", 1)),
+    (AT["GICD_ICACTIVERn"], lambda irq, number: irq.active, lambda irq, number: put(irq, "active", 0)),
 )
 """The registers with one bit for each interrupt that set or clear: the first offset, what a bit reads as, and what
 writing 1 does. Writing 0 does nothing."""
@@ -76,22 +92,24 @@ writing 1 does. Writing 0 does nothing."""
 @rule(gic("3.5.2"), gic("4.1.4"), gic("4.3.4"))
 def visible(distributor: Distributor, irq: Irq, register: U16, ns: U1) -> bool:
     """Whether an access sees an interrupt's field: a Non-secure one nothing of Group 0, and never the group."""
-    return either(every(irq.group == 1, negate(register == 0x080)), ns & bit(distributor.typer, SECURITY) == 0)
+    return either(
+        every(irq.group == 1, negate(register == AT["GICD_IGROUPRn"])), ns & bit(distributor.typer, SECURITY) == 0
+    )
 
 
 @rule(gic("4.3.4"), gic("4.3.5"), gic("4.3.7"), gic("4.3.9"))
 def read_bit(register: U16, irq: Irq, number: U10) -> U1:
     """The bit of an interrupt in the register, of those with one bit for each, that begins at an offset."""
-    others = choose(register == 0x080, irq.group, 0)
+    others = choose(register == AT["GICD_IGROUPRn"], irq.group, 0)
     return find(((at, read(irq, number)) for at, read, _ in BIT_REGISTERS), register, others)
 
 
 @rule(gic("4.3.4"), gic("4.3.5"), gic("4.3.7"), gic("4.3.9"))
 def write_bit(register: U16, irq: Irq, number: U10, value: U1) -> Irq:
     """An interrupt behind a write of its bit in that register."""
-    grouped = choose(register == 0x080, put(irq, "group", value), irq)
+    grouped = choose(register == AT["GICD_IGROUPRn"], put(irq, "group", value), irq)
     written = find(((at, write(irq, number)) for at, _, write in BIT_REGISTERS), register, irq)
-    return choose(register == 0x080, grouped, choose(value == 1, written, irq))
+    return choose(register == AT["GICD_IGROUPRn"], grouped, choose(value == 1, written, irq))
 
 
 @rule(gic("4.3.11"), gic("4.3.12"), gic("4.3.16"))
@@ -101,7 +119,7 @@ def read_byte(distributor: Distributor, register: U16, irq: Irq, number: U10, cp
     several = bits(distributor.typer, 7, 5) > 0
     targets = choose(several, choose(number < PPIS_END, select(CPU_BITS, cpu), irq.targets), 0)
     priority = choose(hidden == 1, nonsecure_priority(irq.priority), irq.priority)
-    return find(((0x400, priority), (0x800, targets)), register, irq.sources)
+    return find(((AT["GICD_IPRIORITYRn"], priority), (AT["GICD_ITARGETSRn"], targets)), register, irq.sources)
 
 
 @rule(gic("4.3.11"), gic("4.3.12"), gic("4.3.16"), gic("4.3.17"))
@@ -112,9 +130,9 @@ def write_byte(distributor: Distributor, register: U16, irq: Irq, number: U10, v
     priority = choose(hidden == 1, from_nonsecure(value), value) & WRITABLE_PRIORITY
     return find(
         (
-            (0x400, put(irq, "priority", priority)),
-            (0x800, put(irq, "targets", choose(several, value & processors(distributor), irq.targets))),
-            (0xF10, put(irq, "sources", clear(irq.sources, value))),
+            (AT["GICD_IPRIORITYRn"], put(irq, "priority", priority)),
+            (AT["GICD_ITARGETSRn"], put(irq, "targets", choose(several, value & processors(distributor), irq.targets))),
+            (AT["GICD_CPENDSGIRn"], put(irq, "sources", clear(irq.sources, value))),
         ),
         register,
         put(irq, "sources", irq.sources | (value & processors(distributor))),
@@ -154,8 +172,12 @@ def read_control(distributor: Distributor, at: U16, ns: U1) -> U32:
     """A word of GICD that has no fields of interrupts: a Non-secure read of GICD_CTLR sees EnableGrp1 in bit 0."""
     hidden = ns & bit(distributor.typer, SECURITY)
     ctlr = choose(hidden == 1, bit(distributor.ctlr, 1), distributor.ctlr & 3)
-    named = ((0xFD0 + (place << 2), value) for place, value in enumerate(IDENTIFICATION))
-    return find(chain(((0x000, ctlr), (0x004, distributor.typer), (0x008, GICD_IIDR)), named), at, 0)
+    named = ((AT["GICD identification"] + (place << 2), value) for place, value in enumerate(IDENTIFICATION))
+    return find(
+        chain(((AT["GICD_CTLR"], ctlr), (AT["GICD_TYPER"], distributor.typer), (AT["GICD_IIDR"], GICD_IIDR)), named),
+        at,
+        0,
+    )
 
 
 @rule(gic("4.3"), gic("4.1.4"))
@@ -180,12 +202,12 @@ def gicd_read(distributor: Distributor, cpu: U3, offset: U16, size: U3, ns: U1, 
 @rule(gic("4.3.1"), gic("4.3.15"))
 def write_control(distributor: Distributor, cpu: U3, at: U16, new: U32, reached: U32, ns: U1) -> Distributor:
     """A write of a word of GICD that has no fields of interrupts; `reached` are the bits that the access reaches."""
-    if at == 0xF00:
+    if at == AT["GICD_SGIR"]:
         return send_sgi(distributor, cpu, new & reached, ns)
     hidden = ns & bit(distributor.typer, SECURITY)
     seen = stored(distributor.ctlr, new << 1, reached << 1, 2)
     ctlr = choose(hidden == 1, seen, stored(distributor.ctlr, new, reached, 3))
-    return put(distributor, "ctlr", choose(at == 0x000, ctlr, distributor.ctlr))
+    return put(distributor, "ctlr", choose(at == AT["GICD_CTLR"], ctlr, distributor.ctlr))
 
 
 @rule(gic("4.3"), gic("4.1.4"))

@@ -8,6 +8,9 @@ does one outside the map: to Device memory it does not get as far as the interru
 Not modelled: an external abort on an access that reaches nothing, so no property sees one.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from attrs import frozen
 
 from spec.citations import Citation, gic, rule, trm
@@ -102,6 +105,9 @@ GICH = (
     _register("GICH_LRn", 0x100, "rw", "5.3.8", 64),
 )
 """The virtual interface control; of the list registers there are as many as GICH_VTR says."""
+
+AT: Mapping[str, int] = MappingProxyType({register.name: register.offset for register in (*GICD, *GICC, *GICH, *GICV)})
+"""The offset of each register in its map, of a run the first one's, by name."""
 
 GICD_IIDR, GICC_IIDR = 0x0000043B, 0x0002043B
 """Of the Cortex-A15; GICV_IIDR is GICC_IIDR."""

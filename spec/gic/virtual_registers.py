@@ -13,33 +13,31 @@ from spec.citations import gic, rule, trm
 from spec.gic import virtual_cpu_interface as gicv
 from spec.gic.list_registers import WRITABLE
 from spec.gic.priorities import LEAST_ABPR, LEAST_BPR
-from spec.gic.registers import GICC_IIDR, at_least, lanes, reaches, read_lanes, stored, written_lanes
+from spec.gic.registers import AT, GICC_IIDR, at_least, lanes, reaches, read_lanes, stored, written_lanes
 from spec.gic.state import U10, Choices, VirtualInterface
 from spec.gic.virtual_interface import HCR_WRITABLE, VMCR_WRITABLE, eisr, elrsr, misr, vtr
 from spec.words import U3, U16, U32, bits, choose, either, every, find, insert, put_all
 
-LRS = 0x100
-"""The offset of GICH_LR0."""
 ALL = 0xFFFFFFFF
 
 GICH_READS: tuple[tuple[int, Callable[[VirtualInterface], int]], ...] = (
-    (0x00, lambda interface: interface.hcr),
-    (0x04, vtr),
-    (0x08, lambda interface: interface.vmcr),
-    (0x10, misr),
-    (0x20, lambda interface: bits(eisr(interface), 31, 0)),
-    (0x24, lambda interface: bits(eisr(interface), 63, 32)),
-    (0x30, lambda interface: bits(elrsr(interface), 31, 0)),
-    (0x34, lambda interface: bits(elrsr(interface), 63, 32)),
-    (0xF0, lambda interface: interface.apr),
+    (AT["GICH_HCR"], lambda interface: interface.hcr),
+    (AT["GICH_VTR"], vtr),
+    (AT["GICH_VMCR"], lambda interface: interface.vmcr),
+    (AT["GICH_MISR"], misr),
+    (AT["GICH_EISRn"], lambda interface: bits(eisr(interface), 31, 0)),
+    (AT["GICH_EISRn"] + 4, lambda interface: bits(eisr(interface), 63, 32)),
+    (AT["GICH_ELRSRn"], lambda interface: bits(elrsr(interface), 31, 0)),
+    (AT["GICH_ELRSRn"] + 4, lambda interface: bits(elrsr(interface), 63, 32)),
+    (AT["GICH_APR"], lambda interface: interface.apr),
 )
 """What each word of GICH reads as, by its offset; the list registers follow."""
 GICV_READS: tuple[tuple[int, Callable[[VirtualInterface, Choices], int]], ...] = (
-    (0x14, lambda interface, choices: gicv.running_priority(interface)),
-    (0x18, lambda interface, choices: gicv.highest_pending(interface, 0, choices)),
-    (0x28, lambda interface, choices: gicv.highest_pending(interface, 1, choices)),
-    (0xD0, lambda interface, choices: interface.apr),
-    (0xFC, lambda interface, choices: GICC_IIDR),
+    (AT["GICV_RPR"], lambda interface, choices: gicv.running_priority(interface)),
+    (AT["GICV_HPPIR"], lambda interface, choices: gicv.highest_pending(interface, 0, choices)),
+    (AT["GICV_AHPPIR"], lambda interface, choices: gicv.highest_pending(interface, 1, choices)),
+    (AT["GICV_APR0"], lambda interface, choices: interface.apr),
+    (AT["GICV_IIDR"], lambda interface, choices: GICC_IIDR),
 )
 """What each word of GICV reads as, by its offset, where reading it changes nothing; the fields of GICH_VMCR follow."""
 
@@ -62,10 +60,10 @@ class VmcrField:
 
 
 VMCR_FIELDS = (
-    VmcrField(0x00, 9, 0, 0, 0, 0x21F),
-    VmcrField(0x04, 31, 27, 3, 0, 0xF8),
-    VmcrField(0x08, 23, 21, 0, LEAST_BPR, 7),
-    VmcrField(0x1C, 20, 18, 0, LEAST_ABPR, 7),
+    VmcrField(AT["GICV_CTLR"], 9, 0, 0, 0, 0x21F),
+    VmcrField(AT["GICV_PMR"], 31, 27, 3, 0, 0xF8),
+    VmcrField(AT["GICV_BPR"], 23, 21, 0, LEAST_BPR, 7),
+    VmcrField(AT["GICV_ABPR"], 20, 18, 0, LEAST_ABPR, 7),
 )
 """GICV_CTLR, GICV_PMR, GICV_BPR and GICV_ABPR."""
 
@@ -91,7 +89,7 @@ def legal_vmcr(vmcr: U32) -> U32:
 def gich_read(interface: VirtualInterface, offset: U16, size: U3, choices: Choices) -> U32:
     """A read of GICH: it changes nothing."""
     at = offset >> 2 << 2
-    lists = tuple((LRS + (place << 2), lr) for place, lr in enumerate(interface.lrs))
+    lists = tuple((AT["GICH_LRn"] + (place << 2), lr) for place, lr in enumerate(interface.lrs))
     word = find(chain(lists, ((where, read(interface)) for where, read in GICH_READS)), at, 0)
     return choose(reaches(offset, size, False, choices), read_lanes(word, offset, size), 0)
 
@@ -105,10 +103,10 @@ def gich_write(interface: VirtualInterface, offset: U16, size: U3, value: U32, c
     def after(where: int, old: U32, writable: U32) -> U32:
         return choose(at == where, stored(old, new, reached, writable), old)
 
-    written = every(at == 0x08, reached > 0)
-    vmcr = choose(written, legal_vmcr(after(0x08, interface.vmcr, VMCR_WRITABLE)), interface.vmcr)
-    lrs = tuple(after(LRS + (place << 2), lr, WRITABLE) for place, lr in enumerate(interface.lrs))
-    hcr, apr = after(0x00, interface.hcr, HCR_WRITABLE), after(0xF0, interface.apr, ALL)
+    written = every(at == AT["GICH_VMCR"], reached > 0)
+    vmcr = choose(written, legal_vmcr(after(AT["GICH_VMCR"], interface.vmcr, VMCR_WRITABLE)), interface.vmcr)
+    lrs = tuple(after(AT["GICH_LRn"] + (place << 2), lr, WRITABLE) for place, lr in enumerate(interface.lrs))
+    hcr, apr = after(AT["GICH_HCR"], interface.hcr, HCR_WRITABLE), after(AT["GICH_APR"], interface.apr, ALL)
     return put_all(interface, ("hcr", "vmcr", "apr", "lrs"), (hcr, vmcr, apr, lrs))
 
 
@@ -116,8 +114,8 @@ def gich_write(interface: VirtualInterface, offset: U16, size: U3, value: U32, c
 def gicv_read(interface: VirtualInterface, offset: U16, size: U3, choices: Choices) -> tuple[VirtualInterface, U32]:
     """A read of GICV: of GICV_IAR and GICV_AIAR it acknowledges, of all else it changes nothing."""
     at, reached = offset >> 2 << 2, reaches(offset, size, False, choices)
-    acknowledging = every(reached, either(at == 0x0C, at == 0x20))
-    taken, number = gicv.acknowledge(interface, choose(at == 0x20, 1, 0), choices)
+    acknowledging = every(reached, either(at == AT["GICV_IAR"], at == AT["GICV_AIAR"]))
+    taken, number = gicv.acknowledge(interface, choose(at == AT["GICV_AIAR"], 1, 0), choices)
     field = find(((each.offset, _shown(each, interface.vmcr)) for each in VMCR_FIELDS), at, 0)
     plain = find(((where, read(interface, choices)) for where, read in GICV_READS), at, field)
     word = choose(acknowledging, number, plain)
@@ -136,8 +134,12 @@ def gicv_write(
     at, new = offset >> 2 << 2, written_lanes(value, offset, size)
     vmcr = interface.vmcr
     fields = ((each.offset, _stored(each, vmcr, new, reached)) for each in VMCR_FIELDS)
-    apr = choose(at == 0xD0, stored(interface.apr, new, reached, ALL), interface.apr)
+    apr = choose(at == AT["GICV_APR0"], stored(interface.apr, new, reached, ALL), interface.apr)
     kept = put_all(interface, ("vmcr", "apr"), (find(fields, at, vmcr), apr))
-    ended = gicv.end_of_interrupt(interface, new, choose(at == 0x24, 1, 0), choices)
-    commands = ((0x10, ended), (0x24, ended), (0x1000, gicv.deactivation(interface, new, choices)))
+    ended = gicv.end_of_interrupt(interface, new, choose(at == AT["GICV_AEOIR"], 1, 0), choices)
+    commands = (
+        (AT["GICV_EOIR"], ended),
+        (AT["GICV_AEOIR"], ended),
+        (AT["GICV_DIR"], gicv.deactivation(interface, new, choices)),
+    )
     return choose(reached > 0, find(commands, at, (kept, gicv.NONE)), (interface, gicv.NONE))
