@@ -8,7 +8,7 @@ from model.vgic.design import GUEST, Do
 from model.vgic.layout import Layout
 from model.vgic.state import Mode
 from spec.gic.list_registers import ListState
-from tests.interrupts import EDGE, LEVEL, LINUX, OTHER, REFERENCE, SGI, SGIR, Machine, machine
+from tests.interrupts import EDGE, ICENABLER1, ISENABLER1, LEVEL, LINUX, OTHER, REFERENCE, SGI, SGIR, Machine, machine
 
 BOTH = pytest.mark.parametrize("design", [LINUX, REFERENCE], ids=["linux", "reference"])
 PENDING, ACTIVE, BOTH_STATES = ListState.PENDING, ListState.ACTIVE, ListState.ACTIVE_AND_PENDING
@@ -248,6 +248,22 @@ def test_a_vcpu_that_is_powered_off_sleeps_until_a_sibling_powers_it_on(design: 
     assert not m.asleep(1)
     m.enter(1, 1)
     assert m.state.vcpus[1].at == GUEST
+
+
+def test_an_edge_in_a_list_register_outlasts_that_its_interrupt_is_disabled_for_a_while() -> None:
+    assert after_disabled_for_a_while(LINUX) == []
+    assert after_disabled_for_a_while(REFERENCE) == [40]
+
+
+def after_disabled_for_a_while(design: Design) -> list[int]:
+    """What the guest gets when it disables a pending interrupt and enables it again."""
+    m = machine(design, EDGE)
+    m.line(40, 1)
+    m.enter(0, 0)
+    m.store(0, ICENABLER1, 1 << 8)
+    assert m.listed(0) == []
+    m.store(0, ISENABLER1, 1 << 8)
+    return m.served(0)
 
 
 @BOTH

@@ -269,14 +269,16 @@ def retire(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicStat
 
 
 def ended(vcpu: Vcpu, position: int) -> bool:
-    """Whether the saved status says that the interrupt in a list register ended and asked for maintenance."""
-    return every(vcpu.saved.misr & EOI_STATUS > 0, bit(vcpu.saved.eisr, position) == 1)
+    """Whether the saved GICH_EISR says that the interrupt in a list register ended and asked for maintenance."""
+    return bit(vcpu.saved.eisr, position) == 1
 
 
 @rule(linux(VGIC, "vgic_process_maintenance"))
 def sync_sample(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
     """It is noted of which ended interrupts the line is still high, or another source is pending."""
     vcpu, noted_ones = vcpu_of(state, cpu), 0
+    if vcpu.saved.misr & EOI_STATUS == 0:
+        return advanced(state, cpu)
     for position, lr in enumerate(vcpu.saved.lrs):
         number = lists.virtual_id(lr)
         record = state.irqs.get(key_of(vcpu.vm, vcpu.number, number))
@@ -289,7 +291,10 @@ def sync_sample(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> Vgi
 @rule(linux(VGIC, "vgic_process_maintenance"), gic("5.3.5"))
 def sync_ended(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
     """An ended interrupt is not in flight any more, pending again as it was noted, and its list register is free."""
-    for position in range(len(vcpu_of(state, cpu).saved.lrs)):
+    saved = vcpu_of(state, cpu).saved
+    if saved.misr & EOI_STATUS == 0:
+        return advanced(state, cpu)
+    for position in range(len(saved.lrs)):
         state = taken_back(design, state, cpu, position)
     return advanced(state, cpu)
 

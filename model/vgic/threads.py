@@ -1,4 +1,9 @@
-"""Threads: whose step it is, where it goes on, locks, wake-ups and kicks."""
+"""Threads: whose step it is, where it goes on, locks, wake-ups and kicks.
+
+Not modelled: TIF_NEED_RESCHED and the processor that an agent runs on. The host may take a processor from a vCPU's
+thread wherever interrupts are on and no lock is held, and a kick finds an agent on no processor: properties of
+interrupts see more runs than there are, not fewer.
+"""
 
 from collections.abc import Callable
 
