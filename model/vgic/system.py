@@ -9,7 +9,8 @@ from attrs import field, frozen
 from model.action import Action
 from model.vgic import distributor, injection, lists, run, threads
 from model.vgic.design import GUEST, OUT, ROUTINES, Do, Trait, VgicDesign, after, inner, place, step_at
-from model.vgic.guest import GuestUse, guest_step
+from model.vgic.guest import GuestUse as GuestUse
+from model.vgic.guest import guest_step
 from model.vgic.state import END, NO_ACCESS, PRIVATE, Access, Agent, Exit, VgicState, Wait
 from model.vgic.threads import Step, agent_of, at_of, is_agent, vcpu_of, with_agent, with_core, with_vcpu
 from spec.citations import gic, linux, paper, rule
