@@ -185,6 +185,10 @@ VGIC_WORDS = ("model.vgic.distributor.shown", "model.vgic.pending.key_of")
 """The rules about interrupts in which a vCPU's number is a word, not the choice of a case."""
 
 
+OF_AGENTS = ("model.vgic.injection.inject", "model.vgic.threads.set_pin", "model.vgic.threads.kick_one")
+"""The steps of agents alone."""
+
+
 @cache
 def vgic_state(at: int) -> Shape:
     """Two processors, the first with the first vCPU's thread at a program counter, and an agent there too."""
@@ -269,7 +273,7 @@ def stated_parameter(name: str) -> Shape | None:
     if rule.startswith("model.memory.") and parameter == "state":
         return memory_states(rule)
     if rule.startswith("model.vgic.") and parameter in ("cpu", "number") and rule not in VGIC_WORDS:
-        return Constant(2 if rule == "model.vgic.injection.inject" else 0)
+        return Constant(2 if rule in OF_AGENTS else 0)
     if rule.startswith("model.vgic.") and parameter == "state":
         return vgic_states(rule)
     stated: dict[str, Callable[[], Shape]] = {

@@ -110,6 +110,32 @@ UPDATING = (
     Register.SGIR,
 )
 
+PINS_RUN = (
+    step("run: await power", Do.AWAIT_POWER, "vcpu_pause", ARM),
+    step("run: mask interrupts", Do.MASK_IRQS, "kvm_arch_vcpu_ioctl_run", ARM),
+    step("run: check signals", Do.CHECK_SIGNAL, "kvm_arch_vcpu_ioctl_run", ARM),
+    step("run: in guest mode", Do.SET_MODE, "kvm_arch_vcpu_ioctl_run", ARM),
+    step("enter: HCR.VI and HCR.VF", Do.LOAD_PINS, "configure_hyp_role", HEAD),
+    step("enter: guest", Do.ENTER, "__kvm_vcpu_run", INTERRUPTS),
+    step("exit: HCR.VI and HCR.VF", Do.CLEAR_PINS, "configure_hyp_role", HEAD),
+    step("run: outside guest mode", Do.CLEAR_MODE, "kvm_arch_vcpu_ioctl_run", ARM),
+    step("run: unmask interrupts", Do.UNMASK_IRQS, "kvm_arch_vcpu_ioctl_run", ARM),
+    step("run: handle the exit", Do.HANDLE_EXIT, "handle_exit", "arch/arm/kvm/handle_exit.c"),
+)
+WITHOUT_VGIC = VgicDesign(
+    run=PINS_RUN,
+    block=BLOCK,
+    access=(step("access: decode", Do.DECODE, "io_mem_abort", "arch/arm/kvm/mmio.c"),),
+    inject=(
+        step("inject: pin", Do.SET_PIN, "vcpu_interrupt_line", ARM),
+        step("inject: kick", Do.KICK_ONE, "vcpu_interrupt_line", ARM),
+    ),
+    registers=(),
+    updating=(),
+    traits=frozenset(),
+)
+"""User space emulates the interrupt controller: each access to it leaves KVM_RUN, and user space sets the pins."""
+
 VGIC_3_12 = VgicDesign(
     run=RUN,
     block=BLOCK,

@@ -32,6 +32,8 @@ class Do(Enum):
     LOAD_VMCR = "writes GICH_VMCR"
     LOAD_APR = "writes GICH_APR"
     LOAD_LRS = "writes the list registers"
+    LOAD_PINS = "sets HCR.VI and HCR.VF as user space has set the vCPU's pins"
+    CLEAR_PINS = "clears HCR.VI and HCR.VF"
     ENTER = "enters the guest"
     SAVE_HCR = "reads GICH_HCR"
     SAVE_VMCR = "reads GICH_VMCR"
@@ -59,6 +61,8 @@ class Do(Enum):
     RETIRE = "empties this vCPU's list registers of disabled interrupts"
     UPDATE = "computes anew what is pending for whom"
     INJECT = "tells the distributor about the line"
+    SET_PIN = "sets or clears a pin of the vCPU"
+    KICK_ONE = "wakes or interrupts the vCPU whose pin has changed"
 
 
 class Trait(Enum):
@@ -216,6 +220,7 @@ OWN = frozenset(
         Do.LOAD_VMCR,
         Do.LOAD_APR,
         Do.LOAD_LRS,
+        Do.CLEAR_PINS,
         Do.ENTER,
         Do.SAVE_HCR,
         Do.SAVE_VMCR,

@@ -18,6 +18,7 @@ class Fact(Enum):
     CHECKED = "there was no request when kicks interrupted the processor already"
     FLUSHED = "it has filled the list registers, and has not entered the guest since"
     STOPPED = "GICH_HCR of its processor is 0"
+    UNPINNED = "HCR.VI and HCR.VF of its processor are 0"
     HCR_LOADED = "GICH_HCR is what is saved"
     VMCR_LOADED = "GICH_VMCR is what is saved"
     APR_LOADED = "GICH_APR is what is saved"
@@ -38,6 +39,7 @@ GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.CLEAR_REQUESTS: (Fact.ASKING,),
         Do.FLUSH_END: (Fact.FLUSHED,),
         Do.STOP: (Fact.STOPPED,),
+        Do.CLEAR_PINS: (Fact.UNPINNED,),
         Do.LOAD_HCR: (Fact.HCR_LOADED,),
         Do.LOAD_VMCR: (Fact.VMCR_LOADED,),
         Do.LOAD_APR: (Fact.APR_LOADED,),
@@ -67,6 +69,7 @@ LOSES: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.CLEAR_MODE: (Fact.IN_MODE, Fact.CHECKED),
         Do.LOAD_HCR: (Fact.STOPPED,),
         Do.STOP: (Fact.HCR_LOADED,),
+        Do.LOAD_PINS: (Fact.UNPINNED,),
         Do.ENTER: (*LOADED, *SAVED, Fact.ASKING, Fact.FLUSHED),
         Do.SYNC_PENDING: (Fact.SAMPLED,),
         Do.FINISH_WAIT: (Fact.QUEUED,),
@@ -129,7 +132,7 @@ def status_saved(design: VgicDesign, at: int) -> bool:
 @cache
 def facts(design: VgicDesign) -> Mapping[int, frozenset[Fact]]:
     """What is known at each program counter that a thread can reach: what holds on every way to it."""
-    known = {OUT: frozenset({Fact.STOPPED})}
+    known = {OUT: frozenset({Fact.STOPPED, Fact.UNPINNED})}
     pending = [OUT]
     while pending:
         at = pending.pop()

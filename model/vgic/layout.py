@@ -52,7 +52,7 @@ def initial_vgic(layout: Layout, design: VgicDesign) -> VgicState:
     saved = Saved(ENABLED, OPEN, 0, 0, empty, 0, lists)
     idle = VirtualInterface(0, 0, 0, lists)
     return VgicState(
-        cores=tuple(Core(0, 0, 0, 0, 0, idle) for _ in range(layout.processors)),
+        cores=tuple(Core(0, 0, 0, 0, 0, 0, idle) for _ in range(layout.processors)),
         agents=tuple(Agent(OUT, 0, 0, 0, 0, 0) for _ in range(layout.agents)),
         vcpus=tuple(fresh(vm, number, saved) for vm, number in owners),
         vms=tuple(Vm(1, 0, 0, count) for count in layout.vms),
@@ -83,5 +83,6 @@ def fresh(vm: int, number: int, saved: Saved) -> Vcpu:
         updated=0,
         noted=0,
         used=0,
+        pins=0,
         saved=saved,
     )

@@ -19,7 +19,7 @@ from model.vgic.threads import (
     with_saved,
     with_vcpu,
 )
-from spec.citations import gic, linux, rule
+from spec.citations import gic, linux, paper, rule
 from spec.gic import virtual_interface
 from spec.gic.state import U10
 from spec.words import choose, every, negate, put, put_all, replaced
@@ -112,6 +112,18 @@ def load_apr(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicSt
 def load_lrs(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
     """The list registers are loaded."""
     return loads(state, cpu, "lrs")
+
+
+@rule(linux(HEAD, "configure_hyp_role"), paper("3.5"))
+def load_pins(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
+    """HCR.VI and HCR.VF are what user space has set the vCPU's pins to."""
+    return advanced(with_core(state, cpu, put(state.cores[cpu], "pins", vcpu_of(state, cpu).pins)), cpu)
+
+
+@rule(linux(HEAD, "configure_hyp_role"))
+def clear_pins(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
+    """HCR.VI and HCR.VF are clear while the host runs."""
+    return advanced(with_core(state, cpu, put(state.cores[cpu], "pins", 0)), cpu)
 
 
 @rule(linux("arch/arm/kvm/interrupts.S", "__kvm_vcpu_run"))

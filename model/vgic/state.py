@@ -169,6 +169,8 @@ class Vcpu:
     """The ended list registers whose interrupt is pending again, as the sync found them."""
     used: U64
     """lr_used."""
+    pins: U2
+    """irq_lines: bit 0 for the FIQ, bit 1 for the IRQ, where user space has the interrupt controller."""
     saved: Saved
 
 
@@ -202,6 +204,8 @@ class Core:
     """1 while a reschedule interrupt is pending."""
     irq: U1
     """1 while any other physical interrupt is pending."""
+    pins: U2
+    """HCR.VF and HCR.VI."""
     gich: VirtualInterface
 
 

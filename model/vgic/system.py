@@ -137,6 +137,8 @@ STEPS: Mapping[Do, Step] = MappingProxyType(
         Do.LOAD_VMCR: run.load_vmcr,
         Do.LOAD_APR: run.load_apr,
         Do.LOAD_LRS: run.load_lrs,
+        Do.LOAD_PINS: run.load_pins,
+        Do.CLEAR_PINS: run.clear_pins,
         Do.ENTER: run.enter,
         Do.SAVE_HCR: run.save_hcr,
         Do.SAVE_VMCR: run.save_vmcr,
@@ -164,6 +166,8 @@ STEPS: Mapping[Do, Step] = MappingProxyType(
         Do.RETIRE: lists.retire,
         Do.UPDATE: distributor.update,
         Do.INJECT: injection.inject,
+        Do.SET_PIN: threads.set_pin,
+        Do.KICK_ONE: threads.kick_one,
     }
 )
 """The rule of each step."""
@@ -227,6 +231,8 @@ def guest_guard(design: VgicDesign, state: VgicState, action: VgicAction) -> boo
             return either(core.irq == 1, core.ipi == 1, maintenance(core.gich) == 1)
         case GuestWaits():
             return negate(signals(state, action.cpu))
+        case GuestActs():
+            return has_interface(design)
         case GuestStops():
             return Trait.SIBLINGS_STOPPED in design.traits
     return True
@@ -234,8 +240,15 @@ def guest_guard(design: VgicDesign, state: VgicState, action: VgicAction) -> boo
 
 def signals(state: VgicState, cpu: int) -> bool:
     """Whether a virtual interrupt is signalled to the processor."""
-    virtual_irq, virtual_fiq = virtual_signals(state.cores[cpu].gich, Choices())
-    return either(virtual_irq == 1, virtual_fiq == 1)
+    core = state.cores[cpu]
+    virtual_irq, virtual_fiq = virtual_signals(core.gich, Choices())
+    return either(virtual_irq == 1, virtual_fiq == 1, core.pins > 0)
+
+
+@cache
+def has_interface(design: VgicDesign) -> bool:
+    """Whether the guest has a virtual CPU interface; else its accesses to one are left to user space."""
+    return any(step.do is Do.LOAD_LRS for step in design.run)
 
 
 def vgic_step(design: VgicDesign, state: VgicState, action: VgicAction) -> VgicState:
@@ -337,7 +350,7 @@ def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: frozenset[Do
     if at in inner(design) or step is None:
         return step is not None
     match step.do:
-        case Do.KICK:
+        case Do.KICK | Do.KICK_ONE:
             thread = agent_of(state, cpu) if is_agent(state, cpu) else vcpu_of(state, cpu)
             return bool(thread.updated == 0)
         case Do.AWAIT_POWER:

@@ -11,7 +11,7 @@ from model.vgic.design import OUT, Trait, VgicDesign, jump_target, place
 from model.vgic.state import Agent, Core, Mode, Saved, Vcpu, VgicState, Vm, Wait, flag
 from spec.citations import linux, rule
 from spec.gic.state import U10
-from spec.words import U8, choose, either, every, negate, put, put_all, replaced
+from spec.words import U8, choose, clear, either, every, negate, put, put_all, replaced
 
 MAIN = "virt/kvm/kvm_main.c"
 VGIC = "virt/kvm/arm/vgic.c"
@@ -127,6 +127,30 @@ def kick(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
     return advanced(thread_put(state, cpu, ("updated",), (0,)), cpu)
 
 
+@rule(linux("arch/arm/kvm/arm.c", "vcpu_interrupt_line"))
+def set_pin(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
+    """A pin of a vCPU, 0 for the FIQ and 1 for the IRQ, has another level; kicks are for those that it changes."""
+    agent = agent_of(state, cpu)
+    changed = False
+    for position, vcpu in enumerate(state.vcpus):
+        named = every(vcpu.vm == agent.vm, vcpu.number == agent.vcpu, agent.irq < 2)
+        pin = flag(choose(agent.irq == 1, 1, 0))
+        pins = choose(named, choose(agent.level == 1, vcpu.pins | pin, clear(vcpu.pins, pin)), vcpu.pins)
+        changed = either(changed, negate(pins == vcpu.pins))
+        state = put(state, "vcpus", replaced(state.vcpus, position, put(vcpu, "pins", pins)))
+    return advanced(thread_put(state, cpu, ("updated",), (choose(changed, 1, 0),)), cpu)
+
+
+@rule(linux("arch/arm/kvm/arm.c", "vcpu_interrupt_line"))
+def kick_one(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
+    """The vCPU is kicked where its pin has changed."""
+    agent = agent_of(state, cpu)
+    for position, vcpu in enumerate(state.vcpus):
+        found = every(agent.updated == 1, vcpu.vm == agent.vm, vcpu.number == agent.vcpu)
+        state = kicked(state, cpu, position, found)
+    return advanced(state, cpu)
+
+
 @rule(linux("include/linux/kvm_host.h", "kvm_make_request", "4.13"))
 def requested(state: VgicState, number: int, condition: bool) -> VgicState:
     """A vCPU has a request to look for interrupts, where the condition holds."""
@@ -178,7 +202,7 @@ def check_runnable(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> 
     """Where something may be to flush, or a signal is pending, the thread does not sleep."""
     vcpu = vcpu_of(state, cpu)
     pending = vm_of(state, cpu).oracle & flag(vcpu.number) > 0
-    return branched(design, state, cpu, either(pending, vcpu.signal == 1))
+    return branched(design, state, cpu, either(pending, vcpu.pins > 0, vcpu.signal == 1))
 
 
 @rule(linux(MAIN, "kvm_vcpu_block"), linux("kernel/sched/core.c", "schedule"))
