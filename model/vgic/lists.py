@@ -86,6 +86,7 @@ def may_visit(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> bool:
     vcpu = vcpu_of(state, cpu)
 
     def skipped(key: Key) -> bool:
+        """Whether the interrupt would come before."""
         return every(key[2] < irq, to_flush(design, state, cpu, key))
 
     found = to_flush(design, state, cpu, key_of(vcpu.vm, vcpu.number, irq))

@@ -82,6 +82,7 @@ def recomputed(design: VgicDesign, state: VgicState, cpu: int) -> VgicState:
         bit = flag(vcpu.number)
 
         def pends(key: Key, record: VirtualIrq, bit: U8 = bit) -> bool:
+            """Whether the interrupt is pending for this vCPU."""
             return every(key[0] == number, computed(design, vm.enabled, key, record) & bit > 0)
 
         spared = either(vcpu.vm != number, state.irqs.none_where(pends))
