@@ -17,6 +17,7 @@ from spec.gic.virtual_cpu_interface import (
     end_of_interrupt,
     group_enabled,
     highest_pending,
+    interface_of,
     running_priority,
     signalled,
     virtual_signals,
@@ -175,6 +176,13 @@ def test_the_signals_reach_the_exception_rules_next_to_hcr() -> None:
     guest = drive(processor(hcr=1 << 4, cpsr=0x13), virtual(pending(40)), PLAIN)
     assert virtual_irq_pending(guest) and virtual_irq_taken(guest)
     assert not virtual_irq_pending(drive(guest, virtual(0), PLAIN))
+
+
+def test_the_registers_of_a_processor_signal_its_interrupts() -> None:
+    guest = processor(hcr=1 << 4, cpsr=0x13, gich_hcr=1, gich_vmcr=VMCR, gich_lr3=pending(40))
+    assert virtual_irq_taken(drive(guest, interface_of(guest), PLAIN))
+    masked = processor(hcr=1 << 4, cpsr=0x13, gich_hcr=1, gich_vmcr=VMCR, gich_lr3=pending(40), gich_apr=1)
+    assert not virtual_irq_taken(drive(masked, interface_of(masked), PLAIN))
 
 
 TAKEN, NUMBER = acknowledge(ANY, 0, ANY_CHOICES)

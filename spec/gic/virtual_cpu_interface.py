@@ -2,9 +2,9 @@
 
 A guest sees a GIC without Security Extensions. What the architecture leaves open is in `Choices`.
 
-Not modelled: list registers that `lists_legal` excludes (of several that fit, the first counts); how much of a binary
-point a change of it takes back from what is active; so no property speaks of a hypervisor that writes such list
-registers.
+Not modelled: list registers that `lists_legal` excludes (of several that fit, the first counts), so no property speaks
+of what a guest sees behind a hypervisor that writes them; the time between a change and the signal that follows from
+it, so no property sees a virtual interrupt that was withdrawn and is taken all the same.
 """
 
 from attrs import frozen
@@ -79,6 +79,14 @@ def virtual_signals(interface: VirtualInterface, choices: Choices) -> tuple[U1, 
     fast = every(lists.group(offer.lr) == 0, bit(interface.vmcr, VM_FIQ_EN) == 1)
     active = signalled(interface, offer)
     return choose(every(active, negate(fast)), 1, 0), choose(every(active, fast), 1, 0)
+
+
+@rule(gic("5.3"))
+def interface_of(cpu: Processor) -> VirtualInterface:
+    """The virtual interface that the registers of a processor with four list registers describe."""
+    own = cpu.gich
+    lrs = (own.gich_lr0, own.gich_lr1, own.gich_lr2, own.gich_lr3)
+    return VirtualInterface(own.gich_hcr, own.gich_vmcr, own.gich_apr, lrs)
 
 
 @rule(gic("5.2.1"))
