@@ -3,11 +3,11 @@
 A step is as small as the code's own atomicity: each step of the lowvisor is one, each exit the highvisor handles is
 one, each guest or host instruction is one. `step` is the only way forward.
 
-Not modelled: the time that passes; memory slots and TLBs, but in the configurations of `model.memory`; the distributor's
-and list registers' behaviour, but in those of `model.vgic` (in all others an access that the distributor accepts is
-answered with any value); timers' behaviour; a user space that writes the structure it shares with the kernel while the kernel reads it, which weakens `mmio.delivered`
-and `mmio.described`; the exit that finds a permission fault's address by ATS1CPR always succeeds (its silent retry
-needs stage 1).
+Not modelled: the time that passes; memory slots and TLBs, but in the configurations of `model.memory`; what the
+distributor and list registers do, but in those of `model.vgic` (in all others an access that the distributor accepts is
+answered with any value); what timers do; a user space that writes the structure it shares with the kernel while the
+kernel reads it, which weakens `mmio.delivered` and `mmio.described`; the exit that finds a permission fault's address
+by ATS1CPR always succeeds (its silent retry needs stage 1).
 """
 
 from attrs import evolve, field, frozen
