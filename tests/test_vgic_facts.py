@@ -5,7 +5,7 @@ from attrs import evolve
 from model.designs.catalogue import reference
 from model.designs.vgic_variations import without
 from model.vgic import system as vgic
-from model.vgic.design import GUEST, ROUTINES, VgicDesign, place
+from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, place, step_at
 from model.vgic.facts import Fact, facts, places
 from tests.interrupts import EDGE, REFERENCE, machine
 
@@ -74,3 +74,26 @@ def test_what_is_known_is_so_on_the_way_of_a_delivery() -> None:
 def test_no_step_of_the_reference_is_out_of_reach() -> None:
     steps = [place(name, index) for name in ROUTINES for index in range(len(DESIGN.steps(name)))]
     assert set(steps) <= set(facts(DESIGN))
+
+
+def test_a_merged_step_ends_where_its_small_steps_end() -> None:
+    m = machine(REFERENCE, EDGE)
+    m.line(40, 1)
+    m.do(vgic.HostRuns(0, 0))
+    merged = m.state
+    for _ in range(12):
+        if merged.vcpus[0].at == GUEST:
+            break
+        merged = vgic.merged_step(m.design, merged, vgic.VgicSteps(0, vgic.next_irq(m.design, merged, 0)))
+    m.settle(0)
+    assert merged == m.state
+
+
+def test_a_merged_step_ends_before_what_others_see() -> None:
+    m = machine(REFERENCE, EDGE)
+    m.do(vgic.HostRuns(0, 0))
+    m.until(0, Do.LOCK)
+    merged = vgic.merged_step(m.design, m.state, vgic.VgicSteps(0))
+    step = step_at(m.design, merged.vcpus[0].at)
+    assert step is not None and step.do is Do.MASK_IRQS
+    assert merged.vms[0].lock == 0

@@ -363,11 +363,16 @@ def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: frozenset[Do
 def merged_step(
     design: VgicDesign, state: VgicState, action: VgicAction, quiet: frozenset[Do] = frozenset()
 ) -> VgicState:
-    """The concrete state after an action and the steps behind it that commute with whatever else happens."""
+    """The concrete state after an action and what follows it that commutes with whatever else happens.
+
+    Those are steps of the thread, and that the host takes interrupts as soon as it can.
+    """
     state, cpu = vgic_step(design, state, action), action.cpu
-    while (is_agent(state, cpu) or state.cores[cpu].busy == 1) and commutes(design, state, cpu, quiet):
+    agent = is_agent(state, cpu)
+    while (agent or state.cores[cpu].busy == 1) and commutes(design, state, cpu, quiet):
         state = thread_steps(design, state, cpu, next_irq(design, state, cpu))
-    return state
+    taken = HostTakesInterrupts(cpu)
+    return vgic_step(design, state, taken) if not agent and vgic_guard(design, state, taken) else state
 
 
 def next_irq(design: VgicDesign, state: VgicState, cpu: int) -> U10:
