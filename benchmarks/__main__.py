@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[Effort], tuple[Figure, ...]]] = {
     "search": engines.searching,
     "explore": engines.exploring,
     "walk": engines.walking,
+    "memory": engines.memory,
     "why": commands.explaining,
     "trace": commands.tracing,
     "prove": commands.proving,

@@ -56,3 +56,24 @@ def walking(effort: Effort) -> tuple[Figure, ...]:
         figures.append(Figure(f"{name}: chosen actions", walked.chosen / walked.seconds, "/s", over))
         figures.append(Figure(f"{name}: steps, forced ones too", walked.steps / walked.seconds, "/s", over))
     return tuple(figures)
+
+
+def memory(effort: Effort) -> tuple[Figure, ...]:
+    """States, transitions and actions a second of the memory system: explored completely, and walked through."""
+    from properties import memory as properties_of
+    from properties.engines.parts.explore import explore_part
+    from properties.engines.parts.walk import walk_part
+    from properties.memory.part import MEMORY
+
+    design, figures = DESIGNS["reference"](), list[Figure]()
+    name = "fault-and-notifier" if effort.long else "vm-end"
+    situation = MEMORY.configurations[name]
+    for properties, judged in (((), "no property asked"), (properties_of.ALL, "every property and invariant asked")):
+        seen = explore_part(MEMORY, design, properties, situation.topology, situation.domain)
+        over = f"{name}, {judged}: all {seen.states} states, {seen.transitions} transitions, {seen.seconds:.1f} s"
+        label = f"memory explored, {len(properties)} properties: states"
+        figures.append(Figure(label, seen.states / seen.seconds, "/s", over))
+    steps = 100_000 if effort.long else 2000
+    walked = walk_part(MEMORY, design, properties_of.ALL, TOPOLOGIES["memory"], seed=1, steps=steps)
+    over = f"memory, hostile guest and user space, {steps} actions, seed 1, every property and invariant asked"
+    return (*figures, Figure("memory walked through: actions", walked.steps / walked.seconds, "/s", over))

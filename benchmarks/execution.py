@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from benchmarks.figure import Effort, Figure, rate
+from model.actions import GuestExecutes, HostRunsVcpu
 from model.design import Design
 from model.designs.catalogue import DESIGNS
+from model.guards import forced
 from model.state import State, Where
-from model.system import GuestExecutes, HostRunsVcpu, forced, step
+from model.system import step
 from model.topology import TOPOLOGIES, initial
 from spec.coprocessor.decode import ROW
 from spec.execute import execute

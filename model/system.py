@@ -1,4 +1,4 @@
-"""The transition system: what may happen next, and what the whole state is afterwards.
+"""The transition system: what the whole state is after each action.
 
 A step is as small as the code's own atomicity: each step of the lowvisor is one, each exit the highvisor handles is
 one, each guest or host instruction is one. `step` is the only way forward.
@@ -10,216 +10,45 @@ kernel reads it, which weakens `mmio.delivered` and `mmio.described`; the exit t
 by ATS1CPR always succeeds (its silent retry needs stage 1).
 """
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
-from model.action import Action as Action
-from model.design import KERNEL_MODE_OF, Design, ExitCode, Placement, Vector
+from model.action import Action
+from model.actions import (
+    GuestExecutes,
+    GuestTrapsUnforeseen,
+    HighvisorHandles,
+    HostExecutes,
+    HostRunsVcpu,
+    HypFaults,
+    InterfaceChanges,
+    InterruptTaken,
+    LowvisorSteps,
+    SignalChanges,
+    UserSpaceAnswers,
+    UserSpaceRuns,
+    UserSpaceWrites,
+)
+from model.design import Design, ExitCode, Placement, Vector
+from model.guards import TAKEN
 from model.highvisor import run
 from model.highvisor.exits import Exit, MemoryAnswer, Progress, Result, handle_exit
-from model.highvisor.mmio import ExitReason, KvmRun
 from model.lowvisor import moves
 from model.lowvisor.moves import TranslateFaultAddress
-from model.memory.system import MemoryAction, memory_guard, memory_step
+from model.memory.actions import MemoryAction
+from model.memory.system import memory_step
 from model.state import Physical, Standing, State, Thread, Vcpu, Where, context
-from model.vgic.system import VgicAction, vgic_guard, vgic_step
-from spec import exceptions, interrupts
+from model.vgic.system import VgicAction, vgic_step
+from spec import exceptions
 from spec.citations import arm, gic, linux, paper, rule
 from spec.execute import execute
-from spec.operations import Choices, Hvc, Instruction, MemoryOutcome, is_encodable
+from spec.operations import Choices, Instruction
 from spec.outcome import Event, Outcome
 from spec.processor import Processor
-from spec.psr import T_BIT, is_hyp, mode
-from spec.registers import REGISTERS, write
-from spec.syndrome import ExceptionClass
-from spec.words import U32, U64, bit, bits, clear, either, every, negate, put, put_all, replaced, sub
+from spec.psr import is_hyp
+from spec.registers import write
+from spec.words import U32, bits, clear, negate, put, put_all, replaced, sub
 
 INTERRUPTS = "arch/arm/kvm/interrupts.S"
-
-
-@frozen
-class HostRunsVcpu(Action):
-    """The host's thread of a vCPU, in the run loop of KVM_RUN, calls the lowvisor to run it."""
-
-    vcpu: int
-
-
-@frozen
-class UserSpaceAnswers(Action):
-    """User space, as the device, writes what the vCPU's access gets (or any bytes, where it is a store)."""
-
-    vcpu: int
-    value: U64
-
-
-@frozen
-class UserSpaceWrites(Action):
-    """User space writes anything into the structure that it shares with the kernel."""
-
-    vcpu: int
-    run: KvmRun
-
-
-@frozen
-class UserSpaceRuns(Action):
-    """User space calls KVM_RUN again; with a signal pending it completes an access, but does not run the guest."""
-
-    vcpu: int
-    interrupted: bool = False
-
-
-@frozen
-class GuestExecutes(Action):
-    """The guest that runs on the processor executes one instruction."""
-
-    instruction: Instruction
-    choices: Choices = field(factory=Choices)
-
-
-@frozen
-class HostExecutes(Action):
-    """The host executes one instruction other than the call of `HostRunsVcpu`."""
-
-    instruction: Instruction
-    choices: Choices = field(factory=Choices)
-
-
-@frozen
-class GuestTrapsUnforeseen(Action):
-    """The guest's instruction traps with an exception class that ARMv7 reserves, on a processor newer than the code."""
-
-    ec: int
-
-
-@frozen
-class InterfaceChanges(Action):
-    """The GIC changes a virtual interface register while a guest runs: the guest uses GICV, or hardware works."""
-
-    register: str
-    value: U32
-
-
-@frozen
-class SignalChanges(Action):
-    """An interrupt or abort input of the processor changes: `irq`, `fiq`, `abort`, `virtual_irq` or `virtual_fiq`."""
-
-    signal: str
-    level: int
-
-
-@frozen
-class InterruptTaken(Action):
-    """The processor takes an asserted interrupt or abort that nothing masks, by the name of its signal.
-
-    A virtual one is taken by the guest that runs, in its own vectors.
-    """
-
-    signal: str
-
-
-@frozen
-class LowvisorSteps(Action):
-    """The lowvisor makes its next step."""
-
-
-@frozen
-class HighvisorHandles(Action):
-    """The highvisor handles the exit; `answer` is what it finds at a faulting address."""
-
-    answer: MemoryAnswer = MemoryAnswer.MAPPED
-    data: U32 = 0
-    """What the virtual distributor's register holds, where that is what a load reads."""
-
-
-@frozen
-class HypFaults(Action):
-    """The lowvisor takes an Undefined Instruction exception: it uses VFP before its own permission is in force."""
-
-
-RESERVED_CLASSES = tuple(ec for ec in range(1, 64) if ec not in set(ExceptionClass))
-"""The exception classes that ARMv7 reserves."""
-
-FORCED = (LowvisorSteps, HighvisorHandles)
-"""The kinds of action that nobody chooses: the only way on for their processor."""
-
-TAKEN = {
-    "irq": (interrupts.irq_taken, exceptions.take_irq),
-    "fiq": (interrupts.fiq_taken, exceptions.take_fiq),
-    "abort": (interrupts.abort_taken, lambda cpu: exceptions.take_abort(cpu, 0)),
-    "virtual_irq": (interrupts.virtual_irq_taken, exceptions.take_virtual_irq),
-    "virtual_fiq": (interrupts.virtual_fiq_taken, exceptions.take_virtual_fiq),
-}
-"""For each signal, whether the processor takes it now, and how."""
-PHYSICAL = ("irq", "fiq", "abort")
-"""The signals that are not the GIC's virtual interrupts."""
-
-
-def guard(design: Design, state: State, action: Action) -> bool:
-    """Whether the action is possible now; may be a formula."""
-    if isinstance(action, MemoryAction):
-        return state.memory is not None and memory_guard(design.memory, state.memory, action)
-    if isinstance(action, VgicAction):
-        return state.interrupts is not None and vgic_guard(design.vgic, state.interrupts, action)
-    physical = state.processors[action.cpu]
-    where = physical.thread.where
-    match action:
-        case HostRunsVcpu(cpu, vcpu):
-            ready = where is Where.HOST and free(state, vcpu)
-            inside = state.vcpus[vcpu].standing is not Standing.IN_USER_SPACE
-            return ready and inside and in_run_loop(design, physical.cpu)
-        case UserSpaceAnswers(_, vcpu) | UserSpaceRuns(_, vcpu):
-            ready = where is Where.HOST and free(state, vcpu)
-            outside = state.vcpus[vcpu].standing is Standing.IN_USER_SPACE
-            told = isinstance(action, UserSpaceRuns) or state.vcpus[vcpu].run.exit_reason == ExitReason.MMIO
-            return ready and outside and told
-        case UserSpaceWrites(_, vcpu):
-            return where is Where.HOST and free(state, vcpu)
-        case GuestExecutes(_, instruction):
-            return where is Where.GUEST and possible(physical, instruction)
-        case HostExecutes(_, instruction):
-            called = isinstance(instruction.operation, Hvc)
-            return where is Where.HOST and not called and possible(physical, instruction)
-        case GuestTrapsUnforeseen(_, ec):
-            return where is Where.GUEST and ec in RESERVED_CLASSES
-        case InterfaceChanges(_, register):
-            in_use = state.vms[state.vcpus[physical.thread.vcpu].vm].vgic == 1
-            return where is Where.GUEST and REGISTERS[register].component == "gich" and in_use
-        case SignalChanges(_, signal, level):
-            return where in (Where.HOST, Where.GUEST) and getattr(physical.cpu.signals, signal) != level
-        case InterruptTaken(_, signal):
-            return where in (Where.HOST, Where.GUEST) and TAKEN[signal][0](physical.cpu)
-        case LowvisorSteps():
-            return where is Where.LOWVISOR
-        case HypFaults(cpu):
-            return where is Where.LOWVISOR and vulnerable(design, state, cpu)
-        case HighvisorHandles():
-            return where is Where.HIGHVISOR
-    return False
-
-
-def free(state: State, vcpu: int) -> bool:
-    """Whether no processor is amid running the vCPU."""
-    busy = (Where.GUEST, Where.LOWVISOR, Where.HIGHVISOR, Where.HUNG, Where.SECURE)
-    return all(p.thread.vcpu != vcpu or p.thread.where not in busy for p in state.processors)
-
-
-@rule(linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_ioctl_run"), arm("B9.3.3"))
-def in_run_loop(design: Design, cpu: Processor) -> bool:
-    """Whether the host is where its run loop can be: in the kernel's own mode and in ARM state."""
-    return every(mode(cpu.cpsr) == KERNEL_MODE_OF[design.placement], bit(cpu.cpsr, T_BIT) == 0)
-
-
-def vulnerable(design: Design, state: State, cpu: int) -> bool:
-    """Whether the lowvisor's next step may fault."""
-    thread = state.processors[cpu].thread
-    steps = design.routine(thread.routine)
-    return thread.index < len(steps) and moves.may_fault(steps[thread.index], context(state, cpu))
-
-
-def possible(physical: Physical, instruction: Instruction) -> bool:
-    """Whether the instruction exists and the memory system may answer as it says: stage 2 faults need a stage 2."""
-    fault = getattr(instruction.operation, "fault", MemoryOutcome.OK)
-    answered = either(fault != MemoryOutcome.STAGE2_FAULT, bits(physical.cpu.hyp.hcr, 0, 0) == 1)
-    return every(is_encodable(instruction, physical.cpu.cpsr), answered)
 
 
 @rule(paper("3.1"), paper("3.2"))
@@ -476,18 +305,6 @@ def kept_by(vcpu: Vcpu, handled: Exit) -> Vcpu:
         run=vcpu.run if handled.run is None else handled.run,
         mmio=vcpu.mmio if handled.access is None else handled.access,
     )
-
-
-def forced(state: State, cpu: int) -> Action | None:
-    """The action that the processor must take next, if any; the highvisor's answer to a fault is a choice."""
-    if cpu >= len(state.processors):
-        return None
-    where = state.processors[cpu].thread.where
-    if where is Where.LOWVISOR:
-        return LowvisorSteps(cpu)
-    if where is Where.HIGHVISOR:
-        return HighvisorHandles(cpu)
-    return None
 
 
 def progress_of(design: Design, state: State, action: HighvisorHandles) -> Progress:

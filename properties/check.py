@@ -8,14 +8,16 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from model.action import Action
+from model.actions import HighvisorHandles, UserSpaceRuns
 from model.design import Design
 from model.designs.catalogue import reference
 from model.designs.variations import REPAIRS
-from model.system import PHYSICAL, Action, HighvisorHandles, UserSpaceRuns
+from model.guards import PHYSICAL
 from model.topology import TOPOLOGIES, initial
-from properties import check_memory
+from properties import check_parts
 from properties.catalogue import PROPERTIES, PROPERTY
-from properties.check_memory import divided
+from properties.check_parts import divided
 from properties.designs import resolve
 from properties.engines.domain import CALL, Domain, devices, relevant
 from properties.engines.explore import CONFIGURATIONS, explore
@@ -51,6 +53,7 @@ class Request:
     jobs: int
     progress: Callable[[str], None]
     export: Path | None = None
+    steps: int | None = None
 
     def remaining(self) -> float | None:
         """The seconds left of the budget."""
@@ -67,14 +70,16 @@ def check(
     jobs: int,
     progress: Callable[[str], None],
     smt2: str | None = None,
+    steps: int | None = None,
 ) -> tuple[Result, ...]:
     """What the engines say of a design's properties; without ids, of all of them.
 
-    `engine` is `prove`, `explore`, `walk` or `all`. What a budget in seconds does not reach is unknown.
+    `engine` is `prove`, `explore`, `walk` or `all`. What a budget in seconds does not reach is unknown. `steps` is how
+    many actions a walk chooses.
     """
     chosen = tuple(PROPERTY[identifier] for identifier in ids) or PROPERTIES
     deadline = None if budget is None else time.monotonic() + budget
-    request = Request(design, fault, chosen, seed, deadline, jobs, progress, Path(smt2) if smt2 else None)
+    request = Request(design, fault, chosen, seed, deadline, jobs, progress, Path(smt2) if smt2 else None, steps)
     resolve(design, fault)
     results: list[Result] = []
     if engine in ("prove", "all"):
@@ -99,17 +104,17 @@ def proved(request: Request) -> list[Result]:
     design = resolve(request.design, request.fault)
     order = {prop.id: number for number, prop in enumerate(request.properties)}
     tables = tuple(prop for prop in request.properties if prop.enumerate is not None)
-    remembered, others = divided(request.properties)
+    of_parts, others = divided(request.properties)
     stepwise = tuple(prop for prop in others if prop.enumerate is None)
     results = [enumerated(request, design, prop) for prop in tables]
-    if not stepwise and not remembered:
+    if not stepwise and not of_parts:
         return sorted(results, key=lambda result: order[result.property])
     begun = time.monotonic()
-    asked = (*(prop.id for prop in (*stepwise, *remembered)), *(helper for p in stepwise for helper in p.assumes))
+    asked = (*(prop.id for prop in (*stepwise, *of_parts)), *(helper for p in stepwise for helper in p.assumes))
     settled, unfinished = settle_all(request, tuple(dict.fromkeys(asked)))
     seconds = time.monotonic() - begun
-    explored_too = memory_explored(request, remembered)
-    results += [check_memory.with_proof(result, settled, unfinished, seconds) for result in explored_too]
+    explored_too = parts_explored(request, of_parts)
+    results += [check_parts.with_proof(result, settled, unfinished, seconds) for result in explored_too]
     for prop in stepwise:
         results += judged(request, design, prop, settled, unfinished, seconds)
     return sorted(results, key=lambda result: order[result.property])
@@ -290,9 +295,9 @@ def hunted(request: Request, design: Design, prop: Property, failures: Iterable[
 TRIED = (Choices(), Choices(traps_failed_condition=1, user_trap=1, trace_implemented=1))
 
 
-def memory_explored(request: Request, properties: tuple[Property, ...]) -> list[Result]:
-    """The engine `explore` for properties of memory."""
-    return check_memory.explored(
+def parts_explored(request: Request, properties: tuple[Property, ...]) -> list[Result]:
+    """The engine `explore` for properties of parts."""
+    return check_parts.explored(
         request.design, request.fault, properties, request.remaining(), request.jobs, request.progress
     )
 
@@ -300,8 +305,8 @@ def memory_explored(request: Request, properties: tuple[Property, ...]) -> list[
 def explored(request: Request) -> list[Result]:
     """The engine `explore`: every run of small configurations, those of its list, one after the other."""
     design = resolve(request.design, request.fault)
-    remembered, others = divided(request.properties)
-    found = memory_explored(request, remembered)
+    of_parts, others = divided(request.properties)
+    found = parts_explored(request, of_parts)
     stepwise = cheap(others)
     if not stepwise:
         return found
@@ -329,15 +334,15 @@ def explored(request: Request) -> list[Result]:
 def walked(request: Request) -> list[Result]:
     """The engine `walk`: random runs of hostile guests and hosts by Hypothesis."""
     design = resolve(request.design, request.fault)
-    remembered, others = divided(request.properties)
-    found = check_memory.walked(
-        request.design, request.fault, remembered, request.seed, request.deadline, request.progress
+    of_parts, others = divided(request.properties)
+    found = check_parts.walked(
+        request.design, request.fault, of_parts, request.seed, request.deadline, request.progress, request.steps
     )
     stepwise = cheap(others)
     if not stepwise:
         return found
     request.progress("walking")
-    seen = walk(design, stepwise, TOPOLOGIES[TOPOLOGY], request.seed, WALK_ACTIONS, request.deadline)
+    seen = walk(design, stepwise, TOPOLOGIES[TOPOLOGY], request.seed, request.steps or WALK_ACTIONS, request.deadline)
     covers = f"{seen.chosen} chosen actions, {seen.steps} steps of {TOPOLOGY}, seed {seen.seed}"
     if seen.raised is not None:
         failed = f"a rule raised {seen.raised}"

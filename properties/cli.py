@@ -95,6 +95,9 @@ def check(
     design: Annotated[str, typer.Option(metavar="NAME|FILE.py", help="What to check.")] = "reference",
     fault: Annotated[str | None, typer.Option(metavar="ID", help="A fault to plant into the design.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Where random walks start.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="How many actions a random walk chooses, over all its configurations.")
+    ] = None,
     budget: Annotated[
         float | None, typer.Option(metavar="SECONDS", callback=_number, help="What the whole call may take.")
     ] = None,
@@ -108,7 +111,7 @@ def check(
     from properties.command import checking
 
     chosen = engine.value if engine else None
-    return checking.check(tuple(ids or ()), chosen, design, fault, seed, budget, _jobs(jobs), json, smt2)
+    return checking.check(tuple(ids or ()), chosen, design, fault, seed, steps, budget, _jobs(jobs), json, smt2)
 
 
 @app.command()

@@ -9,20 +9,13 @@ from functools import cache
 
 from attrs import evolve, field, frozen
 
+from model.action import Action
+from model.actions import GuestExecutes, HostExecutes, HostRunsVcpu, InterruptTaken, SignalChanges
 from model.design import Design
+from model.guards import forced, guard
 from model.lowvisor.context import Image
 from model.state import State, Where
-from model.system import (
-    Action,
-    GuestExecutes,
-    HostExecutes,
-    HostRunsVcpu,
-    InterruptTaken,
-    SignalChanges,
-    forced,
-    guard,
-    step,
-)
+from model.system import step
 from model.topology import TOPOLOGIES, distinct, initial
 from properties.engines.domain import Executed, everything
 from properties.policy import GUEST_STATE, OWNED, VFP, Owner, installed

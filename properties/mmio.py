@@ -1,5 +1,7 @@
 """Accesses to emulated devices are carried out as the guest's instruction says, each exactly once."""
 
+from model.action import Action
+from model.actions import HighvisorHandles, HostRunsVcpu, UserSpaceAnswers, UserSpaceRuns, UserSpaceWrites
 from model.design import Design, ExitCode, Skipping
 from model.highvisor import mmio
 from model.highvisor.emulate import skip_instruction
@@ -7,7 +9,6 @@ from model.highvisor.exits import MemoryAnswer
 from model.highvisor.mmio import ExitReason
 from model.lowvisor.context import Image
 from model.state import Standing, State, Vcpu
-from model.system import Action, HighvisorHandles, HostRunsVcpu, UserSpaceAnswers, UserSpaceRuns, UserSpaceWrites
 from properties.property import Kind, Property
 from spec.banking import read_below_hyp, write_below_hyp
 from spec.psr import T_BIT, Mode, advance_it

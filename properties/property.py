@@ -5,16 +5,16 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from model.action import Action
 from model.design import Design
 from model.state import State
-from model.system import Action
 
 Predicate = Callable[[Design, State, Action, State], bool]
 """Over the state before an action, the action, and the state after it; on symbolic states it gives a formula."""
 
 
 class Kind(Enum):
-    """What a property speaks about."""
+    """What a property speaks about; one of states reads nothing but the state after an action."""
 
     STATE = "every reachable state"
     STEP = "every step"
@@ -65,6 +65,8 @@ class Property:
     """What is wrong about a step that violates it, in one line with the names and values concerned."""
     assumes: tuple[str, ...] = ()
     """The properties that its proof takes for granted of the state before a step, by id."""
+    conjuncts: tuple[Predicate, ...] = ()
+    """Predicates that hold together exactly where `holds` does, for engines that ask each where it may have changed."""
     enumerate: Callable[[Design], "Enumeration"] | None = field(default=None)
     """For a property of a finite table: goes through all of it."""
 

@@ -9,10 +9,11 @@ from functools import cache
 
 from attrs import evolve
 
+from model.action import Action
 from model.design import Design
 from model.designs.catalogue import reference
 from model.state import State, Where
-from model.system import Action, step
+from model.system import step
 from model.topology import TOPOLOGIES, initial
 from properties.engines.domain import Executed, everything
 from properties.evidence import changed, executions, guests

@@ -9,9 +9,10 @@ from typing import Any
 
 import attrs
 
+from model.action import Action
+from model.actions import GuestExecutes, HighvisorHandles, InterruptTaken, UserSpaceRuns
 from model.design import Design
 from model.state import Physical, State, Where
-from model.system import Action, GuestExecutes, HighvisorHandles, InterruptTaken, UserSpaceRuns
 from properties.property import Enumeration, Kind, Property
 from spec.coprocessor.decode import ROWS, decode, holds
 from spec.coprocessor.row import Form, Row

@@ -4,9 +4,10 @@ Which type of hypervisor is this? A hosted one (type 2): the host kernel schedul
 trusted with everything; the lowvisor protects VMs from each other and the host from VMs, never a VM from the host.
 """
 
+from model.action import Action
+from model.actions import HostExecutes, HostRunsVcpu, LowvisorSteps
 from model.design import Design
 from model.state import State, Where
-from model.system import Action, HostExecutes, HostRunsVcpu, LowvisorSteps
 from properties.property import Kind, Property
 from spec.execute import execute
 from spec.psr import Mode, is_hyp

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 
 from attrs import field, frozen
 
+from model.actions import GuestExecutes
 from model.design import Design
+from model.guards import guard
 from model.lowvisor.moves import Install, LoadVfp, Save, SaveAs, SaveVfp, When
 from model.lowvisor.moves import Load as LoadMove
 from model.state import Where
-from model.system import GuestExecutes, guard, step
+from model.system import step
 from properties.engines.domain import Executed, access
 from properties.evidence import entered
 from properties.policy import VFP

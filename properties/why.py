@@ -9,14 +9,13 @@ from attrs import frozen
 from model.design import Design
 from model.designs.catalogue import reference
 from model.topology import TOPOLOGIES, initial
-from properties import memory
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.engines.domain import relevant
-from properties.engines.memory_scenarios import SCENARIOS
-from properties.engines.memory_search import memory_search
+from properties.engines.parts.search import search_part
 from properties.engines.search import Search, Violation, search
 from properties.faults.catalogue import EXCUSES, FAULT, FAULTS
 from properties.faults.fault import Fault
+from properties.parts import part_of, situations
 from properties.property import Trace
 from properties.traces.replay import length
 from spec.registers import REGISTERS
@@ -54,7 +53,7 @@ def counterexample(identifier: str, thorough: bool = True) -> Found:
     fault = FAULT[identifier]
     design = fault.plant(reference())
     if fault.scenarios:
-        return in_memory(design, fault, thorough)
+        return in_part(design, fault, thorough)
     for depth in (*DEPTHS, *((fault.depth,) if fault.depth > max(DEPTHS) else ())):
         result = hunt(design, fault, depth, thorough)
         if result.found:
@@ -77,16 +76,15 @@ def counterexample(identifier: str, thorough: bool = True) -> Found:
     return Found(identifier, None, "open", (), reason)
 
 
-def in_memory(design: Design, fault: Fault, thorough: bool) -> Found:
-    """The shortest counterexample of a fault of memory management, in the first of its situations that has one."""
+def in_part(design: Design, fault: Fault, thorough: bool) -> Found:
+    """The shortest counterexample of a fault in a part of the system, in the first of its situations that has one."""
     scopes = []
-    most = MOST_MEMORY_STATES if fault.id not in EXCUSES else MOST_EXCUSED_STATES
-    for name in fault.scenarios:
-        scenario = SCENARIOS[name]
+    most = MOST_PART_STATES if fault.id not in EXCUSES else MOST_EXCUSED_STATES
+    for part, name, scenario in situations(fault.scenarios):
         start = initial(TOPOLOGIES[scenario.topology], design)
         more = 2 if thorough else 0
-        seen = memory_search(
-            design, start, scenario.domain, memory.PROPERTIES, "first", most_states=most, more=more
+        seen = search_part(
+            part, design, start, scenario.domain, part.properties, "first", most_states=most, more=more
         )
         if seen.found:
             return caught(fault, seen.found, scenario.topology)
@@ -97,7 +95,7 @@ def in_memory(design: Design, fault: Fault, thorough: bool) -> Found:
     return Found(fault.id, None, "open", (), f"no property is violated in {', '.join(scopes)}")
 
 
-MOST_MEMORY_STATES = 30_000
+MOST_PART_STATES = 30_000
 MOST_EXCUSED_STATES = 4_000
 """How far an excused fault is looked for: far enough to see that the excuse is needed."""
 OPAQUE = "; registers of the GIC and the timers count as words without a behaviour of their own"
@@ -110,7 +108,7 @@ def is_opaque(name: str) -> bool:
 
 def hunt(design: Design, fault: Fault, depth: int, thorough: bool) -> Search:
     """A search for anything that the fault violates."""
-    cheap = tuple(prop for prop in PROPERTIES if prop.id not in COSTLY and prop not in memory.ALL)
+    cheap = tuple(prop for prop in PROPERTIES if prop.id not in COSTLY and part_of(prop) is None)
     start = initial(TOPOLOGIES[TOPOLOGY], design)
     until = None if thorough else "first"
     most = MOST_STATES if depth <= max(DEPTHS) else MOST_STATES_FAR

@@ -21,5 +21,5 @@ CONTROLS: Mapping[str, Mapping[str, int]] = MappingProxyType({"hcr": HCR, "hstr"
 """The control registers by their names in `spec.registers`, each with its bits."""
 
 SOURCES: Mapping[str, Citation] = MappingProxyType(
-    {"hcr": arm("B4.1.65"), "hstr": arm("B4.1.67"), "hcptr": arm("B4.1.63"), "hdcr": arm("B4.1.64")}
+    {"hcr": arm("B4.1.65"), "hstr": arm("B4.1.73"), "hcptr": arm("B4.1.64"), "hdcr": arm("B4.1.66")}
 )

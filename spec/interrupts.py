@@ -102,7 +102,7 @@ def wfe_wakes(cpu: Processor) -> bool:
     )
 
 
-@rule(arm("B4.1.100"), arm("B1.8.11"))
+@rule(arm("B4.1.97"), arm("B1.8.11"))
 def interrupt_status(cpu: Processor) -> U32:
     """ISR: A in bit 8, I in bit 7, F in bit 6; below Hyp mode each shows the virtual exception where HCR routes it."""
     hcr, below = cpu.hyp.hcr, negate(is_hyp(cpu.cpsr))

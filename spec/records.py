@@ -8,16 +8,26 @@ C = TypeVar("C", bound=type)
 
 
 def quick(cls: C) -> C:
-    """The frozen record class, slotted and of plain fields, with an `__init__` that takes half the time of attrs' own.
+    """The frozen record class, slotted and of plain fields, made in less than half the time that attrs takes.
 
-    It stores through the class's slots; attrs goes through `object.__setattr__`, which looks each of them up.
+    A draft, whose fields may be set, becomes the record once they are; attrs goes through `object.__setattr__`, which
+    looks each of them up.
     """
     fields = attrs.fields(cls)
-    scope: dict[str, Any] = {f"set_{field.name}": getattr(cls, field.name).__set__ for field in fields}
+    open_to_change = {"__slots__": (), "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    scope: dict[str, Any] = {"new": object.__new__, "draft": type(f"{cls.__name__}Draft", (cls,), open_to_change)}
     scope |= {f"default_{field.alias}": field.default for field in fields}
     needed = [field.alias for field in fields if field.default is attrs.NOTHING]
     optional = [f"{field.alias}=default_{field.alias}" for field in fields if field.alias not in needed]
-    stores = (f"  set_{field.name}(self, {field.alias})" for field in fields)
-    exec("\n".join((f"def __init__(self, {', '.join(needed + optional)}):", *stores)), scope)
-    cls.__init__ = scope["__init__"]  # type: ignore[misc]
+    lines = (
+        f"def __new__(cls, {', '.join(needed + optional)}):",
+        "  record = new(draft)",
+        *(f"  record.{field.name} = {field.alias}" for field in fields),
+        "  record.__class__ = cls",
+        "  return record",
+    )
+    exec("\n".join(lines), scope)
+    cls.__new__ = scope["__new__"]  # type: ignore[method-assign]
+    cls.__reduce__ = lambda record: (cls, tuple(getattr(record, field.name) for field in fields))  # type: ignore
+    delattr(cls, "__init__")
     return cls

@@ -57,7 +57,7 @@ def set_way(cpu: Processor, row: Row, choices: Choices) -> Processor:
     return put(cpu, "local", put(cpu.local, "caches", after))
 
 
-@rule(arm("B4.1"), arm("B8.1"), arm("B4.1.107"), arm("B4.1.106"))
+@rule(arm("B4.1"), arm("B8.1"), arm("B4.1.105"), arm("B4.1.106"))
 def coprocessor_value(cpu: Processor, row: Row) -> int:
     """The value that a permitted read delivers: 32 bits, or 64 for MRRC."""
     below_hyp = negate(is_hyp(cpu.cpsr))

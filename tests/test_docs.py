@@ -10,13 +10,13 @@ from types import MappingProxyType
 
 import pytest
 
+from model.actions import GuestExecutes, HostRunsVcpu
 from model.design import ROUTINES, Design
 from model.designs.catalogue import DESIGNS, reference
 from model.designs.linux_3_12 import LINUX_3_12
 from model.designs.variations import REPAIRS
 from model.lowvisor import moves
 from model.memory.design import ROUTINES as MEMORY_ROUTINES
-from model.system import GuestExecutes, HostRunsVcpu
 from properties.catalogue import PROPERTIES
 from properties.claims import CLAIMS, checked_by
 from properties.docs import (

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from model.action import Action
 from model.designs.catalogue import reference
+from model.guards import guard
 from model.state import State, Where
-from model.system import Action, guard, step
+from model.system import step
 from model.topology import TOPOLOGIES, Topology, initial
 from properties import memory
 from properties.catalogue import PROPERTIES, PROPERTY

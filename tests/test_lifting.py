@@ -18,7 +18,9 @@ import z3
 
 import model
 import spec
-from model import system
+from model import actions as actions_module
+from model import guards
+from model.action import Action
 from model.design import ROUTINES, Design, Emulated, ExitCode
 from model.designs.catalogue import DESIGNS
 from model.designs.vgic_variations import stop_siblings
@@ -123,21 +125,21 @@ def actions() -> Shape:
         "vcpu": Constant(0),
         "instruction": instructions(),
         "choices": shape(Choices),
-        "ec": among(system.RESERVED_CLASSES[:2]),
-        "signal": among(system.TAKEN),
+        "ec": among(actions_module.RESERVED_CLASSES[:2]),
+        "signal": among(guards.TAKEN),
         "level": Words(Width(1)),
         "register": interface_registers(),
         "value": Words(Width(32)),
-        "answer": shape(system.MemoryAnswer),
+        "answer": shape(actions_module.MemoryAnswer),
         "data": Words(Width(32)),
         "run": shape(KvmRun),
         "interrupted": shape(bool),
     }
-    kinds = [kind for kind in vars(system).values() if isinstance(kind, type) and issubclass(kind, system.Action)]
+    kinds = [kind for kind in vars(actions_module).values() if isinstance(kind, type) and issubclass(kind, Action)]
     return one_of(
         Record(kind, tuple((field.name, operands[field.name]) for field in attrs.fields(kind)), named=True)
         for kind in kinds
-        if kind is not system.Action
+        if kind is not Action
     )
 
 
@@ -260,7 +262,7 @@ def stated_type(hint: Any) -> Shape | None:
         Physical: lambda: one_of(part.parts[0][1].parts[0][1] for part in states() if isinstance(part, Record)),
         Thread: lambda: among(threads(designs()[0])),
         Vcpu: lambda: like(initial(TOPOLOGIES["one"], designs()[0]).vcpus[0]),
-        system.Action: actions,
+        Action: actions,
     }
     return stated[hint]() if hint in stated else None
 
@@ -288,7 +290,7 @@ def stated_parameter(name: str) -> Shape | None:
         "spec.status.names_current.suffix": lambda: among(("usr", "fiq", "irq", "svc", "abt", "und", "hyp")),
         "model.highvisor.exits.handle_exit.code": lambda: among(ExitCode),
         "model.system.host_calls.vcpu": lambda: Constant(0),
-        "model.system.interrupted.signal": lambda: among(system.TAKEN),
+        "model.system.interrupted.signal": lambda: among(guards.TAKEN),
         "model.system.interface_changed.register": interface_registers,
     }
     return stated[name]() if name in stated else None

@@ -5,57 +5,66 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from model.design import Design
 from model.designs.catalogue import reference
 from model.topology import TOPOLOGIES, initial
 from properties import memory
 from properties.catalogue import PROPERTY
-from properties.engines.memory_explore import CONFIGURATIONS, explore_memory
-from properties.engines.memory_scenarios import SCENARIOS
-from properties.engines.memory_search import memory_search
-from properties.engines.memory_walk import walk_memory
+from properties.engines.parts.explore import Explored, explore_part
+from properties.engines.parts.search import search_part
+from properties.engines.parts.walk import walk_part
 from properties.engines.shorten import violates
 from properties.faults.catalogue import FAULT
+from properties.memory.configurations import CONFIGURATIONS
+from properties.memory.part import MEMORY
+from properties.memory.scenarios import SCENARIOS
+from properties.property import Property
 from properties.traces.replay import length
 
 DESIGN = reference()
-SMALL = (3, 4, 5, 6, 7)
+SMALL = ("translations-and-notifier", "slot-deletion", "vm-end", "new-vm", "read-only")
 """The configurations that a test has time for."""
 LAYOUTS = [name for name, topology in TOPOLOGIES.items() if topology.memory is not None]
 
 
-@pytest.mark.parametrize("number", SMALL)
-def test_every_run_of_a_small_configuration_keeps_every_property(number: int) -> None:
-    seen = explore_memory(DESIGN, memory.PROPERTIES, *CONFIGURATIONS[number])
+def explored(design: Design, properties: tuple[Property, ...], name: str, deadline: float | None = None) -> Explored:
+    situation = CONFIGURATIONS[name]
+    return explore_part(MEMORY, design, properties, situation.topology, situation.domain, deadline)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_run_of_a_small_configuration_keeps_every_property(name: str) -> None:
+    seen = explored(DESIGN, memory.ALL, name)
     assert (seen.complete, seen.violations) == (True, {})
 
 
 def test_an_exploration_finds_a_planted_fault() -> None:
     design = FAULT["D17"].plant(DESIGN)
-    seen = explore_memory(design, memory.PROPERTIES, *CONFIGURATIONS[6])
+    seen = explored(design, memory.PROPERTIES, "new-vm")
     assert "memory.hyp_exact" in seen.violations
 
 
 def test_an_exploration_that_is_late_is_not_complete() -> None:
-    assert not explore_memory(DESIGN, (), *CONFIGURATIONS[0], deadline=0.0).complete
+    assert not explored(DESIGN, (), "vmids", deadline=0.0).complete
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_hostile_walk_breaks_nothing_and_raises_nothing(name: str) -> None:
-    walked = walk_memory(DESIGN, memory.PROPERTIES, TOPOLOGIES[name], seed=1, steps=3000)
+    walked = walk_part(MEMORY, DESIGN, memory.PROPERTIES, TOPOLOGIES[name], seed=1, steps=3000)
     assert (walked.violations, walked.raised, walked.steps) == ({}, None, 3000)
 
 
 def test_a_walk_finds_a_planted_fault_and_shortens_its_run() -> None:
     design = FAULT["without/reclaim-count-down"].plant(DESIGN)
     topology = TOPOLOGIES["memory"]
-    found = walk_memory(design, memory.PROPERTIES, topology, seed=1, steps=4000, until="first").violations
+    found = walk_part(MEMORY, design, memory.PROPERTIES, topology, seed=1, steps=4000, until="first").violations
     run = found["memory.invalidations_counted"]
     prop, start = PROPERTY["memory.invalidations_counted"], initial(topology, design)
     assert not any(violates(design, start, run[:n] + run[n + 1 :], prop) for n in range(len(run)))
 
 
 def test_the_same_seed_gives_the_same_walk() -> None:
-    first, second = (walk_memory(DESIGN, (), TOPOLOGIES["memory"], seed=5, steps=500) for _ in range(2))
+    first, second = (walk_part(MEMORY, DESIGN, (), TOPOLOGIES["memory"], seed=5, steps=500) for _ in range(2))
     assert (first.kinds, first.examples) == (second.kinds, second.examples)
 
 
@@ -64,7 +73,7 @@ def test_an_exception_in_a_predicate_ends_the_walk_and_is_reported() -> None:
         raise ZeroDivisionError("broken")
 
     prop = evolve(PROPERTY["memory.locks"], holds=broken)
-    raised = walk_memory(DESIGN, (prop,), TOPOLOGIES["memory"], steps=500).raised
+    raised = walk_part(MEMORY, DESIGN, (prop,), TOPOLOGIES["memory"], steps=500).raised
     assert raised is not None and raised.problem == "ZeroDivisionError: broken"
 
 
@@ -72,9 +81,9 @@ def test_no_shorter_run_within_the_domain_violates_than_the_one_that_is_found() 
     fault = FAULT["tlb-shared-by-sibling-vcpus"]
     design, scenario = fault.plant(DESIGN), SCENARIOS["siblings"]
     start = initial(TOPOLOGIES[scenario.topology], design)
-    found = memory_search(design, start, scenario.domain, memory.PROPERTIES, "first").found
+    found = search_part(MEMORY, design, start, scenario.domain, memory.PROPERTIES, "first").found
     shortest = min(length(violation.actions) for violation in found.values())
-    below = memory_search(design, start, scenario.domain, memory.PROPERTIES, depth=shortest - 1)
+    below = search_part(MEMORY, design, start, scenario.domain, memory.PROPERTIES, depth=shortest - 1)
     assert below.found == {}
 
 
@@ -85,7 +94,7 @@ def test_a_property_of_states_is_judged_alike_whether_or_not_it_is_asked_again()
     prop = PROPERTY["memory.translations_own"]
     every_step = evolve(prop, kind=memory.PROPERTIES[0].kind)
     lengths = [
-        len(memory_search(design, start, scenario.domain, (asked,), "first").found[prop.id].actions)
+        len(search_part(MEMORY, design, start, scenario.domain, (asked,), "first").found[prop.id].actions)
         for asked in (prop, every_step)
     ]
     assert lengths[0] == lengths[1]

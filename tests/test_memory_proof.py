@@ -7,21 +7,22 @@ import z3
 from attrs import evolve
 
 from model.designs.catalogue import reference
+from model.memory.actions import ThreadSteps
 from model.memory.design import ROUTINES, facts, step_at
-from model.memory.system import ThreadSteps
 from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTY
-from properties.check_memory import with_proof
+from properties.check_parts import with_proof
 from properties.designs import resolve
 from properties.engines import prove
 from properties.engines.induction import ATTEMPTS, at_once, cases, conjuncts, likeness, missed
 from properties.engines.maps import Arbitrary, Default, Set, Symbolic
 from properties.engines.memory_prove import memory_obligations
-from properties.engines.memory_walk import walk_memory
+from properties.engines.parts.walk import walk_part
 from properties.engines.symbolic import formula, variable
 from properties.memory import ALL
 from properties.memory.inductive import INDUCTIVE
 from properties.memory.invariants import INVARIANTS
+from properties.memory.part import MEMORY
 from properties.property import Result, Verdict
 from spec.sparse import Of, sparse
 from spec.words import U64, Width, bit
@@ -68,7 +69,7 @@ def test_every_invariant_holds_at_the_start_of_every_configuration() -> None:
 
 @pytest.mark.parametrize("topology", OF_MEMORY, ids=lambda topology: topology.name)
 def test_no_run_of_the_reference_breaks_an_invariant(topology: object) -> None:
-    walked = walk_memory(reference(), (INDUCTIVE,), topology, seed=5, steps=600)
+    walked = walk_part(MEMORY, reference(), (INDUCTIVE,), topology, seed=5, steps=600)
     assert walked.raised is None and not walked.violations
 
 

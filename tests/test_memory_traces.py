@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from model.memory.system import ThreadSteps, VcpuRuns
+from model.memory.actions import ThreadSteps, VcpuRuns
 from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTY
 from properties.designs import resolve

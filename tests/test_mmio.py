@@ -3,23 +3,23 @@
 import pytest
 from attrs import evolve
 
-from model.design import Completion, Design, ExitCode
-from model.designs.catalogue import LINUX_3_12, reference
-from model.highvisor.exits import MemoryAnswer, Result, handle_exit
-from model.highvisor.mmio import Decision, ExitReason, abort_decision
-from model.highvisor.run import kvm_run
-from model.lowvisor.context import Image
-from model.state import Standing, State, Vcpu
-from model.system import (
+from model.actions import (
     GuestExecutes,
     HighvisorHandles,
     HostRunsVcpu,
     UserSpaceAnswers,
     UserSpaceRuns,
     UserSpaceWrites,
-    guard,
-    kept_by,
 )
+from model.design import Completion, Design, ExitCode
+from model.designs.catalogue import LINUX_3_12, reference
+from model.guards import guard
+from model.highvisor.exits import MemoryAnswer, Result, handle_exit
+from model.highvisor.mmio import Decision, ExitReason, abort_decision
+from model.highvisor.run import kvm_run
+from model.lowvisor.context import Image
+from model.state import Standing, State, Vcpu
+from model.system import kept_by
 from model.topology import TOPOLOGIES, initial
 from properties import mmio
 from properties.engines.domain import NEGATIVE, SIGNED_LOAD

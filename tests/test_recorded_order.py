@@ -3,13 +3,15 @@
 import pytest
 from attrs import evolve
 
+from model.actions import GuestExecutes, HostRunsVcpu
 from model.design import Design, ExitCode
 from model.designs.catalogue import DESIGNS
+from model.guards import forced
 from model.highvisor.exits import MemoryAnswer, Result, handle_exit
 from model.lowvisor.context import Image
 from model.lowvisor.moves import accesses
 from model.state import State, Where
-from model.system import GuestExecutes, HostRunsVcpu, forced, step
+from model.system import step
 from model.topology import TOPOLOGIES, initial
 from properties.recording.orders import (
     Case,

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from traced import TRACE
 
-from model.system import Action, GuestExecutes, HighvisorHandles, HostRunsVcpu, HypFaults, LowvisorSteps
+from model.action import Action
+from model.actions import GuestExecutes, HighvisorHandles, HostRunsVcpu, HypFaults, LowvisorSteps
 from model.topology import TOPOLOGIES
 from properties.property import Trace
 from properties.traces import BadTrace, decode_trace, dumps, encode_trace, loads, read_trace, write_trace, write_whole

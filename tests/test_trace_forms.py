@@ -9,8 +9,8 @@ import attrs
 import pytest
 from traced import CALL, HCR_STAYS, INTERLEAVED, REFERENCE, TRACE, resolve, start
 
+from model.actions import GuestExecutes, HostRunsVcpu
 from model.state import Where
-from model.system import GuestExecutes, HostRunsVcpu
 from properties.property import Trace
 from properties.traces import dumps_itf, expand, itf, module_text, text
 from properties.traces.codec import KINDS

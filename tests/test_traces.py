@@ -9,12 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from traced import CALL, HCR_STAYS, INTERLEAVED, REFERENCE, TRACE, access, start
 
-from model.design import Design
-from model.designs.catalogue import DESIGNS
-from model.highvisor.exits import MemoryAnswer
-from model.state import State
-from model.system import (
-    Action,
+from model.action import Action
+from model.actions import (
     GuestExecutes,
     HighvisorHandles,
     HostExecutes,
@@ -23,10 +19,13 @@ from model.system import (
     InterruptTaken,
     LowvisorSteps,
     SignalChanges,
-    forced,
-    guard,
-    step,
 )
+from model.design import Design
+from model.designs.catalogue import DESIGNS
+from model.guards import forced, guard
+from model.highvisor.exits import MemoryAnswer
+from model.state import State
+from model.system import step
 from properties.property import Trace
 from properties.traces import Stuck, changes, expand, fold, length, replayed, states
 from properties.traces.changes import in_words

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from model.action import Action
+from model.actions import GuestExecutes, HostExecutes, HostRunsVcpu, InterruptTaken
 from model.designs.catalogue import reference
+from model.guards import guard
 from model.state import Where
-from model.system import Action, GuestExecutes, HostExecutes, HostRunsVcpu, InterruptTaken, guard
 from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTY
 from properties.engines.course import USUAL

@@ -1,9 +1,10 @@
 """Traces and a property for the tests of traces."""
 
+from model.action import Action
+from model.actions import GuestExecutes, HostRunsVcpu, LowvisorSteps
 from model.design import Design
 from model.designs.catalogue import DESIGNS
 from model.state import State
-from model.system import Action, GuestExecutes, HostRunsVcpu, LowvisorSteps
 from model.topology import TOPOLOGIES, initial
 from properties.property import Kind, Property, Trace
 from spec.coprocessor.decode import ROW

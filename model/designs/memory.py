@@ -138,4 +138,5 @@ MEMORY_3_12 = MemoryDesign(
     device_attributes=0b0100,
     slot_checks=(SlotCheck.OVERLAP,),
     generation_checked_under_lock=False,
+    stage1_protected=False,
 )

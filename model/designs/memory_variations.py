@@ -156,7 +156,7 @@ MEMORY_REPAIRS: tuple[tuple[Variation, str, Callable[[Design], Design]], ...] = 
         ),
         (
             "whole-base-in-vttbr", "VTTBR gets bits [39:13] of the first-level tables' address",
-            "D16", (arm("B4.1.169"), arm("B3.6.6")), whole_base,
+            "D16", (arm("B4.1.160"), arm("B3.6.6")), whole_base,
         ),
         (
             "structures-unmapped", "a destroyed VM's structures go out of Hyp mode's tables",

@@ -15,6 +15,7 @@ class Do(Enum):
     """What one step of a routine does."""
 
     LOAD_VCPU = "notes that this vCPU runs here"
+    LOAD_VCPU_ONLY = "notes that this vCPU runs here, and forgets who of other VMs did"
     FLUSH_SIBLING = "drops this processor's translations of the VM where another vCPU of it ran here last"
     CHECK_GENERATION = "goes on to the entry where the VM has a VMID of this generation, without a lock"
     LOCK_VMID = "takes kvm_vmid_lock"
@@ -119,6 +120,8 @@ class MemoryDesign:
     slot_checks: tuple[SlotCheck, ...]
     generation_checked_under_lock: bool
     """Whether the first check of the generation waits for kvm_vmid_lock."""
+    stage1_protected: bool
+    """Whether guests may not write their own stage 1 tables, so that each change of them is an exit."""
 
     def steps(self, routine: str) -> tuple[MemoryStep, ...]:
         """The steps of a routine, by its field's name."""
@@ -194,6 +197,7 @@ GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
     {
         Do.FLUSH_SIBLING: (Fact.APART,),
         Do.LOAD_VCPU: (Fact.LOADED,),
+        Do.LOAD_VCPU_ONLY: (Fact.LOADED,),
         Do.LOCK_VMID: (Fact.VMID_LOCK,),
         Do.RECHECK_LOCKED: (Fact.OUTDATED,),
         Do.ROLL_OVER: (Fact.ROLLING,),
@@ -243,6 +247,7 @@ NO_LEAF = (Fact.CLEARED, Fact.SEEN, Fact.UNMAPPED)
 LOSES: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
     {
         Do.LOAD_VCPU: (Fact.APART,),
+        Do.LOAD_VCPU_ONLY: (Fact.APART,),
         Do.UNLOCK_VMID: (Fact.VMID_LOCK, Fact.OUTDATED),
         Do.FLUSH_ALL: (Fact.ROLLING, Fact.SENT, Fact.KICKED),
         Do.SET_GENERATION: (Fact.OUTDATED, Fact.TAKEN, Fact.WRITTEN),

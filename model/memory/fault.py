@@ -18,11 +18,8 @@ from model.memory.state import (
     WordNumber,
 )
 from model.memory.tables import (
-    VALID,
-    access_of,
     backed,
     device_descriptor,
-    is_valid,
     look_up,
     protected,
     ram_descriptor,
@@ -30,7 +27,7 @@ from model.memory.tables import (
 )
 from model.memory.threads import advanced, branched, cleared, drained, vm_of, with_core, with_vm
 from spec.citations import arm, linux, rule
-from spec.words import U1, bits, choose, clear, either, every, implies, member, put, put_all
+from spec.words import bits, choose, clear, either, every, member, put, put_all
 
 MMU = "arch/arm/kvm/mmu.c"
 
@@ -256,9 +253,3 @@ def set_interface(design: MemoryDesign, state: MemoryState, cpu: int, page: Page
     state = drained(state, cpu)
     memory = state.memory.set(found.third, device_descriptor(design, state.gicv))
     return advanced(with_vm(put(state, "memory", memory), cpu, put(vm, "ready", 1)), cpu)
-
-
-def resolves(descriptor: int, write: U1) -> bool:
-    """Whether a descriptor permits what a fault in hand asked for."""
-    access = access_of(descriptor)
-    return every(is_valid(descriptor), bits(access, 0, 0) == VALID, implies(write == 1, bits(access, 1, 1) == 1))

@@ -20,10 +20,10 @@ from model.memory.state import (
 )
 from model.memory.tables import VTCR, is_table, target, word_in
 from model.memory.threads import with_core
-from spec.citations import arm, linux, rule
+from spec.citations import arm, linux, paper, rule
 from spec.syndrome import ExceptionClass, FaultStatus, hsr, iss_data_abort, iss_prefetch_abort
 from spec.translation.stage2 import Stage2, permits, walk
-from spec.words import U1, U6, U32, U64, bit, bits, choose, every, put, put_all
+from spec.words import U1, U6, U32, U64, bit, bits, choose, every, put, put_all, replaced
 
 
 @frozen
@@ -138,6 +138,17 @@ def guest_accesses(
         (place("fault"), 0, reported(access, answer.status), address, true, write),
     )
     return with_core(state, cpu, left)
+
+
+@rule(paper("3.3"), arm("B3.2.1"))
+def guest_remaps(design: MemoryDesign, state: MemoryState, cpu: int, gfn: PageNumber) -> MemoryState:
+    """The guest changes its own stage 1 tables; a design that protects them leaves it for that, and runs it again."""
+    core = state.cores[cpu]
+    vcpu = put(state.vcpus[core.vcpu], "stage1", gfn)
+    state = put(state, "vcpus", replaced(state.vcpus, core.vcpu, vcpu))
+    if not design.stage1_protected:
+        return state
+    return with_core(state, cpu, put_all(core, ("at", "vttbr"), (place("run"), 0)))
 
 
 @rule(arm("B3.9.1"), arm("B3.10.1"))

@@ -1,30 +1,35 @@
-"""The memory system as a transition system: its actions, when they are possible, and what is afterwards."""
+"""The memory system as a transition system: what is afterwards, for each of its actions."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from attrs import field, frozen
 
-from model.action import Action
 from model.memory import fault, hardware, unmap, vmid
-from model.memory.design import (
-    GUEST,
-    IDLE,
-    LONGEST,
-    ROUTINES,
-    Do,
-    Fact,
-    MemoryDesign,
-    SlotCheck,
-    place,
-    places,
-    step_at,
+from model.memory.actions import (
+    GuestAccesses,
+    GuestLeft,
+    GuestRemaps,
+    HostReclaims,
+    HostReplaces,
+    InterfaceMapped,
+    IpiTaken,
+    MemoryAction,
+    Stage1Loads,
+    StoreDrains,
+    ThreadSteps,
+    TlbLoads,
+    UserCreatesVm,
+    UserDeletesSlot,
+    UserDestroysVm,
+    UserSetsSlot,
+    UserTouches,
+    VcpuRuns,
 )
-from model.memory.hardware import Access
+from model.memory.design import IDLE, ROUTINES, Do, MemoryDesign, SlotCheck, place, step_at
 from model.memory.state import (
     ALIVE,
     BACKED,
-    DEAD,
     DYING,
     NO_SLOT,
     VALID_SLOT,
@@ -37,145 +42,17 @@ from model.memory.state import (
     Use,
     Vm,
 )
-from model.memory.tables import backed
-from model.memory.threads import Step, blocked_by, drained, with_core
+from model.memory.threads import Step, drained, with_core
 from model.memory.unmap import with_slot
 from spec.citations import linux, rule
-from spec.words import U32, bits, choose, either, every, member, negate, put, put_all, replaced
+from spec.words import U32, bits, choose, either, every, member, put, put_all, replaced
 
 MAIN = "virt/kvm/kvm_main.c"
-
-
-@frozen
-class MemoryAction(Action):
-    """Something that happens in the memory system."""
-
-
-@frozen
-class VcpuRuns(MemoryAction):
-    """The host's scheduler runs a vCPU's thread: its run loop starts."""
-
-    vcpu: int
-
-
-@frozen
-class ThreadSteps(MemoryAction):
-    """The highvisor's thread makes its next step; `page` is what the host's allocator gives where it allocates."""
-
-    page: PageNumber = 0
-
-
-@frozen
-class IpiTaken(MemoryAction):
-    """The processor takes the interrupt that forces guests out."""
-
-
-@frozen
-class GuestAccesses(MemoryAction):
-    """The guest makes one access."""
-
-    access: Access
-
-
-@frozen
-class GuestRemaps(MemoryAction):
-    """The guest changes its own stage 1 tables: the virtual page of its vCPU now is another IPA page."""
-
-    gfn: PageNumber
-
-
-@frozen
-class GuestLeft(MemoryAction):
-    """A physical interrupt takes the processor out of the guest."""
-
-
-@frozen
-class TlbLoads(MemoryAction):
-    """The processor's TLB loads a stage 2 translation of its guest, or a pointer to a table."""
-
-    gfn: PageNumber
-    pointer: int
-
-
-@frozen
-class Stage1Loads(MemoryAction):
-    """The processor's TLB loads a stage 1 translation of its guest."""
-
-
-@frozen
-class StoreDrains(MemoryAction):
-    """The processor's cleared descriptor reaches memory."""
-
-
-@frozen
-class HostReclaims(MemoryAction):
-    """The host takes the page of a gfn away: swapping, MADV_DONTNEED, munmap."""
-
-    vm: int
-    gfn: FrameNumber
-
-
-@frozen
-class HostReplaces(MemoryAction):
-    """The host puts another page, read-only, in the place of a gfn's: KSM."""
-
-    vm: int
-    gfn: FrameNumber
-
-
-@frozen
-class UserTouches(MemoryAction):
-    """User space touches its memory of a gfn, so that the host allocates a page for it."""
-
-    vm: int
-    gfn: FrameNumber
-    page: PageNumber
-
-
-@frozen
-class UserSetsSlot(MemoryAction):
-    """User space registers a memory slot."""
-
-    vm: int
-    slot: int
-    base: FrameNumber
-    pages: U32
-
-
-@frozen
-class UserDeletesSlot(MemoryAction):
-    """User space deletes a memory slot."""
-
-    vm: int
-    slot: int
-
-
-@frozen
-class UserCreatesVm(MemoryAction):
-    """User space creates a VM; the host allocates its first-level tables and its structures."""
-
-    vm: int
-    root: PageNumber
-    structure: PageNumber
-
-
-@frozen
-class UserDestroysVm(MemoryAction):
-    """User space closes the last file descriptor of a VM."""
-
-    vm: int
-
-
-@frozen
-class InterfaceMapped(MemoryAction):
-    """The first run of a VM sees to its virtual CPU interface."""
-
-    vm: int
-
 
 STEPS: Mapping[Do, Step] = MappingProxyType(
     {
         Do.LOAD_VCPU: vmid.load_vcpu,
+        Do.LOAD_VCPU_ONLY: vmid.load_vcpu_only,
         Do.FLUSH_SIBLING: vmid.flush_sibling,
         Do.CHECK_GENERATION: vmid.check_generation,
         Do.LOCK_VMID: vmid.lock_vmid,
@@ -236,128 +113,6 @@ STEPS: Mapping[Do, Step] = MappingProxyType(
     }
 )
 """The rule of each step."""
-ALLOCATES = (Do.CACHE_SECOND, Do.CACHE_THIRD, Do.PIN, Do.REPLACE_PAGE)
-"""The steps for which the host's allocator gives a page."""
-
-
-def knows(design: MemoryDesign, core: Core, fact: Fact) -> bool:
-    """Whether the processor's program counter tells that much, as one formula."""
-    return member(core.at, places(design, fact))
-
-
-def in_routine(core: Core, *routines: str) -> bool:
-    """Whether the processor executes one of the routines."""
-    return either(*(every(core.at >= place(name), core.at < place(name) + LONGEST) for name in routines))
-
-
-def others(state: MemoryState, cpu: int) -> tuple[Core, ...]:
-    """The other processors."""
-    return tuple(core for number, core in enumerate(state.cores) if number != cpu)
-
-
-def waits(design: MemoryDesign, state: MemoryState, cpu: int) -> bool:
-    """Whether the thread's next step has to wait for others, as one formula."""
-    core = state.cores[cpu]
-    step = step_at(design, core.at)
-    do = None if step is None else step.do
-    match do:
-        case Do.AWAIT_KICKS:
-            return either(*(other.ipi == 1 for other in others(state, cpu)))
-        case Do.SYNCHRONIZE:
-            busy = ((other.vm == core.vm, knows(design, other, Fact.HANDLING)) for other in others(state, cpu))
-            return either(*(every(*conditions) for conditions in busy))
-        case Do.GIVE_BACK:
-            return page_locked(state, core.vm, core.gfn)
-        case Do.UNREGISTER:
-            busy = ((other.vm == core.vm, in_routine(other, "reclaim", "replace")) for other in others(state, cpu))
-            return either(*(every(*conditions) for conditions in busy))
-    return blocked_by(design, state, cpu)
-
-
-def page_locked(state: MemoryState, number: int, gfn: FrameNumber) -> bool:
-    """Whether the host works on the page of a gfn already: the lock of the page, or of its table entry, is taken."""
-    working = (every(c.vm == number, c.gfn == gfn, in_routine(c, "reclaim", "replace")) for c in state.cores)
-    return either(*working)
-
-
-def is_free(state: MemoryState, number: PageNumber) -> bool:
-    """Whether the host's allocator may give the page away; page 0 stands for none."""
-    return every(state.pages.get(number).use == Use.FREE, number != 0)
-
-
-def thread_may_step(design: MemoryDesign, state: MemoryState, action: ThreadSteps) -> bool:
-    """Whether the thread has a next step that need not wait, and a page to go with it."""
-    step = step_at(design, state.cores[action.cpu].at)
-    if step is None:
-        return False
-    given = is_free(state, action.page) if step.do in ALLOCATES else action.page == 0
-    return every(given, negate(waits(design, state, action.cpu)))
-
-
-def memory_guard(design: MemoryDesign, state: MemoryState, action: MemoryAction) -> bool:
-    """Whether the action is possible now; may be a formula."""
-    core = state.cores[action.cpu]
-    match action:
-        case ThreadSteps():
-            return thread_may_step(design, state, action)
-        case IpiTaken():
-            return every(core.ipi == 1, negate(knows(design, core, Fact.MASKED)))
-        case GuestAccesses() | GuestRemaps() | GuestLeft() | Stage1Loads() | TlbLoads():
-            return core.at == GUEST
-        case StoreDrains():
-            return core.pending == 1
-    return every(core.at == IDLE, host_guard(design, state, action))
-
-
-def host_guard(design: MemoryDesign, state: MemoryState, action: MemoryAction) -> bool:
-    """Whether the host or user space may begin the action on a processor that has nothing else to do."""
-    match action:
-        case VcpuRuns(cpu, vcpu):
-            vm = state.vms[state.vcpus[vcpu].vm]
-            free = every(*(negate(every(busy(design, c), c.vcpu == vcpu)) for c in others(state, cpu)))
-            return every(free, vm.life == ALIVE, vm.ready == 1)
-        case HostReclaims(_, number, gfn) | HostReplaces(_, number, gfn):
-            vm = state.vms[number]
-            present = backed(state.backing.get((number, gfn)))
-            return every(present, vm.life == ALIVE, slot_has(vm, gfn), negate(page_locked(state, number, gfn)))
-        case UserTouches(_, number, gfn, page):
-            absent = negate(backed(state.backing.get((number, gfn))))
-            vm = state.vms[number]
-            return every(absent, slot_has(vm, gfn), is_free(state, page), vm.life == ALIVE)
-        case UserSetsSlot(_, number, slot):
-            vm = state.vms[number]
-            return every(vm.life == ALIVE, vm.slots[slot].state == NO_SLOT, quiet(state, number))
-        case UserDeletesSlot(_, number, slot):
-            vm = state.vms[number]
-            return every(vm.life == ALIVE, vm.slots[slot].state == VALID_SLOT, quiet(state, number))
-        case InterfaceMapped(_, number):
-            vm = state.vms[number]
-            mapping = (every(c.vm == number, in_routine(c, "interface")) for c in state.cores)
-            return every(vm.life == ALIVE, vm.ready == 0, negate(either(*mapping)), quiet(state, number))
-        case UserDestroysVm(_, number):
-            running = (every(c.vm == number, either(c.at == GUEST, in_routine(c, "run", "fault"))) for c in state.cores)
-            return every(state.vms[number].life == ALIVE, negate(either(*running)), quiet(state, number))
-        case UserCreatesVm(_, number, root, structure):
-            pages = (root, root | 1, structure)
-            free = every(*(is_free(state, page) for page in pages), bits(root, 0, 0) == 0, structure != root)
-            return every(state.vms[number].life == DEAD, free, structure != root | 1)
-    return False
-
-
-def busy(design: MemoryDesign, core: Core) -> bool:
-    """Whether the processor executes a vCPU's thread."""
-    return either(core.at == GUEST, in_routine(core, "run", "fault"))
-
-
-def quiet(state: MemoryState, number: int) -> bool:
-    """Whether no ioctl of user space is under way for the VM: slots_lock and the VM's mutex exclude one another."""
-    at_it = (every(c.vm == number, in_routine(c, "delete", "destroy", "interface")) for c in state.cores)
-    return negate(either(*at_it))
-
-
-def slot_has(vm: Vm, gfn: FrameNumber) -> bool:
-    """Whether any slot of the VM, one that is being deleted too, has the page: an MMU notifier finds it."""
-    return either(*(every(s.state != NO_SLOT, gfn >= s.base, gfn < s.base + s.pages) for s in vm.slots))
 
 
 @rule(linux(MAIN, "__kvm_set_memory_region"))
@@ -397,8 +152,7 @@ def memory_step(design: MemoryDesign, state: MemoryState, action: MemoryAction, 
         case GuestAccesses(_, access):
             return hardware.guest_accesses(design, state, cpu, access, resolves)
         case GuestRemaps(_, gfn):
-            vcpu = state.cores[cpu].vcpu
-            return put(state, "vcpus", replaced(state.vcpus, vcpu, put(state.vcpus[vcpu], "stage1", gfn)))
+            return hardware.guest_remaps(design, state, cpu, gfn)
         case GuestLeft():
             return hardware.guest_leaves(state, cpu)
         case TlbLoads(_, gfn, pointer):

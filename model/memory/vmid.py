@@ -23,6 +23,13 @@ def load_vcpu(design: MemoryDesign, state: MemoryState, cpu: int, page: PageNumb
     return advanced(with_vm(state, cpu, put(vm, "ran_last", ran)), cpu)
 
 
+@rule(linux(ARM, "kvm_arch_vcpu_load"))
+def load_vcpu_only(design: MemoryDesign, state: MemoryState, cpu: int, page: PageNumber) -> MemoryState:
+    """The same where there is one note for all VMs: who of another VM ran on the processor is forgotten."""
+    forgotten = tuple(put(vm, "ran_last", replaced(vm.ran_last, cpu, 0)) for vm in state.vms)
+    return load_vcpu(design, put(state, "vms", forgotten), cpu, page)
+
+
 @rule(linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_load", "4.10"), arm("B3.10.5"))
 def flush_sibling(design: MemoryDesign, state: MemoryState, cpu: int, page: PageNumber) -> MemoryState:
     """Where another vCPU of the VM ran here last, this processor drops its translations of the VM."""
@@ -101,7 +108,7 @@ def set_generation(design: MemoryDesign, state: MemoryState, cpu: int, page: Pag
     return advanced(with_vm(state, cpu, vm), cpu)
 
 
-@rule(linux(ARM, "update_vttbr"), arm("B4.1.169"))
+@rule(linux(ARM, "update_vttbr"), arm("B4.1.160"))
 def set_vttbr(design: MemoryDesign, state: MemoryState, cpu: int, page: PageNumber) -> MemoryState:
     """The VM's VTTBR gets the VMID and the bits of the first-level table's address that the mask lets through."""
     vm = vm_of(state, cpu)

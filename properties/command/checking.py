@@ -22,6 +22,7 @@ def check(
     design: str,
     fault: str | None,
     seed: int,
+    steps: int | None,
     budget: float | None,
     jobs: int,
     report: Path | None,
@@ -41,7 +42,8 @@ def check(
     from properties.command.verdicts import remember
 
     obligations = None if smt2 is None else str(smt2)
-    results = checked(design, fault, chosen, engine or BY_DEFAULT, seed, budget, jobs, progress(), obligations)
+    named = engine or BY_DEFAULT
+    results = checked(design, fault, chosen, named, seed, budget, jobs, progress(), obligations, steps)
     clear_progress()
     remember(results, fault)
     if report is not None:

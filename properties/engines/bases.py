@@ -14,11 +14,13 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from model.actions import GuestExecutes, HostRunsVcpu
 from model.design import KERNEL_MODE_OF, Design
+from model.guards import forced
 from model.highvisor.mmio import Access, KvmRun
 from model.lowvisor.context import Image, Vm
 from model.state import HOST, Physical, Standing, State, Vcpu, Where
-from model.system import GuestExecutes, HostRunsVcpu, forced, interface_changed, step
+from model.system import interface_changed, step
 from model.topology import HYP_VECTORS
 from properties.engines.explorer import Exploration, explore
 from properties.engines.inputs import symbolic

@@ -14,10 +14,13 @@ from typing import Any, NamedTuple
 
 from attrs import define, field, fields, frozen, has
 
+from model.action import Action
+from model.actions import HostRunsVcpu, HypFaults, LowvisorSteps
 from model.design import Design
+from model.guards import guard
 from model.lowvisor.context import Image
 from model.state import Physical, State, Thread, Vcpu, Where
-from model.system import Action, HostRunsVcpu, HypFaults, LowvisorSteps, guard, step
+from model.system import step
 from properties.engines.course import concerned
 from properties.property import Property
 from spec.processor import Processor

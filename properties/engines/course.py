@@ -6,10 +6,13 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from model.action import Action
+from model.actions import HighvisorHandles, HypFaults
 from model.design import Design
+from model.guards import forced, guard
 from model.highvisor.exits import MemoryAnswer
 from model.state import State
-from model.system import Action, HighvisorHandles, HypFaults, forced, guard, step
+from model.system import step
 from properties.catalogue import PROPERTIES
 from properties.engines.domain import DEVICE_DATA
 from properties.property import Kind, Property

@@ -5,12 +5,8 @@ from functools import cache
 
 from attrs import evolve, frozen
 
-from model.design import Design
-from model.highvisor.exits import MemoryAnswer
-from model.highvisor.mmio import ExitReason, KvmRun
-from model.state import State, Where
-from model.system import (
-    Action,
+from model.action import Action
+from model.actions import (
     GuestExecutes,
     GuestTrapsUnforeseen,
     HighvisorHandles,
@@ -23,9 +19,12 @@ from model.system import (
     UserSpaceAnswers,
     UserSpaceRuns,
     UserSpaceWrites,
-    forced,
-    guard,
 )
+from model.design import Design
+from model.guards import forced, guard
+from model.highvisor.exits import MemoryAnswer
+from model.highvisor.mmio import ExitReason, KvmRun
+from model.state import State, Where
 from spec.coprocessor.decode import ROW, ROWS, decode
 from spec.coprocessor.row import Effect, Form, Row
 from spec.operations import (

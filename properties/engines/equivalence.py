@@ -5,9 +5,11 @@ from typing import Any
 
 import z3
 
+from model.actions import GuestExecutes
 from model.design import Design
+from model.guards import guard
 from model.state import State, Where
-from model.system import GuestExecutes, guard, step
+from model.system import step
 from properties.engines.bases import Base, NotEstablished, entered, guest_base, host_base
 from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
 from properties.engines.indifference import indifferent, opened, scope

@@ -14,16 +14,11 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
+from model.action import Action
+from model.actions import GuestExecutes, HostExecutes, HypFaults, LowvisorSteps
 from model.design import Design
 from model.highvisor.exits import MemoryAnswer
 from model.state import Thread, Where
-from model.system import (
-    Action,
-    GuestExecutes,
-    HostExecutes,
-    HypFaults,
-    LowvisorSteps,
-)
 from model.topology import GUEST_PC, HOST_PC, TOPOLOGIES, Topology, initial
 from properties.engines.components import Components, Row, Taken
 from properties.engines.course import USUAL, Run

@@ -8,8 +8,10 @@ from typing import Any
 
 from attrs import evolve
 
+from model.actions import GuestExecutes
 from model.design import Design
-from model.system import GuestExecutes, guard, step
+from model.guards import guard
+from model.system import step
 from properties.engines.assignments import variables
 from properties.engines.bases import Base
 from properties.engines.explorer import OutOfFuel, Raised, explore

@@ -8,33 +8,13 @@ anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import z3
 from attrs import evolve, frozen
 
-from model.memory.design import (
-    GUEST,
-    IDLE,
-    LONGEST,
-    ROUTINES,
-    Do,
-    MemoryDesign,
-    facts,
-    place,
-    step_at,
-    ways_on,
-)
-from model.memory.hardware import Access
-from model.memory.state import (
-    Allocator,
-    Core,
-    MemoryState,
-    Vcpu,
-    Vm,
-)
-from model.memory.system import (
+from model.memory.actions import (
     GuestAccesses,
     GuestLeft,
     GuestRemaps,
@@ -53,12 +33,33 @@ from model.memory.system import (
     UserSetsSlot,
     UserTouches,
     VcpuRuns,
-    memory_guard,
-    memory_step,
 )
+from model.memory.design import (
+    GUEST,
+    IDLE,
+    LONGEST,
+    ROUTINES,
+    Do,
+    MemoryDesign,
+    facts,
+    place,
+    step_at,
+    ways_on,
+)
+from model.memory.guards import memory_guard
+from model.memory.hardware import Access
+from model.memory.state import (
+    Allocator,
+    Core,
+    MemoryState,
+    Vcpu,
+    Vm,
+)
+from model.memory.system import memory_step
 from properties.engines.explorer import Exploration, explore
 from properties.engines.inputs import constraints, field_hints, map_of, shape
 from properties.engines.maps import Arbitrary, Symbolic
+from properties.engines.questions import conjuncts
 from properties.engines.symbolic import formula, variable
 from properties.memory.invariants import Invariant
 from spec.words import bits, every, member
@@ -75,70 +76,6 @@ def solver() -> Any:
     made = z3.SolverFor("QF_UFBV")
     made.set("timeout", 20_000)
     return made
-
-
-ATTEMPTS = (
-    (4_000, False, {"relevancy": 0, "phase_selection": 0}),
-    (6_000, True, {"relevancy": 0, "phase_selection": 0}),
-    (6_000, False, {"relevancy": 1}),
-    (12_000, True, {"random_seed": 7}),
-    (12_000, False, {"relevancy": 0, "phase_selection": 0, "random_seed": 3}),
-)
-"""How a question is asked: milliseconds, whether assumptions are added only as they are missed, and parameters.
-
-What is hard for the solver one way is easy another.
-"""
-
-
-def decided(given: Sequence[Any], question: Any, attempts: int | None = None) -> tuple[Any, Any]:
-    """Whether a question has a solution, by the first attempt that says so, and a model where it has one."""
-    for milliseconds, gradually, parameters in ATTEMPTS[:attempts]:
-        made = z3.SimpleSolver()
-        made.set(timeout=milliseconds, **parameters)
-        made.add(question)
-        answer, model = missed(made, given) if gradually else at_once(made, given)
-        if answer != z3.unknown:
-            return answer, model
-    return z3.unknown, None
-
-
-def at_once(made: Any, given: Sequence[Any]) -> tuple[Any, Any]:
-    """The answer under all assumptions."""
-    made.add(*given)
-    answer = made.check()
-    return answer, made.model() if answer == z3.sat else None
-
-
-def missed(made: Any, given: Sequence[Any]) -> tuple[Any, Any]:
-    """The answer under as many assumptions as it takes: those that a solution breaks are added, and asked again."""
-    left = conjuncts(given)
-    while True:
-        answer = made.check()
-        if answer != z3.sat:
-            return answer, None
-        model = made.model()
-        broken = [term for term in left if not z3.is_true(model.eval(term, model_completion=True))]
-        if not broken:
-            return answer, model
-        made.add(*broken)
-        left = [term for term in left if not any(term is other for other in broken)]
-
-
-def conjuncts(terms: Sequence[Any]) -> list[Any]:
-    """The terms with every conjunction taken apart, each once."""
-    found: dict[int, Any] = {}
-    pending = list(terms)
-    seen = set[int]()
-    while pending:
-        term = pending.pop()
-        if term.get_id() in seen:
-            continue
-        seen.add(term.get_id())
-        if z3.is_and(term):
-            pending += term.children()
-        elif not z3.is_true(term):
-            found[term.get_id()] = term
-    return list(found.values())
 
 
 def symbolic_state(at: int) -> MemoryState:
@@ -237,19 +174,22 @@ NOTIFIED = {"replace": "reclaim"}
 """Routines that no invariant tells from another."""
 
 
-def assumed(design: MemoryDesign, state: MemoryState, invariants: Mapping[str, Invariant]) -> list[Any]:
+def assumed(
+    design: MemoryDesign, state: MemoryState, invariants: Mapping[str, Invariant]
+) -> tuple[dict[str, Any], list[Any]]:
     """The invariants before the action, at every key that was read, and those of tables up to their VM's root."""
     memory, tables = source_of(state, "memory"), source_of(state, "pages")
     pages = [*(bits(word, 36, 9) for word in memory.watched), *tables.watched]
     for name in MAPS:
         source = source_of(state, name)
         source.watched = source.keys
-    found = [formula(invariant(design, state)) for invariant in invariants.values()]
+    held = {name: formula(invariant(design, state)) for name, invariant in invariants.items()}
+    upwards: list[Any] = []
     for _ in range(LEVELS):
         memory.watched = [state.pages.get(page).parent for page in pages]
         tables.watched = pages = [bits(word, 36, 9) for word in memory.watched]
-        found += [formula(invariants[name](design, state)) for name in OF_TABLES]
-    return found
+        upwards += [formula(invariants[name](design, state)) for name in OF_TABLES]
+    return held, upwards
 
 
 def bounds(design: MemoryDesign, state: MemoryState) -> list[Any]:
@@ -271,6 +211,9 @@ class Explored:
 
     exploration: Exploration
     known: tuple[Any, ...]
+    """Conjuncts."""
+    near: Mapping[str, tuple[Any, ...]]
+    """Of each invariant what it says itself of the state before, as conjuncts."""
 
 
 def explored(
@@ -297,5 +240,6 @@ def explored(
     given = [*constraints(state.cores), *constraints(state.vms), *constraints(state.allocator), *bounds(design, state)]
     given += () if case.action is None else constraints(case.action)
     exploration = explore(run, given, solver=solver)
-    known = [*map(formula, given), *assumed(design, state, invariants)]
-    return Explored(exploration, tuple(known))
+    held, upwards = assumed(design, state, invariants)
+    known = conjuncts([*map(formula, given), *held.values(), *upwards])
+    return Explored(exploration, tuple(known), {name: tuple(conjuncts([term])) for name, term in held.items()})

@@ -8,12 +8,13 @@ import z3
 from attrs import frozen
 
 from model.design import Design
-from model.memory.system import MemoryAction, ThreadSteps
+from model.memory.actions import MemoryAction, ThreadSteps
 from model.state import State
 from model.system import resolves
 from model.topology import TOPOLOGIES, initial
 from properties.engines.explorer import OutOfFuel, Raised
-from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, conjuncts, decided, explored
+from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, explored
+from properties.engines.questions import answered, conjuncts, decided
 from properties.engines.symbolic import formula
 from properties.memory.inductive import INDUCTIVE
 from properties.memory.invariants import INVARIANTS, Invariant
@@ -146,29 +147,21 @@ def reported(name: str) -> str:
 
 def possible(run: Explored, path: Any) -> bool:
     """Whether the assumptions of a path have a solution; without an answer they count as contradictory."""
-    answer, _ = decided([*run.known, *path.condition], z3.BoolVal(True), attempts=2)
-    return bool(answer == z3.sat)
+    return bool(decided(z3.BoolVal(True), given_on(run, path)) == z3.sat)
 
 
-def answered(given: list[Any], goal: Any) -> Any:
-    """Whether a goal can be false: asked as a whole, and part by part where that is too hard."""
-    answer, _ = decided(given, z3.Not(goal), attempts=2)
-    parts = conjuncts([goal])
-    if answer != z3.unknown or len(parts) == 1:
-        return answer if answer != z3.unknown else decided(given, z3.Not(goal))[0]
-    answers = [decided(given, z3.Not(part))[0] for part in parts]
-    if z3.sat in answers:
-        return z3.sat
-    return z3.unsat if all(each == z3.unsat for each in answers) else z3.unknown
+def given_on(run: Explored, path: Any) -> list[Any]:
+    """What is known on a path, as conjuncts."""
+    return conjuncts([*path.condition, *run.known])
 
 
 def refuted(case: Case, run: Explored, path: Any) -> Iterator[MemoryFinding]:
     """The properties that are false somewhere on a path, or that no attempt decides; of the invariants, the first."""
-    given = [*run.known, *path.condition]
+    given, here = given_on(run, path), conjuncts(path.condition)
     for name, truth in path.outcome.items():
         if truth is True:
             continue
-        answer = answered(given, formula(truth))
+        answer = answered(formula(truth), given, [*here, *run.near.get(name, ())])
         if answer != z3.unsat:
             yield MemoryFinding(reported(name), case.name, name, bool(answer == z3.sat))
             if name in INVARIANTS:

@@ -7,8 +7,8 @@ from typing import Any
 import z3
 from attrs import frozen
 
+from model.actions import GuestExecutes, HighvisorHandles, LowvisorSteps
 from model.design import Design
-from model.system import GuestExecutes, HighvisorHandles, LowvisorSteps
 from properties.engines.assignments import evaluate
 from properties.engines.bases import NotEstablished
 from properties.engines.cache import Cache, key

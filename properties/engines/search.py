@@ -5,9 +5,12 @@ from collections.abc import Iterable
 
 from attrs import define, frozen
 
+from model.action import Action
+from model.actions import HypFaults
 from model.design import Design
+from model.guards import guard
 from model.state import State, Where
-from model.system import Action, HypFaults, guard, step
+from model.system import step
 from properties.engines.domain import Domain
 from properties.property import Property
 

@@ -2,9 +2,11 @@
 
 import time
 
+from model.action import Action
 from model.design import Design
+from model.guards import forced, guard
 from model.state import State
-from model.system import Action, forced, guard, step
+from model.system import step
 from properties.engines.course import Run
 from properties.property import Property
 from properties.traces.replay import FUEL, WITHIN, Stuck, expand, first_violation

@@ -11,14 +11,9 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from model.design import Design
-from model.highvisor.exits import MemoryAnswer
-from model.highvisor.mmio import KvmRun
-from model.state import State, Thread, Where
-from model.system import (
+from model.action import Action
+from model.actions import (
     RESERVED_CLASSES,
-    TAKEN,
-    Action,
     GuestExecutes,
     GuestTrapsUnforeseen,
     HighvisorHandles,
@@ -29,10 +24,13 @@ from model.system import (
     UserSpaceAnswers,
     UserSpaceRuns,
     UserSpaceWrites,
-    forced,
-    guard,
-    step,
 )
+from model.design import Design
+from model.guards import TAKEN, forced, guard
+from model.highvisor.exits import MemoryAnswer
+from model.highvisor.mmio import KvmRun
+from model.state import State, Thread, Where
+from model.system import step
 from properties.engines.bases import Base, NotEstablished, guest_base, host_base, user_space_base
 from properties.engines.inputs import constraints, shapes, symbolic
 from properties.property import Property

@@ -18,15 +18,10 @@ from hypothesis import HealthCheck, Phase, Verbosity, settings, strategies
 from hypothesis import seed as seeded
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from model.design import Design
-from model.highvisor.mmio import NO_RUN, ExitReason, KvmRun
-from model.memory.system import MemoryAction
-from model.state import State
-from model.system import (
+from model.action import Action
+from model.actions import (
     FORCED,
     RESERVED_CLASSES,
-    TAKEN,
-    Action,
     GuestExecutes,
     HostExecutes,
     HostRunsVcpu,
@@ -34,6 +29,11 @@ from model.system import (
     InterruptTaken,
     UserSpaceAnswers,
 )
+from model.design import Design
+from model.guards import TAKEN
+from model.highvisor.mmio import NO_RUN, ExitReason, KvmRun
+from model.memory.actions import MemoryAction
+from model.state import State
 from model.topology import TOPOLOGIES, Topology, initial
 from properties.engines.course import USUAL, Course, Raised, Run, begin
 from properties.engines.frames import Constant, Members, OneOf, Record, Shape, Strategy, Words, among

@@ -8,17 +8,17 @@ from functools import cache
 
 from attrs import evolve
 
+from model.action import Action
 from model.design import Design
 from model.designs.catalogue import reference
 from model.state import State
-from model.system import Action
 from model.topology import TOPOLOGIES, initial
-from properties import memory
 from properties.engines.course import Run
 from properties.engines.domain import Domain, split_mode_operations, thumb_block
 from properties.engines.explore import DEFAULT, explore
-from properties.engines.memory_scenarios import SCENARIOS
-from properties.engines.memory_search import memory_search
+from properties.engines.parts.part import Part
+from properties.engines.parts.search import search_part
+from properties.parts import part_of
 from properties.property import Kind, Property, Trace
 from spec.operations import Barrier, Choices, Instruction, Smc
 
@@ -66,17 +66,18 @@ def witness(prop: Property, design: Design | None = None) -> Trace | None:
     if prop.kind is Kind.FINITE:
         return None
     design = design or reference()
-    if prop in memory.ALL:
-        return witness_in_memory(prop, design)
+    part = part_of(prop)
+    if part is not None:
+        return witness_in_part(part, prop, design)
     actions = runs(design, (prop,)).get(prop.id)
     return None if actions is None else Trace(design.name, None, "one", prop.id, actions)
 
 
-def witness_in_memory(prop: Property, design: Design) -> Trace | None:
-    """A shortest run to a step that a property of memory is about, in the first situation that has one."""
-    for scenario in SCENARIOS.values():
+def witness_in_part(part: Part, prop: Property, design: Design) -> Trace | None:
+    """A shortest run to a step that a property of a part is about, in the first situation that has one."""
+    for scenario in part.scenarios.values():
         start = initial(TOPOLOGIES[scenario.topology], design)
-        seen = memory_search(design, start, scenario.domain, (never(prop),), "first", most_states=5000)
+        seen = search_part(part, design, start, scenario.domain, (never(prop),), "first", most_states=5000)
         if prop.id in seen.found:
             return Trace(design.name, None, scenario.topology, prop.id, seen.found[prop.id].actions)
     return None

@@ -132,7 +132,7 @@ def structural() -> Iterator[Fault]:
     )  # fmt: skip
     yield Fault(
         "hsctlr-loaded", "Hyp mode's own registers", "the entry loads the guest's SCTLR over Hyp mode's own HSCTLR",
-        (paper("3.2"), arm("B4.1.68")),
+        (paper("3.2"), arm("B4.1.71")),
         lambda design: with_entry_move("enter: HSTR", Alter("hsctlr", 0, 1 << 25), design), frozenset({"hsctlr"}),
         "structure",
     )  # fmt: skip

@@ -11,7 +11,7 @@ from model.designs.memory_variations import MEMORY_REPAIRS, swapped, without
 from model.memory.design import ROUTINES, Do, MemoryDesign, MemoryStep
 from properties.faults.fault import Excuse, Fault
 from properties.faults.generated import slug
-from spec.citations import Citation, arm, linux
+from spec.citations import Citation, arm, linux, paper
 
 MMU = "arch/arm/kvm/mmu.c"
 Steps = tuple[MemoryStep, ...]
@@ -106,6 +106,16 @@ def all_writable(design: Design) -> Design:
     return evolve(design, memory=evolve(design.memory, read_only=0b11))
 
 
+def last_vcpu_of_any(steps: Steps) -> Steps:
+    """The run loop that keeps for each processor one vCPU that ran last, not one of each VM."""
+    return tuple(evolve(s, do=Do.LOAD_VCPU_ONLY) if s.do is Do.LOAD_VCPU else s for s in steps)
+
+
+def stage1_protected(design: Design) -> Design:
+    """The design that protects the guests' own tables from them, as one with shadow page tables does."""
+    return evolve(design, memory=evolve(design.memory, stage1_protected=True))
+
+
 def historical() -> Iterator[Fault]:
     """Bugs that KVM/ARM had in its memory management, other than those of Linux 3.12."""
     for identifier, element, statement, source, plant, scenarios in (
@@ -145,11 +155,21 @@ def historical() -> Iterator[Fault]:
 
 
 def structural() -> Iterator[Fault]:
-    """What if the permissions of stage 2 were left alone?"""
+    """What if stage 2 let everything be written, VMs shared what they keep apart, or guests' tables were protected?"""
     yield Fault(
         "s2-read-only-writable", "HAP of a read-only page", "a page that the host protects is mapped for writes, too",
         (arm("B3.6.2"), linux("arch/arm/kvm/mmu.c", "user_mem_abort")), all_writable, frozenset(), "structure",
         ("read-only",),
+    )  # fmt: skip
+    yield Fault(
+        "one-last-vcpu", "last_vcpu_ran of each VM", "a vCPU that runs makes the processor forget who of other VMs did",
+        (linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_load", "4.10"),),
+        partial(with_routine, "run", last_vcpu_of_any), frozenset(), "structure", ("VMIDs",),
+    )  # fmt: skip
+    yield Fault(
+        "stage1-tables-protected", "stage 1 is the guest's own",
+        "guests may not write their own page tables, and leave for each change of them",
+        (paper("3.3"),), stage1_protected, frozenset(), "structure", ("siblings",),
     )  # fmt: skip
 
 
@@ -179,7 +199,7 @@ SWAPS: tuple[tuple[str, str, tuple[Citation, ...]], ...] = (
     ("run", "run: lock VMIDs", ()),
     ("run", "run: kick all processors", ()),
     ("run", "run: await kicks", ()),
-    ("run", "run: publish VTTBR", (arm("B4.1.169"),)),
+    ("run", "run: publish VTTBR", (arm("B4.1.160"),)),
     ("run", "run: publish generation", ()),
     ("run", "run: mask interrupts", ()),
     ("run", "run: check generation at last", ()),

@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from model.action import Action
 from model.design import Design
+from model.memory.actions import GuestAccesses, GuestRemaps
 from model.memory.design import GUEST
 from model.memory.state import Use
-from model.memory.system import GuestAccesses, GuestRemaps
 from model.memory.tables import protected
 from model.state import State
-from model.system import Action
 from properties.memory.steps import comes_out, memory_of
 from properties.property import Kind, Property
 from spec.words import choose, either, every, implies, same

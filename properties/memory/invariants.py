@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from model.memory.design import GUEST, Do, Fact, MemoryDesign, place
+from model.memory.guards import in_routine, knows
 from model.memory.state import ALIVE, DEAD, DYING, EMPTY, LEAF, NO_SLOT, POINTER, Core, MemoryState, Page, Use, Vm
-from model.memory.system import in_routine, knows
 from model.memory.tables import access_of, backed, is_table, is_valid, protected, root_word, target, word_in
 from properties.quantify import everywhere
 from spec.words import bit, bits, choose, either, every, implies, member, negate
@@ -27,6 +27,15 @@ def first_gfn(table: Page, word: int) -> int:
     index = bits(word, 8, 0)
     offset = choose(table.level == 1, index << 18, choose(table.level == 2, index << 9, index))
     return table.base | offset
+
+
+def translates_from(table: Page, word: int, gfn: int) -> Any:
+    """Whether a descriptor translates pages from this gfn on, by the table that it stands in."""
+    index = bits(word, 8, 0)
+    first = every(bits(gfn, 51, 27) == bits(table.base, 51, 27), bits(gfn, 26, 18) == index, bits(gfn, 17, 0) == 0)
+    second = every(bits(gfn, 51, 18) == bits(table.base, 51, 18), bits(gfn, 17, 9) == index, bits(gfn, 8, 0) == 0)
+    third = every(bits(gfn, 51, 9) == bits(table.base, 51, 9), bits(gfn, 8, 0) == index)
+    return choose(table.level == 1, first, choose(table.level == 2, second, third))
 
 
 def vmid_of(vttbr: int) -> int:
@@ -60,14 +69,14 @@ def tables_own(design: MemoryDesign, state: MemoryState) -> Any:
 
     def own(word: int, descriptor: int) -> Any:
         table, found = state.pages.get(bits(word, 36, 9)), state.pages.get(target(descriptor))
-        gfn = first_gfn(table, word)
+        placed = translates_from(table, word, found.base)
         hidden = either(*(every(core.pending == 1, core.word == word) for core in state.cores))
         linked = either(found.use == Use.TABLE, every(found.use == Use.DETACHED, hidden))
         below = every(
-            linked, found.vm == table.vm, found.level == table.level + 1, found.base == gfn,
+            linked, found.vm == table.vm, found.level == table.level + 1, placed,
             found.parent == word, table.level < 3, table.use == Use.TABLE,
         )  # fmt: skip
-        memory = every(found.use == Use.RAM, found.vm == table.vm, found.base == gfn)
+        memory = every(found.use == Use.RAM, found.vm == table.vm, placed)
         page = every(table.level == 3, table.use == Use.TABLE, either(memory, found.use == Use.GICV))
         lead = every(is_table(descriptor), either(below, page))
         ruled = implies(every(member(table.use, TABLES), is_valid(descriptor)), lead)
@@ -96,7 +105,7 @@ def tables_linked(design: MemoryDesign, state: MemoryState) -> Any:
             upper = state.pages.get(bits(page.parent, 36, 9))
             descriptor = state.memory.get(page.parent)
             points = every(is_table(descriptor), target(descriptor) == key, upper.use == Use.TABLE, upper.vm == number)
-            placed = every(upper.level + 1 == page.level, first_gfn(upper, page.parent) == page.base)
+            placed = every(upper.level + 1 == page.level, translates_from(upper, page.parent, page.base))
             own = every(page.use == Use.TABLE, page.vm == number, member(vm.life, STANDING))
             first = either(key == vm.root, key == vm.root | 1)
             return implies(own, choose(page.level == 1, first, every(points, placed)))
@@ -127,11 +136,11 @@ def leaves_backed(design: MemoryDesign, state: MemoryState) -> Any:
     """
 
     def covered(word: int, descriptor: int) -> Any:
-        table = state.pages.get(bits(word, 36, 9))
-        backing = state.backing.get((table.vm, first_gfn(table, word)))
+        table, found = state.pages.get(bits(word, 36, 9)), state.pages.get(target(descriptor))
+        backing = state.backing.get((table.vm, found.base))
         same_page = every(backed(backing), bits(backing, 27, 0) == target(descriptor))
         writable = implies(bit(access_of(descriptor), 1) == 1, negate(protected(backing)))
-        fresh = state.pages.get(target(descriptor)).stale == 0
+        fresh = found.stale == 0
         mapped = every(table.use == Use.TABLE, is_ram_leaf(state, table, descriptor))
         return implies(mapped, every(same_page, writable, fresh))
 
@@ -362,7 +371,8 @@ def unmapping_done(design: MemoryDesign, state: MemoryState) -> Any:
 
         def leafless(word: int, descriptor: int, core: Core = core, waits: int = waits) -> Any:
             table = state.pages.get(bits(word, 36, 9))
-            ours = every(table.use == Use.TABLE, table.vm == core.vm, first_gfn(table, word) == core.gfn)
+            at_hand = state.pages.get(target(descriptor)).base == core.gfn
+            ours = every(table.use == Use.TABLE, table.vm == core.vm, at_hand)
             leaf = every(ours, is_ram_leaf(state, table, descriptor))
             hidden = every(waits == 1, core.word == word)
             unseen = implies(every(leaf, knows(design, core, Fact.CLEARED)), hidden)
@@ -387,7 +397,7 @@ def stores_pending(design: MemoryDesign, state: MemoryState) -> Any:
         unlinked = implies(below, state.pages.get(target(descriptor)).use == Use.DETACHED)
         holds = every(knows(design, core, Fact.STORING), knows(design, core, Fact.MMU_LOCK))
         opened = every(knows(design, core, Fact.OPEN), negate(knows(design, core, Fact.SEEN)))
-        leaf = implies(table.level == 3, every(opened, first_gfn(table, core.word) == core.gfn))
+        leaf = implies(table.level == 3, every(opened, translates_from(table, core.word, core.gfn)))
         own = every(holds, table.use == Use.TABLE, table.vm == core.vm, unlinked, leaf)
         found.append(implies(core.pending == 1, own))
     return every(*found)
@@ -461,6 +471,7 @@ def slots_apart(design: MemoryDesign, state: MemoryState) -> Any:
             deleting = every(on(core, number), knows(design, core, Fact.SYNCHRONIZED))
             inside = every(core.gfn >= slot.base, core.gfn < slot.base + slot.pages)
             found.append(implies(deleting, slot.state == 2))
+            found.append(implies(every(on(core, number), in_routine(core, "delete")), slot.state != NO_SLOT))
             found.append(implies(every(on(core, number), knows(design, core, Fact.ON_PAGE)), inside))
             for other in state.cores[:position] + state.cores[position + 1 :]:
                 handles = every(on(other, number), knows(design, other, Fact.HANDLING))

@@ -2,10 +2,9 @@
 
 from typing import Any
 
+from model.action import Action
 from model.design import Design
-from model.memory.design import GUEST, IDLE, Do, Fact
-from model.memory.state import DEAD, DYING, EMPTY, MemoryState, Use
-from model.memory.system import (
+from model.memory.actions import (
     GuestAccesses,
     GuestRemaps,
     HostReclaims,
@@ -19,11 +18,11 @@ from model.memory.system import (
     UserSetsSlot,
     UserTouches,
     VcpuRuns,
-    in_routine,
-    knows,
 )
+from model.memory.design import GUEST, IDLE, Do, Fact
+from model.memory.guards import in_routine, knows
+from model.memory.state import DEAD, DYING, EMPTY, MemoryState, Use
 from model.state import State
-from model.system import Action
 from properties.memory import invariants
 from properties.memory.steps import at_any, does, memory_of, routine
 from properties.property import Kind, Property

@@ -3,12 +3,12 @@
 from functools import cache
 from typing import Any
 
+from model.action import Action
+from model.memory.actions import GuestAccesses
 from model.memory.design import LONGEST, ROUTINES, Do, MemoryDesign, place, step_at
 from model.memory.hardware import Reached, reached, translated_gfn
 from model.memory.state import Core, MemoryState
-from model.memory.system import GuestAccesses
 from model.state import State
-from model.system import Action
 from spec.words import member
 
 

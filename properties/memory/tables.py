@@ -2,20 +2,21 @@
 
 from typing import Any
 
+from model.action import Action
 from model.design import Design
+from model.memory.actions import ThreadSteps
 from model.memory.design import Do, MemoryDesign
-from model.memory.fault import resolves, wanted
+from model.memory.fault import wanted
+from model.memory.guards import in_routine
 from model.memory.state import NO_SLOT, Core, MemoryState, Use
-from model.memory.system import ThreadSteps, in_routine
-from model.memory.tables import access_of, is_valid, look_up, protected, target
+from model.memory.tables import VALID, access_of, is_valid, look_up, protected, target
 from model.state import State
-from model.system import Action
 from properties.memory import invariants
 from properties.memory.invariants import first_gfn, is_ram_leaf
 from properties.memory.steps import at_any, does, memory_of, routine
 from properties.property import Kind, Property
 from properties.quantify import everywhere
-from spec.words import bit, bits, either, every, implies, member, negate
+from spec.words import U1, bit, bits, either, every, implies, member, negate
 
 DEVICE, READ_WRITE = 0b0001, 3
 """MemAttr[3:0] of Device memory, and HAP of a page that may be read and written."""
@@ -167,6 +168,12 @@ NO_CHURN = Property(
     interesting=lambda d, b, a, s: does(d.memory, memory_of(b), a) is Do.COMPARE,
     explain=lambda d, b, a, s: "the descriptor is there already: cleared, it makes siblings fault, and they clear it",
 )
+
+
+def resolves(descriptor: int, write: U1) -> bool:
+    """Whether a descriptor permits what a fault in hand asked for."""
+    access = access_of(descriptor)
+    return every(is_valid(descriptor), bits(access, 0, 0) == VALID, implies(write == 1, bits(access, 1, 1) == 1))
 
 
 def fault_resolved(design: Design, before: State, action: Action, after: State) -> Any:

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from model.action import Action
 from model.design import Design
+from model.memory.actions import IpiTaken, MemoryAction, ThreadSteps
 from model.memory.design import GUEST, Do, Fact
+from model.memory.guards import in_routine, knows
 from model.memory.state import DEAD, LEAF, MemoryState, Use
-from model.memory.system import IpiTaken, MemoryAction, ThreadSteps, in_routine, knows
 from model.memory.tables import VTCR
 from model.state import State
-from model.system import Action
 from properties.memory import invariants
 from properties.memory.invariants import is_current, vmid_of
 from properties.memory.steps import at_any, does, memory_of

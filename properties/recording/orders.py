@@ -14,10 +14,11 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from model.actions import HostRunsVcpu, LowvisorSteps
 from model.design import Design
 from model.lowvisor.moves import accesses, holds
 from model.state import State, Where, context
-from model.system import HostRunsVcpu, LowvisorSteps, at_vector, step
+from model.system import at_vector, step
 from model.topology import TOPOLOGIES, initial
 from spec import exceptions
 

@@ -16,10 +16,12 @@ from typing import Any
 
 import attrs
 
-from model import system
-from model.memory import system as memory
-from model.memory.system import MemoryAction, ThreadSteps
-from model.system import TAKEN, Action, LowvisorSteps
+from model import actions
+from model.action import Action
+from model.actions import LowvisorSteps
+from model.guards import TAKEN
+from model.memory import actions as memory
+from model.memory.actions import MemoryAction, ThreadSteps
 from model.topology import TOPOLOGIES
 from properties.property import Trace
 from spec import operations
@@ -51,7 +53,7 @@ def _concrete(module: Any, base: type) -> Mapping[str, type]:
 
 KINDS: Mapping[type, Mapping[str, type]] = MappingProxyType(
     {
-        Action: {**_concrete(system, Action), **_concrete(memory, Action)},
+        Action: {**_concrete(actions, Action), **_concrete(memory, Action)},
         Operation: _concrete(operations, Operation),
     }
 )

@@ -6,14 +6,9 @@ from typing import Any
 
 from attrs import frozen
 
-from model import system
-from model.design import Design, ExitCode, Handler
-from model.highvisor import exits
-from model.highvisor import run as kvm_run
-from model.memory.system import MemoryAction
-from model.state import State, Where
-from model.system import (
-    Action,
+from model import guards, system
+from model.action import Action
+from model.actions import (
     GuestExecutes,
     GuestTrapsUnforeseen,
     HighvisorHandles,
@@ -28,6 +23,11 @@ from model.system import (
     UserSpaceRuns,
     UserSpaceWrites,
 )
+from model.design import Design, ExitCode, Handler
+from model.highvisor import exits
+from model.highvisor import run as kvm_run
+from model.memory.actions import MemoryAction
+from model.state import State, Where
 from properties.traces import memory
 from properties.traces.changes import class_name, register_name
 from spec import accesses, exceptions, execute, operations, status
@@ -85,8 +85,8 @@ def account(design: Design, before: State, action: Action, after: State) -> Acco
             return Account("device", changed, _sources(system.interface_changed))
         case InterruptTaken(_, signal):
             who = "guest" if before.processors[action.cpu].thread.where is Where.GUEST else "host"
-            kind = f"physical {signal}" if signal in system.PHYSICAL else signal.replace("_", " ")
-            return Account(who, f"takes a {kind}", _sources(system.TAKEN[signal][1], system.interrupted))
+            kind = f"physical {signal}" if signal in guards.PHYSICAL else signal.replace("_", " ")
+            return Account(who, f"takes a {kind}", _sources(guards.TAKEN[signal][1], system.interrupted))
         case LowvisorSteps() | HypFaults():
             return _lowvisor(design, before, action)
         case HighvisorHandles():

@@ -9,10 +9,10 @@ from typing import Any
 
 from attrs import evolve
 
+from model.actions import LowvisorSteps
 from model.design import Design
 from model.memory.state import FREE, NO_ENTRY, MemoryState
 from model.state import Physical, State, Vcpu
-from model.system import LowvisorSteps
 from properties.property import Trace
 from properties.traces.changes import mode_name
 from properties.traces.describe import account, step_name

@@ -5,22 +5,7 @@ from typing import Any
 
 from model.design import Design
 from model.memory import fault, hardware, system, unmap, vmid
-from model.memory.design import GUEST, IDLE, LONGEST, ROUTINES, step_at
-from model.memory.hardware import Access
-from model.memory.state import (
-    BACKED,
-    LEAF,
-    NO_SLOT,
-    PROTECTED,
-    Core,
-    Entry,
-    MemoryState,
-    Page,
-    Slot,
-    Use,
-    Vm,
-)
-from model.memory.system import (
+from model.memory.actions import (
     GuestAccesses,
     GuestLeft,
     GuestRemaps,
@@ -39,6 +24,21 @@ from model.memory.system import (
     UserSetsSlot,
     UserTouches,
     VcpuRuns,
+)
+from model.memory.design import GUEST, IDLE, LONGEST, ROUTINES, step_at
+from model.memory.hardware import Access
+from model.memory.state import (
+    BACKED,
+    LEAF,
+    NO_SLOT,
+    PROTECTED,
+    Core,
+    Entry,
+    MemoryState,
+    Page,
+    Slot,
+    Use,
+    Vm,
 )
 from model.memory.tables import access_of, is_valid, target
 from properties.memory.invariants import first_gfn
@@ -71,7 +71,7 @@ def told(design: Design, before: MemoryState, action: MemoryAction, after: Memor
         case GuestAccesses(_, access):
             return f"vCPU{core.vcpu}", accessed(before, action.cpu, access, after), hardware.guest_accesses
         case GuestRemaps(_, gfn):
-            return f"vCPU{core.vcpu}", f"maps its virtual page to gfn {gfn:#x}", system.slot_set
+            return f"vCPU{core.vcpu}", f"maps its virtual page to gfn {gfn:#x}", hardware.guest_remaps
         case GuestLeft():
             return f"vCPU{core.vcpu}", "is left by a physical interrupt", hardware.guest_leaves
         case TlbLoads(_, gfn, pointer):

@@ -11,10 +11,13 @@ from typing import NamedTuple
 
 from attrs import frozen
 
+from model.action import Action
+from model.actions import HighvisorHandles, HypFaults, LowvisorSteps
 from model.design import Design
-from model.memory.system import MemoryAction, ThreadSteps
+from model.guards import forced, guard
+from model.memory.actions import MemoryAction, ThreadSteps
 from model.state import State
-from model.system import Action, HighvisorHandles, HypFaults, LowvisorSteps, forced, guard, step
+from model.system import step
 from properties.property import Property, Trace
 from properties.traces.codec import BadTrace
 

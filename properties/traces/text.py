@@ -6,10 +6,10 @@ from itertools import groupby
 
 from attrs import frozen
 
+from model.actions import LowvisorSteps
 from model.design import Design
-from model.memory.system import MemoryAction, ThreadSteps
+from model.memory.actions import MemoryAction, ThreadSteps
 from model.state import State
-from model.system import LowvisorSteps
 from model.topology import TOPOLOGIES, Topology
 from properties.property import Property, Trace
 from properties.traces.changes import Change, changes, in_words

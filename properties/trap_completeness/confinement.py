@@ -1,13 +1,10 @@
 """A guest's operation changes only what is its VM's own, and depends on nothing that is hidden from it."""
 
+from model.action import Action
+from model.actions import GuestExecutes
 from model.design import Design
 from model.state import State, Where
-from model.system import (
-    Action,
-    GuestExecutes,
-    step,
-    with_physical,
-)
+from model.system import step, with_physical
 from properties import policy
 from properties.property import Kind, Property
 from properties.trap_completeness.steps import cpu_of, difference, operation_of, where

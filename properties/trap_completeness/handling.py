@@ -1,16 +1,12 @@
 """Every trap is understood, survived, and handled so that the guest goes on as if the instruction had executed."""
 
+from model.action import Action
+from model.actions import GuestExecutes, HighvisorHandles, LowvisorSteps
 from model.design import Design
 from model.highvisor.exits import Progress
 from model.lowvisor.context import Image
 from model.state import State, Where
-from model.system import (
-    Action,
-    GuestExecutes,
-    HighvisorHandles,
-    LowvisorSteps,
-    progress_of,
-)
+from model.system import progress_of
 from properties.property import Kind, Property
 from properties.trap_completeness.steps import always, cpu_of, where
 from properties.views import registers_of, view

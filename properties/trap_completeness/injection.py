@@ -2,15 +2,13 @@
 
 from typing import Any
 
+from model.action import Action
+from model.actions import HighvisorHandles
 from model.design import Design
 from model.highvisor.exits import Progress
 from model.lowvisor.context import Image
 from model.state import State
-from model.system import (
-    Action,
-    HighvisorHandles,
-    progress_of,
-)
+from model.system import progress_of
 from properties.property import Kind, Property
 from spec import exceptions, syndrome
 from spec.coprocessor.decode import ROW, ROWS

@@ -2,19 +2,12 @@
 
 from attrs import evolve
 
+from model.action import Action
+from model.actions import GuestExecutes, GuestTrapsUnforeseen, HostExecutes, InterruptTaken, LowvisorSteps
 from model.design import Design
+from model.guards import PHYSICAL, TAKEN
 from model.highvisor.exits import handle_exit
 from model.state import State, Where
-from model.system import (
-    PHYSICAL,
-    TAKEN,
-    Action,
-    GuestExecutes,
-    GuestTrapsUnforeseen,
-    HostExecutes,
-    InterruptTaken,
-    LowvisorSteps,
-)
 from properties.property import Kind, Property
 from properties.trap_completeness.steps import always, cpu_of, operation_of, where
 from spec.coprocessor.row import Effect

@@ -3,13 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from model.action import Action
+from model.actions import GuestExecutes, HostExecutes
 from model.design import Design
 from model.state import State, Where
-from model.system import (
-    Action,
-    GuestExecutes,
-    HostExecutes,
-)
 from spec.operations import (
     Operation,
 )

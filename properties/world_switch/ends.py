@@ -1,9 +1,9 @@
 """Where a stay in Hyp mode ends, and which registers count as whose."""
 
 
+from model.action import Action
 from model.design import Design
 from model.state import State, Where
-from model.system import Action
 from properties.policy import OWNED, Owner
 
 SWITCHED_HOST = tuple(n for n in OWNED[Owner.WORLD] if n not in ("r0", "r1", "r2", "r3", "exclusive", "waiting"))

@@ -1,9 +1,10 @@
 """A guest finds again what it left: registers, virtual interface, floating point, and no foreign exclusive monitor."""
 
 
+from model.action import Action
+from model.actions import LowvisorSteps
 from model.design import Design
 from model.state import Physical, State
-from model.system import Action, LowvisorSteps
 from properties.policy import GUEST_STATE, TIMER_OF_GUEST, vfp_given
 from properties.property import Kind, Property
 from properties.trap_completeness.steps import difference

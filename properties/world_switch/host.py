@@ -1,9 +1,10 @@
 """The host finds again what it left, and its own configuration."""
 
 
+from model.action import Action
+from model.actions import LowvisorSteps
 from model.design import Design
 from model.state import Physical, State
-from model.system import Action, LowvisorSteps
 from properties.policy import OWNED, VFP, Owner
 from properties.property import Kind, Property
 from properties.trap_completeness.steps import difference

@@ -2,9 +2,12 @@
 
 from attrs import evolve
 
+from model.action import Action
+from model.actions import HypFaults, LowvisorSteps
 from model.design import Design
+from model.guards import forced, vulnerable
 from model.state import State, Where
-from model.system import Action, HypFaults, LowvisorSteps, forced, hyp_faults, step, vulnerable, with_physical
+from model.system import hyp_faults, step, with_physical
 from properties.property import Kind, Property
 from properties.trap_completeness.steps import difference
 from properties.world_switch.ends import either_world

@@ -13,6 +13,7 @@ from typing import Annotated
 from attrs import frozen
 
 from spec.citations import arm, rule
+from spec.records import quick
 from spec.sparse import Memory
 from spec.syndrome import FaultStatus
 from spec.words import U1, U2, U4, U6, U40, U64, Width, choose, clear, every, sub
@@ -22,14 +23,14 @@ U37 = Annotated[int, Width(37)]
 U41 = Annotated[int, Width(41)]
 
 TABLE_ADDRESS = 0xFFFFFFF000
-OUTPUT_ADDRESS = (0, 0xFFC0000000, 0xFFFFE00000, 0xFFFFFFF000)
-"""The bits of a block or page descriptor, by level, that are its output address."""
-PERMISSION = FaultStatus.PERMISSION_1 ^ 1
-"""What a level is added to for the status of a permission fault."""
+TRANSLATION, ACCESS_FLAG = FaultStatus.TRANSLATION_1 ^ 1, FaultStatus.ACCESS_FLAG_1 ^ 1
+PERMISSION, DOMAIN = FaultStatus.PERMISSION_1 ^ 1, FaultStatus.DOMAIN_1 ^ 1
+"""What a level is added to for the status of a fault of each kind."""
 LOW = (0, 30, 21, 12)
 """The lowest bit of the input address, by level, that chooses an entry."""
 
 
+@quick
 @frozen
 class FirstTable:
     """Where a descent begins."""
@@ -76,9 +77,8 @@ def descend(
     """
     if address >= first.size:
         return 1, 0, 0, None
-    key, level, tables = first.key | (address >> 21), 2, 0
-    if first.level == 1:
-        key, level = first.key | (address >> 30), 1
+    level, tables = 1 if first.level == 1 else 2, 0
+    key = first.key | (address >> LOW[level])
     while True:
         if locate is not None:
             refused, pa = locate(key << 3)
@@ -93,19 +93,27 @@ def descend(
         key = ((descriptor & TABLE_ADDRESS) >> 3) | ((address >> LOW[level]) & 0x1FF)
 
 
+@rule(arm("B3.6.1"))
+def is_mapping(level: U2, descriptor: U64) -> bool:
+    """Whether a descriptor maps something: it is a block or page at its level, and its access flag is set."""
+    return descriptor & 0x403 == (0x403 if level == 3 else 0x401)
+
+
 @rule(arm("B3.6.1"), arm("B3.13.5"))
 def leaf_status(level: U2, descriptor: U64) -> U6:
     """0 where the last descriptor maps something, else the `FaultStatus`: Translation, or Access flag."""
-    kind = 3 if level == 3 else 1
-    found = descriptor & 0x403
-    return choose(found == 0x400 | kind, 0, choose(found & 3 == kind, 8, 4) | level)
+    valid = descriptor & 3 == (3 if level == 3 else 1)
+    return choose(is_mapping(level, descriptor), 0, choose(valid, ACCESS_FLAG, TRANSLATION) | level)
 
 
 @rule(arm("B3.6.1"))
 def output_address(level: U2, descriptor: U64, address: U40) -> U40:
     """Where a block or page descriptor maps an input address."""
-    kept = OUTPUT_ADDRESS[3] if level == 3 else OUTPUT_ADDRESS[2] if level == 2 else OUTPUT_ADDRESS[1]
-    return (descriptor & kept) | (address & (kept ^ 0xFFFFFFFFFF))
+    if level == 3:
+        return (descriptor & 0xFFFFFFF000) | (address & 0xFFF)
+    if level == 2:
+        return (descriptor & 0xFFFFE00000) | (address & 0x1FFFFF)
+    return (descriptor & 0xFFC0000000) | (address & 0x3FFFFFFF)
 
 
 @rule(arm("B3.6.1"))

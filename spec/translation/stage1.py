@@ -29,7 +29,7 @@ M, A, I, WXN, UWXN, TRE, AFE = 0, 1, 12, 19, 20, 28, 29  # noqa: E741
 """Bits of SCTLR that concern translation."""
 
 
-@frozen
+@frozen(slots=False)
 class Access:
     """What is asked of an address."""
 
@@ -41,8 +41,13 @@ class Access:
     unaligned: U1
     """1 where only Normal memory permits the access, because its address is not aligned to its size."""
 
+    @cached_property
+    def needs(self) -> U3:
+        """READ, WRITE or EXECUTE."""
+        return needed(self.write, self.fetch)
 
-@frozen
+
+@frozen(slots=False)
 class Regime:
     """The registers that translate for PL1 and PL0, and what does not change while they do not."""
 
@@ -147,11 +152,16 @@ def never_executed(sctlr: U32, privileged: U1, writable: U1, user_writable: U1) 
 @rule(arm("B3.7.1"), arm("B3.13.5"))
 def denied(first: Stage1, access: Access) -> U6:
     """0 where what stage 1 maps may be accessed so, else the `FaultStatus` of its permission fault."""
-    return refused(first.allows, first.level, access.write, access.fetch)
+    return refused(first.allows, first.level, access.needs)
+
+
+@rule(arm("B3.7.1"))
+def needed(write: U1, fetch: U1) -> U3:
+    """What an access needs, in the bits of `Stage1.allows`."""
+    return choose(fetch == 1, EXECUTE, choose(write == 1, WRITE, READ))
 
 
 @rule(arm("B3.7.1"), arm("B3.13.5"))
-def refused(allows: U3, level: U2, write: U1, fetch: U1) -> U6:
+def refused(allows: U3, level: U2, needs: U3) -> U6:
     """0 where what a descriptor of this level allows includes the access, else the permission fault of the level."""
-    needed = choose(fetch == 1, EXECUTE, choose(write == 1, WRITE, READ))
-    return choose(allows & needed > 0, 0, PERMISSION | level)
+    return choose(allows & needs > 0, 0, PERMISSION | level)

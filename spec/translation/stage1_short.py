@@ -6,7 +6,7 @@ Not modelled: what `spec.translation.short_descriptors` leaves out; how TTBR0 an
 from spec.citations import arm, rule
 from spec.sparse import Memory
 from spec.syndrome import FaultStatus
-from spec.translation.descriptors import Locate
+from spec.translation.descriptors import DOMAIN, Locate
 from spec.translation.short_descriptors import (
     CLIENT,
     DEFAULT_BYTES,
@@ -69,7 +69,7 @@ def page_stage1(regime: Regime, first: U32, second: U32, va: U32, access: Access
 def mapped(regime: Regime, level: U2, descriptor: U32, leaf: ShortLeaf, access: Access) -> Stage1:
     """What the last descriptor, read into a leaf, makes of an address; a Domain fault is found last."""
     rights = select(regime.domains, leaf.domain)
-    open_to = choose(rights & CLIENT > 0, 0, FaultStatus.DOMAIN_1 if level == 1 else FaultStatus.DOMAIN_2)
+    open_to = choose(rights & CLIENT > 0, 0, DOMAIN | level)
     invalid = short_leaf_status(level, descriptor, bit(regime.sctlr, AFE))
     allows = short_allows(regime.sctlr, leaf, rights, access)
     attr, sh = short_memory(regime, leaf)
@@ -93,7 +93,7 @@ def short_allows(sctlr: U32, leaf: ShortLeaf, rights: U2, access: Access) -> U3:
 @rule(arm("B3.8.2"), arm("B3.8.3"), arm("B4.1.130"))
 def short_memory(regime: Regime, leaf: ShortLeaf) -> tuple[U8, U2]:
     """The byte of MAIR and the `Shareability` that a leaf states, by SCTLR.TRE through PRRR and NMRR or not."""
-    remapped, region = bit(regime.sctlr, TRE) == 1, leaf.texcb & 7
-    attr = choose(remapped, select(regime.remapped, region), select(DEFAULT_BYTES, leaf.texcb))
-    sh = choose(remapped, select(regime.shared, (region << 1) | leaf.s), default_shareability(leaf.s))
-    return attr, sh
+    if bit(regime.sctlr, TRE) == 1:
+        region = leaf.texcb & 7
+        return select(regime.remapped, region), select(regime.shared, (region << 1) | leaf.s)
+    return select(DEFAULT_BYTES, leaf.texcb), default_shareability(leaf.s)

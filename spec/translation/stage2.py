@@ -19,10 +19,11 @@ from spec.translation.descriptors import (
     FirstTable,
     descend,
     first_table,
+    is_mapping,
     leaf_status,
     output_address,
 )
-from spec.translation.stage1 import refused
+from spec.translation.stage1 import needed, refused
 from spec.words import U1, U2, U3, U6, U32, U40, U64, bit, bits, choose, every, select
 
 SIZES_FROM_1 = (1 << 32, 1 << 31, *(0,) * 6, *(1 << width for width in range(40, 32, -1)))
@@ -78,7 +79,7 @@ class Stage2:
         return stage2_attributes(bits(self.descriptor, 5, 2), bits(self.descriptor, 9, 8))
 
 
-@rule(arm("B4.1.168"), arm("B3.6.6"))
+@rule(arm("B4.1.159"), arm("B3.6.6"))
 def covered(vtcr: U32) -> U41:
     """How many intermediate physical addresses stage 2 covers: 2 ** (32 - T0SZ), with T0SZ from -8 to 7.
 
@@ -90,7 +91,7 @@ def covered(vtcr: U32) -> U41:
     return choose(every(start < 2, bit(vtcr, 4) == bit(vtcr, 3)), size, 0)
 
 
-@rule(arm("B3.6.6"), arm("B4.1.168"), arm("B4.1.169"))
+@rule(arm("B3.6.6"), arm("B4.1.159"), arm("B4.1.160"))
 def stage2_table(vttbr: U64, vtcr: U32) -> FirstTable:
     """Where stage 2 begins: up to sixteen concatenated tables at VTTBR.BADDR, at level 1 or 2 by VTCR.SL0."""
     return first_table(bits(vttbr, 39, 0), covered(vtcr), choose(bits(vtcr, 7, 6) == 1, 1, 2))
@@ -112,7 +113,13 @@ def walk(memory: Memory, vttbr: U64, vtcr: U32, ipa: U40) -> Stage2:
 @rule(arm("B3.7.1"), arm("B3.8.1"), arm("B3.13.5"))
 def permits(second: Stage2, write: U1, fetch: U1) -> U6:
     """0 where an access to what stage 2 maps is permitted, else the `FaultStatus` of the permission fault."""
-    return refused(second.allows, second.level, write, fetch)
+    return unpermitted(second, needed(write, fetch))
+
+
+@rule(arm("B3.7.1"), arm("B3.8.1"), arm("B3.13.5"))
+def unpermitted(second: Stage2, needs: U3) -> U6:
+    """The same, for what an access needs in the bits of `Stage1.allows`."""
+    return refused(second.allows, second.level, needs)
 
 
 @rule(arm("B3.7.1"), arm("B4.1.65"))
@@ -122,7 +129,8 @@ def table_read(memory: Memory, first: FirstTable, protected: U1, ipa: U40) -> tu
     `protected` is HCR.PTW, under which tables in Device or Strongly-ordered memory are a permission fault.
     """
     level, descriptor, _, _ = descend(memory, first, ipa)
-    status = leaf_status(level, descriptor)
-    ordinary = choose(descriptor & 0x30 > 0, 1, protected ^ 1)
-    denied = choose(descriptor >> 6 & ordinary == 1, 0, PERMISSION | level)
-    return choose(status == 0, denied, status), output_address(level, descriptor, ipa)
+    if not is_mapping(level, descriptor):
+        return leaf_status(level, descriptor), 0
+    if descriptor & 0x40 == 0 or (protected == 1 and descriptor & 0x30 == 0):
+        return PERMISSION | level, 0
+    return 0, output_address(level, descriptor, ipa)

@@ -20,10 +20,11 @@ from spec.translation import stage1_long
 from spec.translation.attributes import Attributes, combined
 from spec.translation.stage1 import A, Access, I, M, Regime, Stage1, denied, own_fault
 from spec.translation.stage1_short import walk_short
-from spec.translation.stage2 import Stage2, permits, stage2_table, table_read, translated
+from spec.translation.stage2 import Stage2, stage2_table, table_read, translated, unpermitted
 from spec.words import U1, U2, U6, U32, U40, bit, choose, clear, every
 
 EAE = 31
+ALIGNMENT = FaultStatus.ALIGNMENT
 NO_EFFECT = 0x4FC
 """The stage 2 descriptor that changes nothing: all accesses, Normal Write-Back memory, Non-shareable."""
 UNMAPPED = Stage2(0, 0, 0, 0)
@@ -117,17 +118,20 @@ def stage2(memory: Memory, regime: Regime, ipa: U40) -> Stage2:
 @rule(arm("B3.12.2"), arm("B3.13.1"), arm("B3.8.3"), arm("A3.2.1"))
 def translate(memory: Memory, regime: Regime, va: U32, access: Access) -> Translation:
     """What an access meets: the first of all faults, in the order of the manual, or the physical address."""
-    if access.unaligned & (regime.sctlr >> A) == 1:
-        return Translation(FaultStatus.ALIGNMENT, 1, own_fault(FaultStatus.ALIGNMENT, 1), UNMAPPED)
+    unaligned = access.unaligned == 1
+    if unaligned and bit(regime.sctlr, A) == 1:
+        return Translation(ALIGNMENT, 1, own_fault(ALIGNMENT, 1), UNMAPPED)
     first = stage1(memory, regime, va, access)
     if first.status != 0:
         return Translation(first.status, choose(first.walk == 1, 2, 1), first, UNMAPPED)
-    unaligned = access.unaligned == 1
-    refused = choose(every(unaligned, first.strict), FaultStatus.ALIGNMENT, denied(first, access))
+    refused = denied(first, access)
+    if unaligned:
+        refused = choose(first.strict, ALIGNMENT, refused)
     if refused != 0:
         return Translation(refused, 1, first, UNMAPPED)
     second = stage2(memory, regime, first.ipa)
-    refused = permits(second, access.write, access.fetch)
-    refused = choose(every(unaligned, second.strict), FaultStatus.ALIGNMENT, refused)
+    refused = unpermitted(second, access.needs)
+    if unaligned:
+        refused = choose(second.strict, ALIGNMENT, refused)
     refused = choose(second.status > 0, second.status, refused)
     return Translation(refused, choose(refused > 0, 2, 0), first, second)

@@ -5,11 +5,7 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from model.design import Design
-from model.memory.design import GUEST, IDLE, MemoryDesign, step_at
-from model.memory.hardware import Access
-from model.memory.state import MemoryState, Use
-from model.memory.system import (
-    ALLOCATES,
+from model.memory.actions import (
     GuestAccesses,
     GuestRemaps,
     HostReclaims,
@@ -26,9 +22,11 @@ from model.memory.system import (
     UserSetsSlot,
     UserTouches,
     VcpuRuns,
-    memory_guard,
 )
-from model.state import State
+from model.memory.design import GUEST, IDLE, MemoryDesign, step_at
+from model.memory.guards import ALLOCATES, memory_guard
+from model.memory.hardware import Access
+from model.memory.state import MemoryState, Use
 
 Kinds = tuple[type[MemoryAction], ...]
 LOOKALIKE = 0x123003
@@ -70,21 +68,8 @@ class MemoryDomain:
     freed: bool = True
     """Whether it also gives pages that were something else before."""
 
-    def actions(self, design: Design, state: State) -> list[MemoryAction]:
-        """The actions that somebody may choose now, in a fixed order; the steps of threads are among them."""
-        memory = state.memory
-        assert memory is not None
-        return self.possible(design.memory, memory)
-
-    def possible(self, design: MemoryDesign, state: MemoryState) -> list[MemoryAction]:
-        """The actions that are possible now."""
-        found: list[MemoryAction] = []
-        for cpu in range(len(state.cores)):
-            found += self.of_processor(design, state, cpu)
-        return found
-
-    def of_processor(self, design: MemoryDesign, state: MemoryState, cpu: int) -> list[MemoryAction]:
-        """The actions of one processor that are possible now."""
+    def of_processor(self, design: Design, state: MemoryState, cpu: int) -> list[MemoryAction]:
+        """What may happen on one processor now, in a fixed order; the next step of its thread is among it."""
         core = state.cores[cpu]
         found: list[MemoryAction] = []
         if core.ipi == 1:
@@ -96,8 +81,8 @@ class MemoryDomain:
         if core.at == IDLE:
             found += self.idle(state, cpu)
         else:
-            found.append(ThreadSteps(cpu, self.given(design, state, core.at)))
-        return [action for action in found if memory_guard(design, state, action)]
+            found.append(ThreadSteps(cpu, self.given(design.memory, state, core.at)))
+        return [action for action in found if memory_guard(design.memory, state, action)]
 
     def guest(self, cpu: int) -> Iterator[MemoryAction]:
         """What a guest does, and its processor for it."""

@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attrs import frozen
-
-from model.memory.layout import FIRST_GFN, INTERFACE_GFN
-from model.memory.system import (
+from model.memory.actions import (
     GuestLeft,
     HostReclaims,
     HostReplaces,
@@ -18,7 +15,9 @@ from model.memory.system import (
     UserSetsSlot,
     UserTouches,
 )
-from properties.engines.memory_domain import MemoryDomain, access
+from model.memory.layout import FIRST_GFN, INTERFACE_GFN
+from properties.engines.parts.part import Situation
+from properties.memory.domain import MemoryDomain, access
 
 GFN, NEXT = FIRST_GFN, FIRST_GFN + 1
 BEYOND = 1 << 28
@@ -34,17 +33,9 @@ VIRTUAL = access(virtual=1)
 LEAF, POINTER = (GFN, 0), (GFN, 1)
 
 
-@frozen
-class Scenario:
-    """A configuration by its name, and the domain that is searched in it."""
-
-    topology: str
-    domain: MemoryDomain
-
-
-SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
+SCENARIOS: Mapping[str, Situation] = MappingProxyType(
     {
-        "one guest": Scenario(
+        "one guest": Situation(
             "memory",
             MemoryDomain(
                 "one guest: loads, stores, TLB loads; its page is taken or replaced",
@@ -52,14 +43,14 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 gfns=(GFN,),
             ),
         ),
-        "two pages": Scenario(
+        "two pages": Situation(
             "memory-two-pages",
             MemoryDomain(
                 "one of a guest's two pages is taken", runs=((0, 0),), accesses=(LOAD,), loads=(LEAF,),
                 host=(HostReclaims,), gfns=(GFN,),
             ),
         ),
-        "two guests": Scenario(
+        "two guests": Situation(
             "memory",
             MemoryDomain(
                 "two vCPUs: loads, stores, TLB loads; their page is taken or replaced",
@@ -67,28 +58,28 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 gfns=(GFN,),
             ),
         ),
-        "read-only": Scenario(
+        "read-only": Situation(
             "memory-read-only",
             MemoryDomain(
                 "a guest loads from a page that may only be read, and stores to it",
                 runs=((0, 0),), accesses=(LOAD, STORE), loads=(LEAF,), hosts=(),
             ),
         ),
-        "read-only siblings": Scenario(
+        "read-only siblings": Situation(
             "memory-read-only",
             MemoryDomain(
                 "two vCPUs load from a page that may only be read, and one stores to it",
                 runs=((0, 0), (1, 1)), accesses=(STORE,), loads=(LEAF,), hosts=(),
             ),
         ),
-        "deletion": Scenario(
+        "deletion": Situation(
             "memory-two-pages",
             MemoryDomain(
                 "user space deletes a slot while the host replaces a page of it",
                 host=(UserDeletesSlot, HostReplaces), hosts=(0, 1), gfns=(GFN,),
             ),
         ),
-        "empty": Scenario(
+        "empty": Situation(
             "memory-empty",
             MemoryDomain(
                 "two vCPUs fault on a page that is not there yet, and that is taken again",
@@ -96,39 +87,39 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 host=(HostReclaims, UserTouches), gfns=(GFN,),
             ),
         ),
-        "outside": Scenario(
+        "outside": Situation(
             "memory",
             MemoryDomain("accesses outside every slot", runs=((0, 0),), accesses=(LOAD, access(GFN + 8)), hosts=()),
         ),
-        "address": Scenario(
+        "address": Situation(
             "memory-read-only",
             MemoryDomain(
                 "a store to a read-only page, with another address in HPFAR", runs=((0, 0),), accesses=(MISLED,),
                 hosts=(),
             ),
         ),
-        "siblings": Scenario(
+        "siblings": Situation(
             "memory",
             MemoryDomain(
                 "two vCPUs take turns on one processor, each with its own stage 1 tables",
                 runs=((0, 0), (0, 1)), guests=(GuestLeft, Stage1Loads), accesses=(VIRTUAL,), remaps=(NEXT,), hosts=(),
             ),
         ),
-        "VMIDs": Scenario(
+        "VMIDs": Situation(
             "vmids-three-vms",
             MemoryDomain(
                 "three VMs take turns with two VMIDs", runs=((0, 0), (1, 1), (1, 2), (1, 3)), guests=(GuestLeft,),
                 hosts=(),
             ),
         ),
-        "translations": Scenario(
+        "translations": Situation(
             "vmids",
             MemoryDomain(
                 "two VMs take turns with one VMID, and TLBs load their translations",
                 runs=((0, 0), (1, 2)), guests=(GuestLeft,), accesses=(LOAD,), loads=(LEAF,), hosts=(),
             ),
         ),
-        "slots": Scenario(
+        "slots": Situation(
             "memory-two-pages",
             MemoryDomain(
                 "user space deletes and sets slots while a guest uses them",
@@ -137,14 +128,14 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 slots=((0, GFN, 2), (1, GFN, 1), (1, NEXT, 1)),
             ),
         ),
-        "deleted table": Scenario(
+        "deleted table": Situation(
             "memory-two-pages",
             MemoryDomain(
                 "user space deletes a slot while a TLB holds a pointer to its table", runs=((0, 0),),
                 accesses=(LOAD,), loads=(POINTER,), host=(UserDeletesSlot,),
             ),
         ),
-        "beyond": Scenario(
+        "beyond": Situation(
             "memory",
             MemoryDomain(
                 "user space sets a slot that no guest can address, and the host takes its page",
@@ -152,14 +143,14 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 gfns=(BEYOND,), slots=((1, BEYOND, 1), (1, BEYOND - 1, 2)),
             ),
         ),
-        "beyond, among VMs": Scenario(
+        "beyond, among VMs": Situation(
             "vmids-three-vms",
             MemoryDomain(
                 "user space sets a slot whose first-level descriptor would be in another VM's table",
                 host=(UserSetsSlot, UserTouches, HostReclaims), gfns=(ELSEWHERE,), slots=((1, ELSEWHERE, 1),),
             ),
         ),
-        "life": Scenario(
+        "life": Situation(
             "memory",
             MemoryDomain(
                 "a VM ends while the host takes its page, and another one begins",
@@ -167,7 +158,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 host=(UserDestroysVm, HostReclaims, UserCreatesVm), hosts=(0, 1), gfns=(GFN,),
             ),
         ),
-        "new": Scenario(
+        "new": Situation(
             "memory-new",
             MemoryDomain(
                 "a new VM gets its CPU interface, and its first page",
@@ -176,7 +167,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 host=(InterfaceMapped,), hosts=(0,), gfns=(GFN,),
             ),
         ),
-        "shared frame": Scenario(
+        "shared frame": Situation(
             "memory-shared-frame",
             MemoryDomain(
                 "the CPU interface shares its page with another device",

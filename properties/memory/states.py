@@ -6,32 +6,67 @@ what `memory.tables_own` and `memory.translations_own` say of the same state.
 """
 
 from collections.abc import Hashable
+from functools import partial
 
 from model.memory.design import GUEST, IDLE, place
 from model.memory.state import FREE, Core, MemoryState, Use, Vm
+from properties.engines.parts.part import Aspect
 
 FAULT = place("fault")
 WALKED = (Use.TABLE, Use.DETACHED, Use.CACHE)
 """The pages that table walks read, now or after the next steps."""
 
 
-def key(state: MemoryState) -> Hashable:
-    """What is left of a state without what no step and no property can tell apart."""
-    vms = state.vms
-    generation = state.allocator.generation
-    allocator = state.allocator
-    return (
-        tuple([core_key(core, vms) for core in state.cores]),
-        tuple([vcpu.stage1 for vcpu in state.vcpus]),
-        tuple([vm_key(vm, generation) for vm in vms]),
-        (allocator.next, allocator.lock, allocator.flushing),
-        tables(state),
-        state.pages.entries,
-        state.backing.entries,
-        state.tlb.entries,
-        state.stage1_tlb.entries,
-        state.hyp.entries,
-    )
+def aspects(state: MemoryState) -> tuple[Aspect, ...]:
+    """What is left of the states of a configuration without what no step and no property can tell apart."""
+    cores = tuple(partial(core_of, number) for number in range(len(state.cores)))
+    vms = tuple(partial(vm_of, number) for number in range(len(state.vms)))
+    return (*cores, *vms, stage1, allocator, tables, pages, backing, tlb, stage1_tlb, hyp)
+
+
+def core_of(number: int, state: MemoryState) -> Hashable:
+    """What matters of a processor."""
+    return core_key(state.cores[number], state.vms)
+
+
+def vm_of(number: int, state: MemoryState) -> Hashable:
+    """What matters of a VM."""
+    return vm_key(state.vms[number], state.allocator.generation)
+
+
+def stage1(state: MemoryState) -> Hashable:
+    """Where the vCPUs map their virtual page."""
+    return tuple([vcpu.stage1 for vcpu in state.vcpus])
+
+
+def allocator(state: MemoryState) -> Hashable:
+    """What matters of the VMID allocator."""
+    return state.allocator.next, state.allocator.lock, state.allocator.flushing
+
+
+def pages(state: MemoryState) -> Hashable:
+    """Who owns which page."""
+    return state.pages.entries
+
+
+def backing(state: MemoryState) -> Hashable:
+    """What user space has at which gfn."""
+    return state.backing.entries
+
+
+def tlb(state: MemoryState) -> Hashable:
+    """What TLBs hold of stage 2."""
+    return state.tlb.entries
+
+
+def stage1_tlb(state: MemoryState) -> Hashable:
+    """What TLBs hold of stage 1."""
+    return state.stage1_tlb.entries
+
+
+def hyp(state: MemoryState) -> Hashable:
+    """What Hyp mode maps."""
+    return state.hyp.entries
 
 
 def tables(state: MemoryState) -> Hashable:

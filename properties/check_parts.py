@@ -1,58 +1,67 @@
-"""The check of memory properties by the engines of concrete steps: exhaustive exploration, and random walks."""
+"""The check of the parts of the system by the engines of concrete steps: exhaustive exploration, and random walks."""
 
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from attrs import evolve
 
+from model.action import Action
 from model.designs.variations import REPAIRS
-from model.system import Action
 from model.topology import TOPOLOGIES, initial
-from properties import memory
 from properties.catalogue import PROPERTY
 from properties.designs import resolve
 from properties.engines.cache import Cache, key
-from properties.engines.memory_explore import CONFIGURATIONS, Explored, explore_memory
-from properties.engines.memory_prove import MEMORY
-from properties.engines.memory_scenarios import SCENARIOS
-from properties.engines.memory_search import memory_search
-from properties.engines.memory_walk import walk_memory
+from properties.engines.parts.explore import Explored, explore_part
+from properties.engines.parts.part import Part
+from properties.engines.parts.search import search_part
+from properties.engines.parts.walk import walk_part
 from properties.engines.prove import Settled
 from properties.engines.shorten import shorten
 from properties.engines.walk import Walked
 from properties.faults.catalogue import FAULT
-from properties.memory.inductive import INDUCTIVE
+from properties.parts import PARTS, part_named, part_of, situations
 from properties.property import Property, Result, Trace, Verdict
 from properties.traces.replay import replayed
-from properties.why import MOST_MEMORY_STATES, counterexample
+from properties.why import MOST_PART_STATES, counterexample
 
-EXPLORE_SECONDS = 120.0
-"""What one configuration may take."""
+EXPLORE_SECONDS = 300.0
+"""What one configuration may take; the largest takes a tenth of that."""
 WALK_STEPS = 2000
-"""How many steps a walk of each configuration has."""
-IDS = frozenset(prop.id for prop in memory.ALL)
+"""How many actions a walk of each configuration has, where nobody asks for another number."""
 UNMET = "nothing that it is about was reached"
 
 
 def divided(properties: Iterable[Property]) -> tuple[tuple[Property, ...], tuple[Property, ...]]:
-    """The properties of memory, and all others."""
+    """The properties of parts, and all others."""
     chosen = tuple(properties)
-    return tuple(p for p in chosen if p.id in IDS), tuple(p for p in chosen if p.id not in IDS)
+    return tuple(p for p in chosen if part_of(p)), tuple(p for p in chosen if not part_of(p))
 
 
-def share(design: str, fault: str | None, ids: tuple[str, ...], number: int, left: float) -> Explored:
+def by_part(properties: Iterable[Property]) -> list[tuple[Part, tuple[Property, ...]]]:
+    """The properties of parts, part by part."""
+    chosen = tuple(properties)
+    found = ((part, tuple(prop for prop in chosen if prop in part.judged)) for part in PARTS)
+    return [(part, own) for part, own in found if own]
+
+
+def share(
+    design: str, fault: str | None, of: str, ids: tuple[str, ...], name: str, deadline: float | None
+) -> Explored:
     """One worker's configuration, remembered where all of it was seen and nothing violated; workers receive names."""
-    topology, domain = CONFIGURATIONS[number]
+    part = part_named(of)
+    situation = part.configurations[name]
     properties = tuple(PROPERTY[identifier] for identifier in ids)
     planted, cache = resolve(design, fault), Cache()
-    asked = key(planted, MEMORY, f"explored: {number}", ids)
+    asked = key(planted, part.depends, f"explored {of}: {name}", ids)
     known: Any = cache.get(asked)
     if known is not None:
         met = frozenset(known["met"])
         return Explored(known["states"], known["transitions"], known["seconds"], True, {}, frozenset(), met)
-    seen = explore_memory(planted, properties, topology, domain, time.monotonic() + left)
+    late = time.monotonic() + EXPLORE_SECONDS
+    late = late if deadline is None else min(late, deadline)
+    seen = explore_part(part, planted, properties, situation.topology, situation.domain, late)
     if seen.complete and not seen.violations:
         found = {"states": seen.states, "transitions": seen.transitions, "seconds": seen.seconds}
         cache.put({asked: {**found, "met": sorted(seen.met)}})
@@ -63,33 +72,49 @@ def explored(
     design: str, fault: str | None, properties: tuple[Property, ...], left: float | None, jobs: int,
     progress: Callable[[str], None],
 ) -> list[Result]:  # fmt: skip
-    """What every run of the stated configurations says of each property."""
-    if not properties:
-        return []
-    ids = tuple(prop.id for prop in properties)
-    limit = EXPLORE_SECONDS if left is None else min(left, EXPLORE_SECONDS)
-    arguments = [(design, fault, ids, number, limit) for number in range(len(CONFIGURATIONS))]
-    if jobs == 1:
-        seen = []
-        for job in arguments:
-            progress(f"exploring {CONFIGURATIONS[job[3]][1].name}")
-            seen.append(share(*job))
-    else:
-        with ProcessPoolExecutor(min(jobs, len(arguments))) as pool:
-            futures: list[Future[Explored]] = [pool.submit(share, *job) for job in arguments]
-            progress("exploring the memory system")
-            seen = [future.result() for future in futures]
-    states, transitions = sum(one.states for one in seen), sum(one.transitions for one in seen)
-    complete = all(one.complete for one in seen)
-    met = frozenset(prop for one in seen for prop in one.met)
-    names = ", ".join(dict.fromkeys(topology for topology, _ in CONFIGURATIONS))
-    scope = f"{states} states, {transitions} transitions of {len(CONFIGURATIONS)} configurations: {names}"
-    scope = f"{'all' if complete else 'the first'} {scope}"
-    good = Verdict.EXPLORED if complete else Verdict.TESTED
-    found = [(CONFIGURATIONS[number][0], one.violations) for number, one in enumerate(seen)]
-    seconds = sum(one.seconds for one in seen)
-    results = judged(design, fault, "explore", properties, found, met, good, scope, seconds)
+    """What every run of the stated configurations says of each property of a part."""
+    results = []
+    for part, own in by_part(properties):
+        results += explored_part(design, fault, part, own, left, jobs, progress)
     return [told for result in results for told in attributed(design, fault, result)]
+
+
+def explored_part(
+    design: str, fault: str | None, part: Part, properties: tuple[Property, ...], left: float | None, jobs: int,
+    progress: Callable[[str], None],
+) -> list[Result]:  # fmt: skip
+    """What every run of a part's stated configurations says of each property."""
+    ids = tuple(prop.id for prop in properties)
+    deadline = None if left is None else time.monotonic() + left
+    if jobs == 1:
+        seen = {}
+        for name, situation in part.configurations.items():
+            progress(f"exploring {situation.domain.name}")
+            seen[name] = share(design, fault, part.name, ids, name, deadline)
+    else:
+        with ProcessPoolExecutor(min(jobs, len(part.configurations))) as pool:
+            arguments = (design, fault, part.name, ids)
+            futures = {name: pool.submit(share, *arguments, name, deadline) for name in part.configurations}
+            progress(f"exploring {part.title}")
+            seen = {name: future.result() for name, future in futures.items()}
+    complete = all(one.complete for one in seen.values())
+    met = frozenset(prop for one in seen.values() for prop in one.met)
+    good = Verdict.EXPLORED if complete else Verdict.TESTED
+    found = [(part.configurations[name].topology, one.violations) for name, one in seen.items()]
+    seconds = sum(one.seconds for one in seen.values())
+    return judged(design, fault, "explore", properties, found, met, good, extent(seen), seconds)
+
+
+def extent(seen: Mapping[str, Explored]) -> str:
+    """How much of which configurations was seen: by name those of which it was all, and those of which it was not."""
+    said = []
+    for complete, quantity, kind in ((True, "all", ""), (False, "the first", "incomplete ")):
+        part = {name: one for name, one in seen.items() if one.complete is complete}
+        states, transitions = sum(one.states for one in part.values()), sum(one.transitions for one in part.values())
+        if part:
+            what = f"{len(part)} {kind}configuration{'s' if len(part) > 1 else ''}: {', '.join(part)}"
+            said.append(f"{quantity} {states} states, {transitions} transitions of {what}")
+    return "; and ".join(said)
 
 
 def attributed(design: str, fault: str | None, result: Result) -> list[Result]:
@@ -105,9 +130,7 @@ def attributed(design: str, fault: str | None, result: Result) -> list[Result]:
         if trace is not None:
             covers = FAULT[deviation].statement
             deviations = () if deviation == fault else (deviation,)
-            found.append(
-                evolve(result, verdict=Verdict.VIOLATED, covers=covers, trace=trace, deviations=deviations)
-            )
+            found.append(evolve(result, verdict=Verdict.VIOLATED, covers=covers, trace=trace, deviations=deviations))
     return found or [result]
 
 
@@ -116,16 +139,17 @@ def with_proof(result: Result, settled: Settled, unfinished: int, seconds: float
 
     A violation stays one, whatever the proof says; without a proof the verdict is that of the exploration.
     """
-    if result.verdict not in (Verdict.EXPLORED, Verdict.TESTED):
+    part = part_of(PROPERTY[result.property])
+    if part is None or part.invariants is None or result.verdict not in (Verdict.EXPLORED, Verdict.TESTED):
         return result
     questions = dict(settled.asked).get(result.property, 0)
-    open_ = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name in (INDUCTIVE.id, "*")]
+    open_ = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name in (part.invariants.id, "*")]
     own = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name == result.property]
     if unfinished or settled.vacuous or open_ or own or not questions:
         reason = (*own, *open_, *settled.vacuous, "the budget" if unfinished else "no question")[0]
         return evolve(result, covers=f"{result.covers}; not proved: {reason}")
     covers = (
-        f"z3, by induction for any memory, tables and VMIDs on two processors: {questions} questions; "
+        f"z3, by induction for {part.proved_for}: {questions} questions; "
         f"and {result.verdict.value}: {result.covers}"
     )
     return evolve(result, engine="prove", verdict=Verdict.PROVED, covers=covers, seconds=seconds + result.seconds)
@@ -134,10 +158,9 @@ def with_proof(result: Result, settled: Settled, unfinished: int, seconds: float
 def in_situation(design: str, fault: str | None, deviation: str, prop: Property) -> Trace | None:
     """The shortest violation of a property by the design itself, in the situations in which a deviation matters."""
     planted = resolve(design, fault)
-    for name in FAULT[deviation].scenarios:
-        scenario = SCENARIOS[name]
+    for part, _, scenario in situations(FAULT[deviation].scenarios):
         start = initial(TOPOLOGIES[scenario.topology], planted)
-        seen = memory_search(planted, start, scenario.domain, (prop,), prop.id, most_states=MOST_MEMORY_STATES)
+        seen = search_part(part, planted, start, scenario.domain, (prop,), prop.id, most_states=MOST_PART_STATES)
         if prop.id in seen.found:
             violation = seen.found[prop.id]
             return Trace(design, fault, scenario.topology, prop.id, violation.actions, violation.explanation)
@@ -146,15 +169,26 @@ def in_situation(design: str, fault: str | None, deviation: str, prop: Property)
 
 def walked(
     design: str, fault: str | None, properties: tuple[Property, ...], seed: int, deadline: float | None,
-    progress: Callable[[str], None],
+    progress: Callable[[str], None], steps: int | None = None,
 ) -> list[Result]:  # fmt: skip
-    """What random runs of every configuration say of each property."""
-    if not properties:
-        return []
-    progress("walking through memory")
-    topologies = [topology for topology in TOPOLOGIES.values() if topology.memory is not None]
-    planted = resolve(design, fault)
-    seen: list[Walked] = [walk_memory(planted, properties, each, seed, WALK_STEPS, deadline) for each in topologies]
+    """What random runs say of each property of a part; `steps` is how many actions they have, all in all."""
+    results = []
+    for part, own in by_part(properties):
+        progress(f"walking through {part.title}")
+        results += walked_part(design, fault, part, own, seed, deadline, steps)
+    return results
+
+
+def walked_part(
+    design: str, fault: str | None, part: Part, properties: tuple[Property, ...], seed: int, deadline: float | None,
+    steps: int | None,
+) -> list[Result]:  # fmt: skip
+    """What random runs of every configuration of a part say of each property."""
+    topologies, planted = part.topologies, resolve(design, fault)
+    each_has = WALK_STEPS if steps is None else -(-steps // len(topologies))
+    seen: list[Walked] = [
+        walk_part(part, planted, properties, each, seed, each_has, deadline) for each in topologies
+    ]
     label = design if fault is None else f"{design} with {fault}"
     seconds = sum(one.seconds for one in seen)
     raised = next((one.raised for one in seen if one.raised is not None), None)

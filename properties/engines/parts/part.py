@@ -1,0 +1,89 @@
+"""A part of the system with a state, actions and configurations of its own: what the engines have to know of it."""
+
+from collections.abc import Callable, Hashable, Mapping
+from random import Random
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from model.action import Action
+from model.design import Design
+from model.state import State
+from model.topology import TOPOLOGIES, Topology
+from properties.property import Property
+from spec.words import put
+
+Aspect = Callable[[Any], Hashable]
+"""Something of a part's state that matters to some future."""
+
+
+class Domain(Protocol):
+    """What may happen in an exploration or a search: a choice among a part's actions and their operands."""
+
+    @property
+    def name(self) -> str:
+        """What it is, in words."""
+
+    def of_processor(self, design: Design, state: Any, cpu: int) -> list[Any]:
+        """The actions of one processor that are possible in a state of the part, in a fixed order."""
+
+
+@frozen
+class Situation:
+    """A configuration by its topology's name, and the domain that is explored or searched in it."""
+
+    topology: str
+    domain: Domain
+
+
+@frozen
+class Part:
+    """A part of the system; `model.system` has its `guard` and `step`."""
+
+    name: str
+    """Also the field of `State` with the part's own state, and the field of `Topology` that is set where there is one.
+
+    That state is a record of records and words, of maps, and of tuples of these that never change in length.
+    """
+    title: str
+    """What it is called in what is said to a reader."""
+    action: type[Action]
+    """The class of the part's actions."""
+    depends: tuple[str, ...]
+    """The fields of `Design` that its steps and properties read."""
+    properties: tuple[Property, ...]
+    """What a run can violate; the search for counterexamples asks for these."""
+    invariants: Property | None
+    """What the proofs about the part rest on, where there are proofs."""
+    proved_for: str
+    """What proofs quantify over, in words."""
+    configurations: Mapping[str, Situation]
+    """What is explored completely, by name, the largest first."""
+    scenarios: Mapping[str, Situation]
+    """The situations in which a fault of the part may matter, by the names by which faults call them."""
+    processors: Callable[[Any], int]
+    """How many processors a state of the part has."""
+    runs_on: Callable[[Action], bool]
+    """Whether an action is a thread's next step, which is no choice where the thread moved last."""
+    aspects: Callable[[Any], tuple[Aspect, ...]]
+    """Of any state of a configuration: what tells its states apart; states alike in each count once."""
+    proposed: Callable[[Random, Design, Any], Action]
+    """An action with hostile operands that may be possible next, for walks; some proposal is always possible."""
+
+    @property
+    def judged(self) -> tuple[Property, ...]:
+        """Its properties, with the invariants."""
+        return self.properties if self.invariants is None else (*self.properties, self.invariants)
+
+    @property
+    def topologies(self) -> tuple[Topology, ...]:
+        """The stated configurations of processors that have this part."""
+        return tuple(topology for topology in TOPOLOGIES.values() if getattr(topology, self.name) is not None)
+
+    def of(self, state: State) -> Any:
+        """The part of a state."""
+        return getattr(state, self.name)
+
+    def within(self, state: State, part: Any) -> State:
+        """A state with another state of the part."""
+        return put(state, self.name, part)

@@ -1,0 +1,159 @@
+"""Questions with many assumptions, few of which matter: asked with the nearest first, more as a solution breaks them.
+
+A question is a formula that ought to have no solution. Which way of asking is quick cannot be told beforehand, so there
+are several, each with a limit; an answer of any of them is one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import z3
+from attrs import frozen
+
+AT_ONCE = 8
+"""How many broken assumptions are added before it is asked again."""
+
+
+@frozen
+class Attempt:
+    """One way to ask: for so many milliseconds a check, with these parameters of the solver."""
+
+    milliseconds: int
+    gradually: bool
+    """Whether assumptions are added only as a solution breaks them."""
+    parameters: dict[str, Any] | None
+    """None for a pure one: functions replaced by words that agree where their arguments do, and bits by a SAT solver."""
+
+
+QUICK = {"relevancy": 0, "phase_selection": 0}
+ATTEMPTS = (
+    Attempt(2_500, True, QUICK),
+    Attempt(6_000, False, QUICK),
+    Attempt(6_000, True, {"random_seed": 7}),
+    Attempt(60_000, False, None),
+)
+
+
+def of_attempt(attempt: Attempt) -> Any:
+    """A solver for an attempt."""
+    if attempt.parameters is None:
+        functions = z3.With("ackermannize_bv", div0_ackermann_limit=10_000_000)
+        before = ("simplify", "propagate-values", "solve-eqs")
+        made = z3.Then(*before, functions, *before, "bit-blast", "simplify", "sat").solver()
+        made.set("timeout", attempt.milliseconds)
+        return made
+    made = z3.SimpleSolver()
+    made.set(timeout=attempt.milliseconds, **attempt.parameters)
+    return made
+
+
+def decided(question: Any, given: Sequence[Any], near: Sequence[Any] = ()) -> Any:
+    """Whether a question has a solution under assumptions, by the first attempt that says so.
+
+    `near` are those of the assumptions that are likely to be needed.
+    """
+    for attempt in ATTEMPTS:
+        made = of_attempt(attempt)
+        made.add(question, *(near if attempt.gradually else given))
+        answer = missed(made, given, near) if attempt.gradually else made.check()
+        if answer != z3.unknown:
+            return answer
+    return z3.unknown
+
+
+def missed(made: Any, given: Sequence[Any], near: Sequence[Any]) -> Any:
+    """The answer under as many assumptions as it takes: some that a solution breaks are added, and it is asked again."""
+    known = {term.get_id() for term in near}
+    left = [term for term in given if term.get_id() not in known]
+    while (answer := made.check()) == z3.sat:
+        model = made.model()
+        broken: list[Any] = []
+        spared: list[Any] = []
+        for term in left:
+            more = len(broken) < AT_ONCE and not z3.is_true(model.eval(term, model_completion=True))
+            (broken if more else spared).append(term)
+        if not broken:
+            break
+        made.add(*broken)
+        left = spared
+    return answer
+
+
+def conjuncts(terms: Sequence[Any]) -> list[Any]:
+    """The terms with every conjunction taken apart, each once, in their order."""
+    found: dict[int, Any] = {}
+    pending = list(reversed(terms))
+    seen = set[int]()
+    while pending:
+        term = pending.pop()
+        if term.get_id() in seen:
+            continue
+        seen.add(term.get_id())
+        if z3.is_and(term):
+            pending += reversed(term.children())
+        elif not z3.is_true(term):
+            found[term.get_id()] = term
+    return list(found.values())
+
+
+def clauses(goal: Any) -> list[Any]:
+    """A goal taken apart: formulas that hold together exactly where it does, each smaller than the goal."""
+    found: list[Any] = []
+    pending = [goal]
+    while pending:
+        term = pending.pop()
+        if z3.is_and(term):
+            pending += reversed(term.children())
+        elif z3.is_app_of(term, z3.Z3_OP_ITE):
+            condition, one, other = term.children()
+            pending += [z3.Or(condition, other), z3.Or(z3.Not(condition), one)]
+        elif (split := inner(term)) is not None:
+            rest, parts = split
+            pending += [z3.Or(*rest, part) for part in reversed(parts)]
+        elif not z3.is_true(term):
+            found.append(term)
+    return found
+
+
+def inner(term: Any) -> tuple[list[Any], list[Any]] | None:
+    """Of a disjunction with one member that can be taken apart: the other members, and that one's parts."""
+    members = flat(term)
+    apart = [member for member in members if z3.is_and(member) or z3.is_app_of(member, z3.Z3_OP_ITE)]
+    if len(members) == 1 or len(apart) != 1:
+        return None
+    rest = [member for member in members if member is not apart[0]]
+    if z3.is_and(apart[0]):
+        return rest, apart[0].children()
+    condition, one, other = apart[0].children()
+    return rest, [z3.Or(condition, other), z3.Or(z3.Not(condition), one)]
+
+
+def flat(term: Any) -> list[Any]:
+    """The members of a disjunction, with those of disjunctions and of negated conjunctions in it."""
+    if z3.is_or(term):
+        return [member for child in term.children() for member in flat(child)]
+    if z3.is_not(term) and z3.is_and(term.arg(0)):
+        return [member for child in term.arg(0).children() for member in flat(z3.Not(child))]
+    if z3.is_not(term) and z3.is_not(term.arg(0)):
+        return flat(term.arg(0).arg(0))
+    return [term]
+
+
+def answered(goal: Any, given: Sequence[Any], near: Sequence[Any] = ()) -> Any:
+    """Whether a goal can be false under assumptions that are conjuncts: asked as a whole, then part by part.
+
+    A part that is an assumption itself need not be asked.
+    """
+    known = {term.get_id() for term in given}
+    parts = [part for whole in conjuncts([goal]) if whole.get_id() not in known for part in clauses(whole)]
+    if not parts:
+        return z3.unsat
+    whole = z3.SimpleSolver()
+    whole.set(timeout=300, **QUICK)
+    whole.add(z3.Not(z3.And(*parts)), *near)
+    if whole.check() == z3.unsat:
+        return z3.unsat
+    answers = [decided(z3.Not(part), given, near) for part in parts]
+    if z3.sat in answers:
+        return z3.sat
+    return z3.unsat if all(each == z3.unsat for each in answers) else z3.unknown

@@ -1,0 +1,40 @@
+"""The memory system as a part that the engines of concrete steps explore, search and walk through."""
+
+from model.action import Action
+from model.memory.actions import MemoryAction, ThreadSteps
+from model.memory.state import MemoryState
+from properties import memory
+from properties.engines.memory_prove import MEMORY as DEPENDS
+from properties.engines.parts.part import Part
+from properties.memory.configurations import CONFIGURATIONS
+from properties.memory.hostile import proposed
+from properties.memory.inductive import INDUCTIVE
+from properties.memory.scenarios import SCENARIOS
+from properties.memory.states import aspects
+
+
+def processors(state: MemoryState) -> int:
+    """How many processors there are."""
+    return len(state.cores)
+
+
+def runs_on(action: Action) -> bool:
+    """Whether an action is the next step of the highvisor's thread."""
+    return isinstance(action, ThreadSteps)
+
+
+MEMORY = Part(
+    name="memory",
+    title="memory",
+    action=MemoryAction,
+    depends=DEPENDS,
+    properties=memory.PROPERTIES,
+    invariants=INDUCTIVE,
+    proved_for="any memory, tables and VMIDs on two processors",
+    configurations=CONFIGURATIONS,
+    scenarios=SCENARIOS,
+    processors=processors,
+    runs_on=runs_on,
+    aspects=aspects,
+    proposed=proposed,
+)

@@ -1,0 +1,24 @@
+"""The parts of the system that are explored, searched and walked through in configurations of their own."""
+
+from collections.abc import Iterable
+
+from properties.engines.parts.part import Part, Situation
+from properties.memory.part import MEMORY
+from properties.property import Property
+
+PARTS: tuple[Part, ...] = (MEMORY,)
+
+
+def part_of(prop: Property) -> Part | None:
+    """The part that a property is about; none where it is about the spine or a table."""
+    return next((part for part in PARTS if prop in part.judged), None)
+
+
+def part_named(name: str) -> Part:
+    """A part by its name, for workers, which receive names."""
+    return next(part for part in PARTS if part.name == name)
+
+
+def situations(names: Iterable[str]) -> list[tuple[Part, str, Situation]]:
+    """The parts and the situations that a fault's scenarios name."""
+    return [(part, name, part.scenarios[name]) for name in names for part in PARTS if name in part.scenarios]
