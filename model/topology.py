@@ -21,7 +21,7 @@ HOST_PC = 0xC0010000
 GUEST_PC = 0x80008000
 DENIES_NOTHING = 0x00F00000
 """CPACR that grants CP10 and CP11 to PL1 and PL0."""
-SGI, EDGE, LEVEL = (1, True, 0), (40, True, 0), (41, False, 0)
+SGI, EDGE, LEVEL, OTHER = (1, True, 0), (40, True, 0), (41, False, 0), (42, True, 0)
 """Interrupts of the configurations: an SGI, and SPIs of both kinds that vCPU 0 gets."""
 
 
@@ -60,7 +60,7 @@ TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
             Topology("interrupts-one", 0, (), interrupts=vgic.Layout(1, (1,), 1, (LEVEL,))),
             Topology("interrupts-edge", 0, (), interrupts=vgic.Layout(2, (1,), 1, (EDGE,))),
             Topology("interrupts-level", 0, (), interrupts=vgic.Layout(2, (1,), 1, (LEVEL,))),
-            Topology("interrupts-overflow", 0, (), interrupts=vgic.Layout(1, (1,), 1, (EDGE, LEVEL))),
+            Topology("interrupts-overflow", 0, (), interrupts=vgic.Layout(1, (1,), 2, (EDGE, LEVEL, OTHER))),
             Topology("interrupts-moving", 0, (), interrupts=vgic.Layout(2, (2,), 2, (EDGE, LEVEL))),
             Topology("interrupts-sgi", 0, (), interrupts=vgic.Layout(2, (2,), 2, (SGI,))),
             Topology("interrupts-three-vcpus", 0, (), interrupts=vgic.Layout(2, (3,), 2, (SGI,), agents=0)),

@@ -64,7 +64,8 @@ def prune(vgic: VgicDesign) -> VgicDesign:
 
 
 def follow_targets(vgic: VgicDesign) -> VgicDesign:
-    """An interrupt waits while another vCPU's list register holds it, and its target is kicked when that is over."""
+    """An interrupt waits while another vCPU's list register holds it: its target kicks that one, whose end of the
+    interrupt then asks for maintenance, and is kicked when that is over."""
     kick = step("sync: kick", Do.KICK, "vgic_prune_ap_list", NEW, "4.17")
     return heeding((Trait.TARGET_FOLLOWED,), evolve(vgic, run=behind(vgic.run, "sync: unlock", kick)))
 

@@ -81,7 +81,7 @@ class Trait(Enum):
     ONE_PER_SGI = "an SGI has one list register, and its other sources wait"
     SOURCE_OVERWRITTEN = "another source of an SGI takes the place of the one that its list register holds"
     LEVEL_ONCE = "a level-sensitive interrupt in a list register is not made pending there again"
-    TARGET_FOLLOWED = "an interrupt is in list registers of one vCPU alone, and the next one learns when that is over"
+    TARGET_FOLLOWED = "an interrupt is in list registers of one vCPU alone, and whoever waits for that to end is told"
     KICK_REQUESTS = "a kick leaves a request"
     SIBLINGS_STOPPED = "a guest that stops its machine stops its other vCPUs"
 

@@ -12,7 +12,7 @@ from attrs import frozen
 from model.vgic.design import Trait, VgicDesign
 from model.vgic.distributor import disables
 from model.vgic.pending import Key, computed, in_flight, is_edge, is_enabled, key_of, noted, summary, with_irq
-from model.vgic.state import END, PRIVATE, SGIS, ListNumber, Vcpu, VgicState, flag
+from model.vgic.state import END, PRIVATE, SGIS, ListNumber, Vcpu, VgicState, VirtualIrq, flag
 from model.vgic.threads import advanced, branched, vcpu_of, vm_of, with_saved, with_vcpu, with_vm
 from spec.citations import gic, linux, rule
 from spec.gic import list_registers as lists
@@ -191,14 +191,35 @@ def flush_end(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicS
     oracle = choose(over, vm.oracle, clear(vm.oracle, flag(vcpu.number)))
     state = with_vm(state, cpu, put(vm, "oracle", oracle))
     saved = put(vcpu.saved, "hcr", hcr)
-    return advanced(with_vcpu(state, cpu, put_all(vcpu, ("saved", "cursor", "overflow"), (saved, 0, 0))), cpu)
+    state = with_vcpu(state, cpu, put_all(vcpu, ("saved", "cursor", "overflow"), (saved, 0, 0)))
+    return advanced(told(state, cpu, holders(design, state, cpu)), cpu)
+
+
+@rule(linux(VGIC_NEW, "vgic_prune_ap_list", "4.17"))
+def holders(design: VgicDesign, state: VgicState, cpu: int) -> U8:
+    """The vCPUs that hold what is pending for this one: they have to learn that somebody waits for its end."""
+    vcpu, enabled, found = vcpu_of(state, cpu), vm_of(state, cpu).enabled, 0
+    if Trait.TARGET_FOLLOWED not in design.traits:
+        return found
+    for position, other in enumerate(state.vcpus):
+
+        def awaited(key: Key, record: VirtualIrq, position: int = position) -> bool:
+            """Whether an SPI of this vCPU is in a list register of the other one."""
+            pends = computed(design, enabled, key, record) & flag(vcpu.number) > 0
+            return every(key[0] == vcpu.vm, key[2] >= PRIVATE, pends, state.lr_map.get((position, key[2])) > 0)
+
+        holds = negate(state.irqs.none_where(awaited))
+        sibling = every(other.vm == vcpu.vm, negate(other.number == vcpu.number))
+        found = choose(every(sibling, holds), found | flag(other.number), found)
+    return found
 
 
 @rule(linux(VGIC_NEW, "vgic_prune_ap_list", "4.7"), linux(VGIC_NEW, "vgic_target_oracle", "4.7"))
 def prune(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
     """What is pending in a list register and not to be delivered here any more goes back to the distributor.
 
-    That is an interrupt that was disabled or has another target, and a level whose line has fallen.
+    That is an interrupt that was disabled or has another target, and a level whose line has fallen. Where one is active
+    here and its new target waits for its end, that asks for a maintenance interrupt.
     """
     vcpu = vcpu_of(state, cpu)
     if vcpu.used == 0:
@@ -230,7 +251,10 @@ def returned(design: VgicDesign, state: VgicState, cpu: int, position: int, lr: 
     state = with_irq(design, state, key, choose(gone, back, record), summary(design, state, key))
     state = noted(state, cpu, choose(gone, pending, 0))
     emptied = choose(freed, clear(lr, lists.PENDING_BIT | (1 << lists.EOI)), clear(lr, lists.PENDING_BIT))
-    saved = put(vcpu.saved, "lrs", replaced(vcpu.saved.lrs, position, choose(gone, emptied, lr)))
+    elsewhere = clear(choose(gone, pending, computed(design, vm.enabled, key, record)), mine) > 0
+    awaited = every(Trait.TARGET_FOLLOWED in design.traits, lr & lists.ACTIVE_BIT > 0, elsewhere)
+    kept = choose(awaited, choose(gone, emptied, lr) | (1 << lists.EOI), choose(gone, emptied, lr))
+    saved = put(vcpu.saved, "lrs", replaced(vcpu.saved.lrs, position, kept))
     mirrored = every(freed, Trait.STATUS_MIRRORED in design.traits)
     saved = put(saved, "elrsr", choose(mirrored, saved.elrsr | (1 << position), saved.elrsr))
     used = choose(freed, clear(vcpu.used, 1 << position), vcpu.used)

@@ -1,0 +1,70 @@
+"""The configurations of interrupts that are explored completely: a topology, and what may happen in it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from model.vgic.system import GuestExits, GuestWaits
+from properties.engines.parts.part import Situation
+from properties.interrupts.domain import InterruptDomain, store
+from properties.interrupts.scenarios import DISABLE, ENABLE, FALL, LEVEL, OFF, ON, PULSE, RISE, TARGET, sgi
+
+CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
+    {
+        "level": Situation(
+            "interrupts-level",
+            InterruptDomain(
+                "one vCPU on two processors, with a level-sensitive interrupt",
+                runs=((0, 0), (1, 0)), lines=(RISE, FALL), guests=(GuestExits, GuestWaits), preempts=(0, 1),
+            ),
+        ),
+        "edge": Situation(
+            "interrupts-edge",
+            InterruptDomain(
+                "one vCPU with an edge-triggered interrupt, signals, and physical interrupts",
+                runs=((0, 0),), lines=PULSE, guests=(GuestExits, GuestWaits), preempts=(0,), arrivals=(0,),
+                signals=(0,),
+            ),
+        ),
+        "overflow": Situation(
+            "interrupts-overflow",
+            InterruptDomain(
+                "one list register for two interrupts",
+                runs=((0, 0),), lines=(*PULSE, RISE, FALL), guests=(GuestWaits,), signals=(0,),
+            ),
+        ),
+        "registers": Situation(
+            "interrupts-one",
+            InterruptDomain(
+                "one vCPU that disables, enables and clears its interrupt, and its distributor",
+                runs=((0, 0),), lines=(RISE, FALL), guests=(GuestWaits,),
+                accesses=(
+                    (0, store(DISABLE, LEVEL)), (0, store(ENABLE, LEVEL)), (0, store(0x284, LEVEL)),
+                    (0, store(0x204, LEVEL)), (0, OFF), (0, ON),
+                ),
+            ),
+        ),
+        "two-vms": Situation(
+            "interrupts-two-vms",
+            InterruptDomain(
+                "two VMs on one processor, each with a level-sensitive interrupt",
+                runs=((0, 0), (0, 1)), lines=(RISE, FALL), guests=(GuestWaits,), vms=(0, 1),
+            ),
+        ),
+        "moving": Situation(
+            "interrupts-moving",
+            InterruptDomain(
+                "two vCPUs on two processors, between which an SPI moves",
+                runs=((0, 0), (1, 1)), lines=PULSE[:1],
+                accesses=((0, store(TARGET, 0b10, 1)), (1, store(TARGET, 1, 1))),
+            ),
+        ),
+        "sgi": Situation(
+            "interrupts-sgi",
+            InterruptDomain(
+                "two vCPUs on two processors that send SGIs, wait, and power off and on",
+                runs=((0, 0), (1, 1)), guests=(GuestWaits,), accesses=((0, sgi(0b10)), (1, sgi(0b11))),
+            ),
+        ),
+    }
+)  # fmt: skip
+"""What is explored, completely, where nobody asks for another configuration."""
