@@ -12,7 +12,7 @@ from model.vgic.pending import Key, is_edge
 from model.vgic.state import SGIS, VgicState
 from model.vgic.system import GuestActs, GuestWaits, VgicAction, VgicSteps
 from model.vgic.threads import vcpu_of
-from properties.interrupts.drain import drained
+from properties.interrupts.drain import outcome
 from properties.interrupts.steps import does, high, in_lists, interrupts_of, named, wanted
 from properties.property import Kind, Property
 from spec.words import bits
@@ -25,12 +25,12 @@ PENDS = (Register.ISPENDR, Register.SPENDSGIR, Register.ICFGR)
 
 def delivered(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of DELIVERED."""
-    return not drained(design.vgic, interrupts_of(after)).lost
+    return not outcome(design.vgic, interrupts_of(after)).lost
 
 
 def lost_text(design: Design, before: State, action: Action, after: State) -> str:
     """What is lost, in words."""
-    found = drained(design.vgic, interrupts_of(after))
+    found = outcome(design.vgic, interrupts_of(after))
     return f"when nothing is due any more, its target has not got {', '.join(found.lost)}"
 
 
@@ -50,7 +50,7 @@ DELIVERED = Property(
 
 def restful(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of IDLE_SLEEPS."""
-    return not drained(design.vgic, interrupts_of(after)).restless
+    return not outcome(design.vgic, interrupts_of(after)).restless
 
 
 IDLE_SLEEPS = Property(
@@ -63,7 +63,7 @@ IDLE_SLEEPS = Property(
     holds=restful,
     interesting=lambda d, b, a, s: isinstance(a, GuestWaits),
     explain=lambda d, b, a, s: "when nothing is due any more, a guest that waits is entered again and again: "
-    + ", ".join(f"vCPU{number}" for number in drained(d.vgic, interrupts_of(s)).restless),
+    + ", ".join(f"vCPU{number}" for number in outcome(d.vgic, interrupts_of(s)).restless),
 )
 
 

@@ -13,6 +13,7 @@ from model.vgic.threads import is_agent, vcpu_of
 from properties.interrupts.steps import does, interrupts_of, named
 from properties.property import Kind, Property
 from spec.gic.distributor import sgi_targets
+from spec.gic.registers import GICD
 from spec.words import bits
 
 
@@ -22,19 +23,27 @@ def emulated(design: Design, before: State, action: Action, after: State) -> Any
     if does(design.vgic, old, action) is not Do.DECODE:
         return True
     vcpu = new.vcpus[old.cores[action.cpu].vcpu]
-    return not (vcpu.at == OUT and vcpu.exit == Exit.RESERVED)
+    left = vcpu.at == OUT and vcpu.exit == Exit.RESERVED
+    return not left and (register_at(design.vgic, vcpu.access.offset) is not None or not writable(vcpu.access.offset))
+
+
+def writable(offset: int) -> bool:
+    """Whether the architecture has a register at an offset that a guest may write."""
+    return any("w" in line.access and line.offset <= offset < line.offset + 4 * line.words for line in GICD)
 
 
 EMULATED = Property(
     id="interrupts.emulated",
-    statement="Every access to the distributor is emulated in the kernel, whatever its offset.",
+    statement="Every access to the distributor is emulated in the kernel, and every register that can be written is "
+    "there.",
     claims=("C21",),
     question="What comes of an access to a register that the distributor does not have?",
     kind=Kind.STEP,
     about=(VgicSteps,),
     holds=emulated,
     interesting=lambda d, b, a, s: does(d.vgic, interrupts_of(b), a) is Do.DECODE,
-    explain=lambda d, b, a, s: f"offset {vcpu_of(interrupts_of(b), a.cpu).access.offset:#x} is left to user space",
+    explain=lambda d, b, a, s: f"offset {vcpu_of(interrupts_of(b), a.cpu).access.offset:#x} "
+    + ("is ignored" if interrupts_of(s).cores[a.cpu].busy else "is left to user space"),
 )
 
 

@@ -1,9 +1,4 @@
-"""Stated domains of interrupts for the engines of concrete steps: which actions, where, and with which interrupts.
-
-The grain: what a thread does under the distributor's lock is one step with the taking of the lock, and so is with the
-step before what touches nothing that anybody else reads, as `model.vgic.design.inner` says. The host takes a physical
-interrupt as soon as it can. Nothing comes in between, so fewer orders are gone through, and none is that others see.
-"""
+"""Stated domains of interrupts for the engines of concrete steps: which actions, where, and with which interrupts."""
 
 from collections.abc import Iterator
 
@@ -16,6 +11,7 @@ from model.vgic.guest import Acknowledges, Completes
 from model.vgic.state import Access, VgicState
 from model.vgic.system import VgicAction
 from model.vgic.threads import agent_of, is_agent
+from properties.interrupts.grain import forced
 from spec.gic import list_registers as lists
 
 Kinds = tuple[type[VgicAction], ...]
@@ -113,19 +109,3 @@ class InterruptDomain:
         for vcpu, number in self.powers:
             if vcpu == core.vcpu:
                 yield vgic.GuestPowersOn(cpu, number)
-
-
-def forced(design: VgicDesign, state: VgicState) -> VgicAction | None:
-    """The step that belongs to the one before it, of the lowest processor or agent that has one."""
-    for cpu in range(len(state.cores) + len(state.agents)):
-        if is_agent(state, cpu):
-            if agent_of(state, cpu).at != OUT and vgic.commutes(design, state, cpu):
-                return vgic.VgicSteps(cpu, vgic.next_irq(design, state, cpu))
-            continue
-        core = state.cores[cpu]
-        taken = vgic.HostTakesInterrupts(cpu)
-        if (core.irq or core.ipi) and vgic.vgic_guard(design, state, taken):
-            return taken
-        if core.busy == 1 and vgic.commutes(design, state, cpu):
-            return vgic.VgicSteps(cpu, vgic.next_irq(design, state, cpu))
-    return None

@@ -16,6 +16,7 @@ from model.vgic.pending import Key, is_edge, key_of
 from model.vgic.state import VgicState
 from model.vgic.system import VgicAction, VgicSteps
 from model.vgic.threads import at_of, is_agent
+from properties.interrupts.grain import forced
 from properties.interrupts.states import live
 from properties.interrupts.steps import forwarded, in_lists, named, target, wanted
 from spec.gic import list_registers as lists
@@ -35,6 +36,11 @@ class Drained:
 
 REMEMBERED: dict[VgicDesign, dict[VgicState, Drained]] = {}
 """What the drain has found out, by design."""
+
+
+def outcome(design: VgicDesign, state: VgicState) -> Drained:
+    """What becomes of a state; of one amid a step of the stated grain nothing is said, its end has the same outcome."""
+    return Drained() if forced(design, state) is not None else drained(design, state)
 
 
 def drained(design: VgicDesign, state: VgicState) -> Drained:

@@ -122,6 +122,13 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
                 accesses=((0, store(TARGET, 0b10, 1)), (0, store(TARGET, 0b01, 1))),
             ),
         ),
+        "moving while active": Situation(
+            "interrupts-moving",
+            InterruptDomain(
+                "a guest makes another vCPU the target of an SPI that is active",
+                runs=((0, 0), (1, 1)), lines=PULSE[:1], accesses=((0, store(TARGET, 0b10, 1)),),
+            ),
+        ),
         "moving a level": Situation(
             "interrupts-moving",
             InterruptDomain(
@@ -150,6 +157,13 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
             InterruptDomain(
                 "two VMs take turns on a processor, each with an interrupt",
                 runs=((0, 0), (0, 1)), lines=(RISE, FALL), guests=(GuestExits, GuestWaits), vms=(0, 1), preempts=(0,),
+            ),
+        ),
+        "taking turns": Situation(
+            "interrupts-two-vms",
+            InterruptDomain(
+                "two VMs take turns on a processor while one has acknowledged an interrupt",
+                runs=((0, 0), (0, 1)), lines=(RISE,), guests=(GuestExits,), preempts=(0,),
             ),
         ),
         "spurious ends": Situation(

@@ -217,7 +217,7 @@ def status(gich: Any, saved: Any) -> list[str]:
 def last_save(design: VgicDesign) -> int:
     """The program counter of the last step of the world switch out; -1 where there is none."""
     steps = [step.do for step in design.run]
-    if Do.CLEAR_MODE not in steps:
+    if Do.CLEAR_MODE not in steps or Do.ENTER not in steps:
         return -1
     at = steps.index(Do.CLEAR_MODE) - 1
     return place("run", at) if at > steps.index(Do.ENTER) else -1
