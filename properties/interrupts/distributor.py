@@ -5,9 +5,11 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
-from model.vgic.design import OUT, Do, Register, VgicDesign
+from model.vgic.design import OUT, Do, Register, VgicDesign, routine_at
 from model.vgic.distributor import FIELD, register_at
-from model.vgic.state import Exit, VgicState, flag
+from model.vgic.injection import line_refused
+from model.vgic.pending import key_of
+from model.vgic.state import IMPLEMENTED, SGIS, Exit, Vcpu, VgicState, flag
 from model.vgic.system import VgicAction, VgicSteps
 from model.vgic.threads import is_agent, vcpu_of
 from properties.interrupts.steps import does, interrupts_of, named
@@ -151,6 +153,77 @@ STORED_EXACTLY = Property(
 )
 
 
+def undone(design: VgicDesign, state: VgicState, action: Action) -> list[str]:
+    """What was asked for and has not happened when the lock is about to be released."""
+    if does(design, state, action) is not Do.UNLOCK:
+        return []
+    if is_agent(state, action.cpu):
+        agent = state.agents[action.cpu - len(state.cores)]
+        refused = line_refused(design, agent.vcpu, state.vms[agent.vm].count, agent.irq) or state.crashed == 1
+        key = key_of(agent.vm, agent.vcpu, agent.irq & 0x3FF)
+        told = refused or agent.irq >= IMPLEMENTED or state.irqs.get(key).line == agent.level
+        return [] if told else [f"the line of {named(key)} is not what the device said"]
+    vcpu = vcpu_of(state, action.cpu)
+    found = register_at(design, vcpu.access.offset)
+    if found is None or vcpu.access.write == 0 or routine_of(vcpu.at) != "access":
+        return []
+    return unwritten(state, vcpu, found[0], vcpu.access.offset - base_of(design, found[0]))
+
+
+def routine_of(at: int) -> str:
+    """The routine of a program counter; empty outside the routines."""
+    found = routine_at(at)
+    return "" if found is None else found[0]
+
+
+def base_of(design: VgicDesign, register: Register) -> int:
+    """The offset of a register."""
+    return next(line.base for line in design.registers if line.register is register)
+
+
+BITWISE = {Register.ISENABLER: ("enabled", 1), Register.ICENABLER: ("enabled", 0)}
+
+
+def unwritten(state: VgicState, vcpu: Vcpu, register: Register, inner: int) -> list[str]:
+    """What a store to a register has not done."""
+    access, texts = vcpu.access, []
+    if register is Register.CTLR and inner == 0 and state.vms[vcpu.vm].enabled != access.value & 1:
+        texts.append("GICD_CTLR is not what was stored")
+    if register is Register.SGIR and access.size == 4:
+        meant, irq = sgi_targets(access.value, vcpu.number), bits(access.value, 3, 0)
+        for other in state.vcpus:
+            record = state.irqs.get((other.vm, other.number, irq))
+            got = record.pending == 1 and record.sources & flag(vcpu.number) > 0
+            if other.vm == vcpu.vm and meant & flag(other.number) and not got:
+                texts.append(f"vCPU{other.number} has not got SGI {irq}")
+    if register in BITWISE:
+        name, value = BITWISE[register]
+        for position in range(8 * access.size):
+            number = 8 * inner + position
+            key = key_of(vcpu.vm, vcpu.number, number)
+            if access.value >> position & 1 and number >= SGIS and getattr(state.irqs.get(key), name) != value:
+                texts.append(f"{named(key)} is not {'enabled' if value else 'disabled'}")
+    return texts
+
+
+def performed(design: Design, before: State, action: Action, after: State) -> Any:
+    """The predicate of PERFORMED."""
+    return not undone(design.vgic, interrupts_of(before), action)
+
+
+PERFORMED = Property(
+    id="interrupts.performed",
+    statement="When the distributor's lock is released, what a guest has stored or a device has said has happened.",
+    claims=("C21",),
+    question="When does an access to the distributor take effect?",
+    kind=Kind.STEP,
+    about=(VgicSteps,),
+    holds=performed,
+    interesting=lambda d, b, a, s: does(d.vgic, interrupts_of(b), a) is Do.UNLOCK,
+    explain=lambda d, b, a, s: "; ".join(undone(d.vgic, interrupts_of(b), a)),
+)
+
+
 def spread(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState) -> list[str]:
     """What a step changes that is not its VM's."""
     texts = ["memory of the host changes behind an interrupt that does not exist"] * (after.crashed > before.crashed)
@@ -190,4 +263,4 @@ VMS_APART = Property(
     explain=lambda d, b, a, s: "; ".join(spread(d.vgic, interrupts_of(b), a, interrupts_of(s))),  # type: ignore[arg-type]
 )
 
-PROPERTIES = (EMULATED, SGI_TARGETS, STORED_EXACTLY, VMS_APART)
+PROPERTIES = (EMULATED, SGI_TARGETS, STORED_EXACTLY, PERFORMED, VMS_APART)

@@ -7,7 +7,7 @@ from attrs import frozen
 from model.design import Design
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT, VgicDesign
-from model.vgic.guest import Acknowledges, Completes
+from model.vgic.guest import Acknowledges, Completes, GuestUse
 from model.vgic.state import Access, VgicState
 from model.vgic.system import VgicAction
 from model.vgic.threads import agent_of, is_agent
@@ -43,6 +43,8 @@ class InterruptDomain:
     """Which vCPU powers on which one."""
     completes: tuple[int, ...] = ()
     """What guests write to GICV_EOIR besides the interrupts that are active."""
+    uses: tuple[GuestUse, ...] = ()
+    """What else guests do with their virtual CPU interface."""
     arrivals: tuple[int, ...] = ()
     """The processors at which physical interrupts arrive."""
     preempts: tuple[int, ...] = ()
@@ -101,6 +103,8 @@ class InterruptDomain:
                     yield vgic.GuestActs(cpu, Completes(lists.interrupt_id(lr)))
         for value in self.completes:
             yield vgic.GuestActs(cpu, Completes(value))
+        for use in self.uses:
+            yield vgic.GuestActs(cpu, use)
         for kind in self.guests:
             yield kind(cpu)
         for vcpu, access in self.accesses:

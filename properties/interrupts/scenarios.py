@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from model.vgic.guest import Stores
 from model.vgic.state import Access
 from model.vgic.system import GuestExits, GuestPowersOff, GuestStops, GuestWaits
 from properties.engines.parts.part import Situation
@@ -169,7 +170,14 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
         "spurious ends": Situation(
             "interrupts-edge",
             InterruptDomain(
-                "a guest completes what is not active", runs=((0, 0),), completes=(40,), guests=(GuestExits,),
+                "a guest completes what is not active", runs=((0, 0),), lines=PULSE[:1], completes=(41,),
+                guests=(GuestExits,),
+            ),
+        ),
+        "interface": Situation(
+            "interrupts-edge",
+            InterruptDomain(
+                "a guest sets its priority mask", runs=((0, 0),), uses=(Stores(4, 4, 0x80),), guests=(GuestExits,),
             ),
         ),
     }

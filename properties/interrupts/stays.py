@@ -8,7 +8,7 @@ from model.state import State
 from model.vgic.design import GUEST, Do, VgicDesign, place
 from model.vgic.pending import Key, is_edge
 from model.vgic.state import VgicState, Wait
-from model.vgic.system import GuestActs, GuestPowersOff, GuestStops, VgicAction, VgicSteps
+from model.vgic.system import GuestActs, GuestPowersOff, GuestStops, UserSignals, VgicAction, VgicSteps
 from properties.interrupts.drain import undelivered
 from properties.interrupts.steps import (
     between,
@@ -128,6 +128,31 @@ OFF_IS_OFF = Property(
     interesting=lambda d, b, a, s: isinstance(a, GuestPowersOff | GuestStops),
     explain=lambda d, b, a, s: ", ".join(f"vCPU{number}" for number in powered(interrupts_of(s)))
     + " executes though it is powered off",
+)
+
+
+def unheard(state: VgicState) -> list[int]:
+    """The vCPUs that execute though a signal waits for their thread, and that nothing is about to take out."""
+    found = []
+    for number, vcpu in enumerate(state.vcpus):
+        core = core_of(state, number)
+        if core is not None and vcpu.at == GUEST and vcpu.signal == 1 and core.ipi == 0 and core.irq == 0:
+            found.append(number)
+    return found
+
+
+SIGNAL_HEARD = Property(
+    id="interrupts.signal_heard",
+    statement="A vCPU does not execute its guest while a signal waits for its thread, unless its processor is about to "
+    "be interrupted.",
+    claims=("C17",),
+    question="Can user space always get its vCPU back?",
+    kind=Kind.STATE,
+    about=(VgicAction,),
+    holds=lambda d, b, a, s: not unheard(interrupts_of(s)),
+    interesting=lambda d, b, a, s: isinstance(a, UserSignals),
+    explain=lambda d, b, a, s: ", ".join(f"vCPU{number}" for number in unheard(interrupts_of(s)))
+    + " executes though a signal waits for its thread",
 )
 
 
@@ -281,4 +306,4 @@ EXITLESS = Property(
     explain=lambda d, b, a, s: "the end of an edge-triggered interrupt takes the guest out, for nothing",
 )
 
-PROPERTIES = (WOKEN, KICKED, OFF_IS_OFF, MASKED, INTERFACE_OFF, SWITCHED, EXITLESS)
+PROPERTIES = (WOKEN, KICKED, OFF_IS_OFF, SIGNAL_HEARD, MASKED, INTERFACE_OFF, SWITCHED, EXITLESS)
