@@ -32,8 +32,8 @@ BY_STEP: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "run: mask interrupts": ("physical",),
         "run: unmask interrupts": ("physical",),
         "flush: prune": ("moving", "enabling"),
-        "flush: kick": ("moving while active", "moving"),
-        "sync: kick": ("moving while active", "moving"),
+        "flush: kick": ("moving in turns", "moving"),
+        "sync: kick": ("moving in turns",),
         "enter: GICH_VMCR": ("taking turns",),
         "enter: GICH_APR": ("taking turns",),
         "exit: GICH_HCR": ("spurious ends",),
@@ -190,17 +190,12 @@ ONLY_A_FLAG = Excuse(
     "lead to a stack that is gone is not modelled",
     (linux("virt/kvm/kvm_main.c", "kvm_vcpu_block"),),
 )
-FOUND_AGAIN = Excuse(
-    "the step behind it looks for the register again, and does nothing where there is none",
-    (linux(VGIC, "vgic_handle_mmio"),),
-)
 EXCUSES: Mapping[str, Excuse] = MappingProxyType(
     {
         "without/vgic-flush-check": SAVES_A_LOOK,
         "without/vgic-run-outside-guest-mode": KICKED_MORE,
         "without/vgic-sync-underflow": DECIDED_ANEW,
         "without/vgic-block-finish": ONLY_A_FLAG,
-        "without/vgic-access-decode": FOUND_AGAIN,
     }
 )
 """Faults that nothing catches, each with the reason why it may stand."""

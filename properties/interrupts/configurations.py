@@ -6,7 +6,7 @@ from types import MappingProxyType
 from model.vgic.system import GuestExits, GuestWaits
 from properties.engines.parts.part import Situation
 from properties.interrupts.domain import InterruptDomain, store
-from properties.interrupts.scenarios import DISABLE, ENABLE, FALL, LEVEL, OFF, ON, PULSE, RISE, TARGET, sgi
+from properties.interrupts.scenarios import DISABLE, ENABLE, FALL, LEVEL, OFF, ON, OTHER, PULSE, RISE, TARGET, sgi
 
 CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
     {
@@ -21,15 +21,15 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
             "interrupts-edge",
             InterruptDomain(
                 "one vCPU with an edge-triggered interrupt, signals, and physical interrupts",
-                runs=((0, 0),), lines=PULSE, guests=(GuestExits, GuestWaits), preempts=(0,), arrivals=(0,),
+                runs=((0, 0),), lines=PULSE[:1], guests=(GuestExits, GuestWaits), preempts=(0,), arrivals=(0,),
                 signals=(0,),
             ),
         ),
         "overflow": Situation(
             "interrupts-overflow",
             InterruptDomain(
-                "one list register for two interrupts",
-                runs=((0, 0),), lines=(*PULSE, RISE, FALL), guests=(GuestWaits,), signals=(0,),
+                "two list registers for three interrupts",
+                runs=((0, 0),), lines=(PULSE[0], OTHER, RISE), signals=(0,),
             ),
         ),
         "registers": Situation(
@@ -61,8 +61,8 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
         "sgi": Situation(
             "interrupts-sgi",
             InterruptDomain(
-                "two vCPUs on two processors that send SGIs, wait, and power off and on",
-                runs=((0, 0), (1, 1)), guests=(GuestWaits,), accesses=((0, sgi(0b10)), (1, sgi(0b11))),
+                "two vCPUs on two processors that send SGIs to each other",
+                runs=((0, 0), (1, 1)), accesses=((0, sgi(0b10)), (1, sgi(0b01))),
             ),
         ),
     }

@@ -30,8 +30,8 @@ def emulated(design: Design, before: State, action: Action, after: State) -> Any
 
 
 def writable(offset: int) -> bool:
-    """Whether the architecture has a register at an offset that a guest may write."""
-    return any("w" in line.access and line.offset <= offset < line.offset + 4 * line.words for line in GICD)
+    """Whether the architecture has a register at an offset that a guest may write, for SGIs or in its first words."""
+    return any("w" in line.access and 0 <= offset - line.offset < 4 * min(line.words, SGIS // 4) for line in GICD)
 
 
 EMULATED = Property(
@@ -55,7 +55,12 @@ def sends(design: VgicDesign, state: VgicState, action: Action) -> bool:
         return False
     access = vcpu_of(state, action.cpu).access
     found = register_at(design, access.offset)
-    return access.write == 1 and access.size == 4 and found == (Register.SGIR, 0)
+    filtered = bits(access.value, 25, 24)
+    return access.write == 1 and access.size == 4 and found == (Register.SGIR, 0) and filtered != RESERVED_FILTER
+
+
+RESERVED_FILTER = 3
+"""The value of GICD_SGIR's target list filter that the architecture reserves."""
 
 
 def misdirected(design: VgicDesign, before: VgicState, action: Action, after: VgicState) -> list[str]:
@@ -189,7 +194,7 @@ def unwritten(state: VgicState, vcpu: Vcpu, register: Register, inner: int) -> l
     access, texts = vcpu.access, []
     if register is Register.CTLR and inner == 0 and state.vms[vcpu.vm].enabled != access.value & 1:
         texts.append("GICD_CTLR is not what was stored")
-    if register is Register.SGIR and access.size == 4:
+    if register is Register.SGIR and access.size == 4 and bits(access.value, 25, 24) != RESERVED_FILTER:
         meant, irq = sgi_targets(access.value, vcpu.number), bits(access.value, 3, 0)
         for other in state.vcpus:
             record = state.irqs.get((other.vm, other.number, irq))

@@ -5,12 +5,15 @@ what they get, and a device lowers its line once its interrupt was acknowledged.
 is, and waits (WFI) only where another vCPU needs the processor: so nothing but KVM's own kicks and maintenance
 interrupts brings list registers up to date. The drain has one next step in each state, so what becomes of a state is
 remembered, and shared by all states on the way.
+
+Not modelled: that an underflow, once it is asked for, interrupts a guest with a single list register before it executes
+anything. There the guest gets as far as it can first; so no property sees that such a machine would make no progress.
 """
 
 from attrs import frozen
 
 from model.vgic import system as vgic
-from model.vgic.design import GUEST, OUT, VgicDesign
+from model.vgic.design import GUEST, OUT, Do, VgicDesign
 from model.vgic.guest import Acknowledges, Completes
 from model.vgic.pending import Key, is_edge, key_of
 from model.vgic.state import VgicState
@@ -18,8 +21,9 @@ from model.vgic.system import VgicAction, VgicSteps
 from model.vgic.threads import at_of, is_agent
 from properties.interrupts.grain import forced
 from properties.interrupts.states import live
-from properties.interrupts.steps import forwarded, in_lists, named, target, wanted
+from properties.interrupts.steps import between, core_of, forwarded, in_lists, named, target, wanted
 from spec.gic import list_registers as lists
+from spec.words import bits, field_names
 
 MOST_STEPS = 5000
 """How many steps of the drain may follow a state; it goes in circles long before."""
@@ -40,6 +44,7 @@ REMEMBERED: dict[VgicDesign, dict[VgicState, Drained]] = {}
 
 def outcome(design: VgicDesign, state: VgicState) -> Drained:
     """What becomes of a state; of one amid a step of the stated grain nothing is said, its end has the same outcome."""
+    state = VgicState(*(getattr(state, name) for name in field_names(VgicState)))
     return Drained() if forced(design, state) is not None else drained(design, state)
 
 
@@ -99,12 +104,16 @@ def due(design: VgicDesign, state: VgicState, cpu: int) -> VgicAction | None:
         taken = vgic.HostTakesInterrupts(cpu)
         return taken if vgic.vgic_guard(design, state, taken) else None
     leaves = vgic.GuestInterrupted(cpu)
-    if vgic.vgic_guard(design, state, leaves):
+    taken_out = vgic.vgic_guard(design, state, leaves)
+    at_once = core.ipi == 1 or core.irq == 1 or len(core.gich.lrs) > 1
+    if taken_out and at_once:
         return leaves
     for lr in core.gich.lrs:
         if lr & lists.ACTIVE_BIT:
             return completed(state, cpu, lr)
-    return vgic.GuestActs(cpu, Acknowledges()) if vgic.signals(state, cpu) else None
+    if vgic.signals(state, cpu):
+        return vgic.GuestActs(cpu, Acknowledges())
+    return leaves if taken_out else None
 
 
 def completed(state: VgicState, cpu: int, lr: int) -> VgicAction | None:
@@ -131,16 +140,35 @@ def undelivered(state: VgicState, key: Key) -> bool:
 
 def lost(design: VgicDesign, state: VgicState) -> tuple[str, ...]:
     """The interrupts that are pending still where nothing is due any more, in words."""
+    open_ = {number for number in range(len(state.vcpus)) if willing(design, state, number)}
     waiting = [key for key in sorted(state.irqs.entries) if undelivered(state, key)]
-    held = [place.key for place in in_lists(design, state) if place.pending and state.vcpus[place.vcpu].pause == 0]
-    return tuple(dict.fromkeys(named(key) for key in (*waiting, *held)))
+    theirs = [key for key in waiting if target(state, key, state.irqs.get(key)) in open_]
+    held = [place.key for place in in_lists(design, state) if place.pending and place.vcpu in open_]
+    return tuple(dict.fromkeys(named(key) for key in (*theirs, *held)))
+
+
+def willing(design: VgicDesign, state: VgicState, number: int) -> bool:
+    """Whether a vCPU is powered on, its interface signals everything, and its guest has ended only what was active."""
+    vcpu, core = state.vcpus[number], core_of(state, number)
+    loaded = core is not None and vcpu.at in between(design, Do.LOAD_VMCR, Do.SAVE_VMCR)
+    vmcr = core.gich.vmcr if core is not None and loaded else vcpu.saved.vmcr
+    apr = core.gich.apr if core is not None and loaded else vcpu.saved.apr
+    active = any(place.vcpu == number and place.active for place in in_lists(design, state))
+    matched = (apr != 0) == active
+    return vcpu.pause == 0 and vmcr & SWITCHES == SIGNALS and bits(vmcr, 31, 27) > 0 and matched
+
+
+SWITCHES = 1 << 9 | 1 << 3 | 1
+"""GICH_VMCR.VEM, VMFIQEn and VMGrp0En: of Group 0, in which Linux 3.12 has all virtual interrupts."""
+SIGNALS = 1
 
 
 def restless(design: VgicDesign, state: VgicState) -> tuple[int, ...]:
     """The vCPUs in their guests that, where nothing is due any more, do not sleep when they wait."""
     found = []
     for cpu, core in enumerate(state.cores):
-        if core.busy == 1 and state.vcpus[core.vcpu].at == GUEST and not sleeps(design, state, cpu):
+        inside = core.busy == 1 and state.vcpus[core.vcpu].at == GUEST and willing(design, state, core.vcpu)
+        if inside and not sleeps(design, state, cpu):
             found.append(core.vcpu)
     return tuple(found)
 

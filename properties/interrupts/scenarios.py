@@ -130,6 +130,14 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
                 runs=((0, 0), (1, 1)), lines=PULSE[:1], accesses=((0, store(TARGET, 0b10, 1)),),
             ),
         ),
+        "moving in turns": Situation(
+            "interrupts-moving",
+            InterruptDomain(
+                "two vCPUs take turns on a processor, and an SPI that is active moves to the one that waits",
+                runs=((0, 0), (0, 1)), lines=PULSE[:1], guests=(GuestWaits,), preempts=(0,),
+                accesses=((0, store(TARGET, 0b10, 1)),),
+            ),
+        ),
         "moving a level": Situation(
             "interrupts-moving",
             InterruptDomain(
