@@ -3,33 +3,26 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from model.vgic.system import GuestExits, GuestWaits
+from model.vgic.system import GuestExits, GuestPowersOff, GuestWaits
 from properties.engines.parts.part import Situation
 from properties.interrupts.domain import InterruptDomain, store
 from properties.interrupts.scenarios import DISABLE, ENABLE, FALL, LEVEL, OFF, ON, OTHER, PULSE, RISE, TARGET, sgi
 
 CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
     {
-        "level": Situation(
-            "interrupts-level",
+        "moving": Situation(
+            "interrupts-moving",
             InterruptDomain(
-                "one vCPU on two processors, with a level-sensitive interrupt",
-                runs=((0, 0), (1, 0)), lines=(RISE, FALL), guests=(GuestExits, GuestWaits), preempts=(0, 1),
+                "two vCPUs on two processors, and an SPI that moves from one to the other",
+                runs=((0, 0), (1, 1)), lines=PULSE[:1],
+                accesses=((0, store(TARGET, 0b10, 1)),),
             ),
         ),
-        "edge": Situation(
-            "interrupts-edge",
+        "two-vms": Situation(
+            "interrupts-two-vms",
             InterruptDomain(
-                "one vCPU with an edge-triggered interrupt, signals, and physical interrupts",
-                runs=((0, 0),), lines=PULSE[:1], guests=(GuestExits, GuestWaits), preempts=(0,), arrivals=(0,),
-                signals=(0,),
-            ),
-        ),
-        "overflow": Situation(
-            "interrupts-overflow",
-            InterruptDomain(
-                "two list registers for three interrupts",
-                runs=((0, 0),), lines=(PULSE[0], OTHER, RISE), signals=(0,),
+                "two VMs on one processor, each with a level-sensitive interrupt",
+                runs=((0, 0), (0, 1)), lines=(RISE, FALL), guests=(GuestWaits,), vms=(0, 1),
             ),
         ),
         "registers": Situation(
@@ -43,26 +36,40 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
                 ),
             ),
         ),
-        "two-vms": Situation(
-            "interrupts-two-vms",
+        "overflow": Situation(
+            "interrupts-overflow",
             InterruptDomain(
-                "two VMs on one processor, each with a level-sensitive interrupt",
-                runs=((0, 0), (0, 1)), lines=(RISE, FALL), guests=(GuestWaits,), vms=(0, 1),
+                "two list registers for three interrupts",
+                runs=((0, 0),), lines=(PULSE[0], OTHER, RISE), signals=(0,),
             ),
         ),
-        "moving": Situation(
-            "interrupts-moving",
+        "power": Situation(
+            "interrupts-sgi",
             InterruptDomain(
-                "two vCPUs on two processors, between which an SPI moves",
-                runs=((0, 0), (1, 1)), lines=PULSE[:1],
-                accesses=((0, store(TARGET, 0b10, 1)), (1, store(TARGET, 1, 1))),
+                "two vCPUs on two processors, one of which powers off and is powered on",
+                runs=((0, 0), (1, 1)), guests=(GuestPowersOff,), powers=((0, 1),),
+            ),
+        ),
+        "edge": Situation(
+            "interrupts-edge",
+            InterruptDomain(
+                "one vCPU with an edge-triggered interrupt, signals, and physical interrupts",
+                runs=((0, 0),), lines=PULSE[:1], guests=(GuestExits, GuestWaits), preempts=(0,), arrivals=(0,),
+                signals=(0,),
+            ),
+        ),
+        "level": Situation(
+            "interrupts-level",
+            InterruptDomain(
+                "one vCPU on two processors, with a level-sensitive interrupt",
+                runs=((0, 0), (1, 0)), lines=(RISE, FALL), guests=(GuestExits, GuestWaits), preempts=(0, 1),
             ),
         ),
         "sgi": Situation(
             "interrupts-sgi",
             InterruptDomain(
-                "two vCPUs on two processors that send SGIs to each other",
-                runs=((0, 0), (1, 1)), accesses=((0, sgi(0b10)), (1, sgi(0b01))),
+                "two vCPUs on two processors, one of which sends SGIs to the other",
+                runs=((0, 0), (1, 1)), accesses=((0, sgi(0b10)),),
             ),
         ),
     }
