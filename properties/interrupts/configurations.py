@@ -13,8 +13,8 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
         "moving": Situation(
             "interrupts-moving",
             InterruptDomain(
-                "two vCPUs on two processors, and an SPI that moves from one to the other",
-                runs=((0, 0), (1, 1)), lines=PULSE[:1],
+                "two vCPUs that take turns on a processor, and an SPI that moves from one to the other",
+                runs=((0, 0), (0, 1)), lines=PULSE[:1], guests=(GuestWaits,), preempts=(0,),
                 accesses=((0, store(TARGET, 0b10, 1)),),
             ),
         ),
@@ -22,7 +22,7 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
             "interrupts-two-vms",
             InterruptDomain(
                 "two VMs on one processor, each with a level-sensitive interrupt",
-                runs=((0, 0), (0, 1)), lines=(RISE, FALL), guests=(GuestWaits,), vms=(0, 1),
+                runs=((0, 0), (0, 1)), lines=(RISE,), guests=(GuestWaits,), vms=(0, 1),
             ),
         ),
         "registers": Situation(
@@ -32,7 +32,7 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
                 runs=((0, 0),), lines=(RISE, FALL), guests=(GuestWaits,),
                 accesses=(
                     (0, store(DISABLE, LEVEL)), (0, store(ENABLE, LEVEL)), (0, store(0x284, LEVEL)),
-                    (0, store(0x204, LEVEL)), (0, OFF), (0, ON),
+                    (0, OFF), (0, ON),
                 ),
             ),
         ),
