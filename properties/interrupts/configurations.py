@@ -14,7 +14,7 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
             "interrupts-moving",
             InterruptDomain(
                 "two vCPUs that take turns on a processor, and an SPI that moves from one to the other",
-                runs=((0, 0), (0, 1)), lines=PULSE[:1], guests=(GuestWaits,), preempts=(0,),
+                runs=((0, 0), (0, 1)), lines=PULSE[:1], guests=(GuestWaits,),
                 accesses=((0, store(TARGET, 0b10, 1)),),
             ),
         ),
