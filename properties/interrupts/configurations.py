@@ -40,7 +40,7 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
             "interrupts-overflow",
             InterruptDomain(
                 "two list registers for three interrupts",
-                runs=((0, 0),), lines=(PULSE[0], OTHER, RISE), signals=(0,),
+                runs=((0, 0),), lines=(PULSE[0], OTHER, RISE),
             ),
         ),
         "power": Situation(
