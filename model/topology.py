@@ -61,6 +61,7 @@ TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
             Topology("interrupts-edge", 0, (), interrupts=vgic.Layout(2, (1,), 1, (EDGE,))),
             Topology("interrupts-level", 0, (), interrupts=vgic.Layout(2, (1,), 1, (LEVEL,))),
             Topology("interrupts-overflow", 0, (), interrupts=vgic.Layout(1, (1,), 2, (EDGE, LEVEL, OTHER))),
+            Topology("interrupts-one-list", 0, (), interrupts=vgic.Layout(1, (1,), 1, (EDGE, LEVEL))),
             Topology("interrupts-moving", 0, (), interrupts=vgic.Layout(2, (2,), 2, (EDGE, LEVEL))),
             Topology("interrupts-sgi", 0, (), interrupts=vgic.Layout(2, (2,), 2, (SGI,))),
             Topology("interrupts-three-vcpus", 0, (), interrupts=vgic.Layout(2, (3,), 2, (SGI,), agents=0)),

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from model.vgic.system import GuestExits, GuestPowersOff, GuestWaits
 from properties.engines.parts.part import Situation
 from properties.interrupts.domain import InterruptDomain, store
-from properties.interrupts.scenarios import DISABLE, ENABLE, FALL, LEVEL, OFF, ON, OTHER, PULSE, RISE, TARGET, sgi
+from properties.interrupts.scenarios import DISABLE, ENABLE, FALL, LEVEL, OFF, ON, PULSE, RISE, TARGET, sgi
 
 CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
     {
@@ -37,10 +37,10 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
             ),
         ),
         "overflow": Situation(
-            "interrupts-overflow",
+            "interrupts-one-list",
             InterruptDomain(
-                "two list registers for three interrupts",
-                runs=((0, 0),), lines=(PULSE[0], OTHER, RISE),
+                "one list register for two interrupts",
+                runs=((0, 0),), lines=(PULSE[0], RISE, FALL), guests=(GuestWaits,),
             ),
         ),
         "power": Situation(
