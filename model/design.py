@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 
 from model.lowvisor.moves import Step
 from model.memory.design import MemoryDesign
+from model.vgic.design import VgicDesign
 from spec.citations import Citation
 from spec.psr import Mode
 from spec.words import U32
@@ -190,6 +191,8 @@ class Design:
     """False before the Virtualization Extensions: a guest kernel runs at PL0 and nothing traps to Hyp."""
     memory: MemoryDesign
     """Stage 2, VMIDs, faults and what takes memory away."""
+    vgic: VgicDesign
+    """Virtual interrupts."""
 
     def routine(self, name: str) -> tuple[Step, ...]:
         """The steps of a lowvisor routine, by its field's name."""

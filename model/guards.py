@@ -23,6 +23,7 @@ from model.lowvisor import moves
 from model.memory.actions import MemoryAction
 from model.memory.guards import memory_guard
 from model.state import Physical, Standing, State, Where, context
+from model.vgic.system import VgicAction, vgic_guard
 from spec import exceptions, interrupts
 from spec.citations import arm, linux, rule
 from spec.operations import Hvc, Instruction, MemoryOutcome, is_encodable
@@ -47,6 +48,8 @@ def guard(design: Design, state: State, action: Action) -> bool:
     """Whether the action is possible now; may be a formula."""
     if isinstance(action, MemoryAction):
         return state.memory is not None and memory_guard(design.memory, state.memory, action)
+    if isinstance(action, VgicAction):
+        return state.interrupts is not None and vgic_guard(design.vgic, state.interrupts, action)
     physical = state.processors[action.cpu]
     where = physical.thread.where
     match action:

@@ -10,6 +10,8 @@ from model.design import KERNEL_MODE_OF, Design
 from model.lowvisor.context import Image, Vm
 from model.memory.layout import Layout, initial_memory
 from model.state import HOST, Physical, State, Vcpu
+from model.vgic import layout as vgic
+from model.vgic.layout import initial_vgic
 from spec.processor import Local, Processor, Signals
 from spec.registers import declared
 from spec.words import Width, mask
@@ -19,19 +21,22 @@ HOST_PC = 0xC0010000
 GUEST_PC = 0x80008000
 DENIES_NOTHING = 0x00F00000
 """CPACR that grants CP10 and CP11 to PL1 and PL0."""
+SGI, EDGE, LEVEL, OTHER = (1, True, 0), (40, True, 0), (41, False, 0), (42, True, 0)
+"""Interrupts of the configurations: an SGI, and SPIs of both kinds that vCPU 0 gets."""
 
 
 @frozen
 class Topology:
     """A configuration: how many processors, and for each VM how many vCPUs and whether it has the in-kernel timer.
 
-    Where it has a layout it is one of the memory system, without what the spine adds to it.
+    Where it has a layout it is one of the memory system or of interrupts, without what the spine adds to it.
     """
 
     name: str
     processors: int
     vms: tuple[tuple[int, bool], ...]
     memory: Layout | None = None
+    interrupts: vgic.Layout | None = None
 
 
 TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
@@ -54,6 +59,16 @@ TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
             ),
             Topology("vmids", 0, (), Layout(2, (2, 2), last_vmid=1)),
             Topology("vmids-three-vms", 0, (), Layout(2, (2, 1, 1), last_vmid=2)),
+            Topology("interrupts", 0, (), interrupts=vgic.Layout(2, (2,), 2, (SGI, EDGE, LEVEL))),
+            Topology("interrupts-one", 0, (), interrupts=vgic.Layout(1, (1,), 1, (LEVEL,))),
+            Topology("interrupts-edge", 0, (), interrupts=vgic.Layout(2, (1,), 1, (EDGE,))),
+            Topology("interrupts-level", 0, (), interrupts=vgic.Layout(2, (1,), 1, (LEVEL,))),
+            Topology("interrupts-overflow", 0, (), interrupts=vgic.Layout(1, (1,), 2, (EDGE, LEVEL, OTHER))),
+            Topology("interrupts-one-list", 0, (), interrupts=vgic.Layout(1, (1,), 1, (EDGE, LEVEL))),
+            Topology("interrupts-moving", 0, (), interrupts=vgic.Layout(2, (2,), 2, (EDGE, LEVEL))),
+            Topology("interrupts-sgi", 0, (), interrupts=vgic.Layout(2, (2,), 2, (SGI,))),
+            Topology("interrupts-three-vcpus", 0, (), interrupts=vgic.Layout(2, (3,), 2, (SGI,), agents=0)),
+            Topology("interrupts-two-vms", 0, (), interrupts=vgic.Layout(1, (1, 1), 1, (LEVEL,))),
         )
     }
 )
@@ -78,7 +93,8 @@ def initial(topology: Topology, design: Design) -> State:
             )
         )
         vcpus += [Vcpu(image(len(vcpus) + position, position), number) for position in range(count)]
-    return State(processors, tuple(vcpus), tuple(vms), memory)
+    interrupts = None if topology.interrupts is None else initial_vgic(topology.interrupts, design.vgic)
+    return State(processors, tuple(vcpus), tuple(vms), memory, interrupts)
 
 
 def distinct(cls: type, owner: int, start: int = 0) -> Any:

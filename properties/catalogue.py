@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from properties import (
     classification,
+    interrupts,
     memory,
     mmio,
     specification,
@@ -20,6 +21,7 @@ PROPERTIES: tuple[Property, ...] = (
     *world_switch.PROPERTIES,
     *split_mode.PROPERTIES,
     *memory.ALL,
+    *interrupts.PROPERTIES,
     *mmio.PROPERTIES,
     *specification.PROPERTIES,
     *classification.PROPERTIES,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from typing import Any
 
 from attrs import evolve
@@ -124,7 +125,7 @@ def attributed(design: str, fault: str | None, result: Result) -> list[Result]:
     lacking = [repair.deviation for repair in REPAIRS if repair.variation.id not in has]
     prop, found = PROPERTY[result.property], []
     for deviation in [name for name in (fault, *lacking) if name is not None and FAULT[name].scenarios]:
-        if deviation != fault and prop.id not in counterexample(deviation).properties:
+        if deviation != fault and prop.id not in caught_by(deviation, prop.id.partition(".")[0]):
             continue
         trace = in_situation(design, fault, deviation, prop)
         if trace is not None:
@@ -153,6 +154,13 @@ def with_proof(result: Result, settled: Settled, unfinished: int, seconds: float
         f"and {result.verdict.value}: {result.covers}"
     )
     return evolve(result, engine="prove", verdict=Verdict.PROVED, covers=covers, seconds=seconds + result.seconds)
+
+
+@cache
+def caught_by(deviation: str, part: str) -> tuple[str, ...]:
+    """The properties of a part that catch a deviation, if it is one of that part."""
+    own = any(each.name == part for each, _, _ in situations(FAULT[deviation].scenarios))
+    return counterexample(deviation).properties if own else ()
 
 
 def in_situation(design: str, fault: str | None, deviation: str, prop: Property) -> Trace | None:

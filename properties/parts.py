@@ -2,16 +2,29 @@
 
 from collections.abc import Iterable
 
+from model.action import Action
+from model.state import State
 from properties.engines.parts.part import Part, Situation
+from properties.interrupts.part import INTERRUPTS
 from properties.memory.part import MEMORY
 from properties.property import Property
 
-PARTS: tuple[Part, ...] = (MEMORY,)
+PARTS: tuple[Part, ...] = (MEMORY, INTERRUPTS)
 
 
 def part_of(prop: Property) -> Part | None:
     """The part that a property is about; none where it is about the spine or a table."""
     return next((part for part in PARTS if prop in part.judged), None)
+
+
+def part_taking(action: Action) -> Part | None:
+    """The part whose action it is; none where it is one of the spine."""
+    return next((part for part in PARTS if isinstance(action, part.action)), None)
+
+
+def part_in(state: State) -> Part | None:
+    """The part that a state is about; none where it is about the spine."""
+    return next((part for part in PARTS if part.of(state) is not None), None)
 
 
 def part_named(name: str) -> Part:

@@ -23,6 +23,7 @@ from model import guards
 from model.action import Action
 from model.design import ROUTINES, Design, Emulated, ExitCode
 from model.designs.catalogue import DESIGNS
+from model.designs.vgic_variations import stop_siblings
 from model.highvisor.mmio import KvmRun
 from model.lowvisor.moves import Step
 from model.memory import design as memory_design
@@ -30,6 +31,13 @@ from model.memory import system as memory_system
 from model.memory.design import MemoryDesign
 from model.state import HOST, Physical, State, Thread, Vcpu, Where
 from model.topology import TOPOLOGIES, initial
+from model.vgic import design as vgic_design
+from model.vgic import system as vgic_system
+from model.vgic.design import VgicDesign
+from model.vgic.guest import Acknowledges
+from model.vgic.layout import Layout, initial_vgic
+from model.vgic.state import Access
+from model.vgic.system import VgicAction
 from properties.engines.assignments import Assignment, bindings, evaluate
 from properties.engines.explorer import Exploration, OutOfFuel, Path, Raised, explore, new_solver
 from properties.engines.frames import Constant, Record, Shape, Words, among, one_of
@@ -175,12 +183,78 @@ def memory_states(rule: str) -> Shape:
     return one_of(memory_state(at) for at in found.values() or (elsewhere,))
 
 
+VGIC_WORDS = ("model.vgic.distributor.shown", "model.vgic.pending.key_of")
+"""The rules about interrupts in which a vCPU's number is a word, not the choice of a case."""
+
+
+OF_AGENTS = ("model.vgic.injection.inject", "model.vgic.threads.set_pin", "model.vgic.threads.kick_one")
+"""The steps of agents alone."""
+
+
+@cache
+def vgic_state(at: int) -> Shape:
+    """Two processors, the first with the first vCPU's thread at a program counter, and an agent there too."""
+    free: Any = like(initial_vgic(Layout(2, (2,)), designs()[0].vgic))
+    for path, value in (
+        (("cores", "0", "busy"), 1),
+        (("cores", "0", "vcpu"), 0),
+        (("vcpus", "0", "vm"), 0),
+        (("vcpus", "1", "vm"), 0),
+        (("vcpus", "0", "at"), at),
+        (("agents", "0", "at"), at),
+        (("agents", "0", "vm"), 0),
+    ):
+        free = with_deep(free, path, Constant(value))
+    return free
+
+
+def with_deep(record: Any, path: tuple[str, ...], part: Shape) -> Record:
+    """A record's shape with a part of a part replaced."""
+    name, *rest = path
+    return with_part(record, name, with_deep(part_of(record, name), tuple(rest), part) if rest else part)
+
+
+@cache
+def vgic_states(rule: str) -> Shape:
+    """The states in which a rule about interrupts is applied: a step's where its routine has it, others' in a guest."""
+    wanted = {do for do, step in vgic_system.STEPS.items() if f"{step.__module__}.{step.__name__}" == rule}
+    found = {}
+    for design in (*(d.vgic for d in designs()), stop_siblings(designs()[0].vgic)):
+        for routine in vgic_design.ROUTINES:
+            for index, step in enumerate(design.steps(routine)):
+                if step.do in wanted:
+                    found.setdefault(step.do, vgic_design.place(routine, index))
+    return one_of(vgic_state(at) for at in found.values() or (vgic_design.GUEST,))
+
+
+@cache
+def vgic_actions() -> Shape:
+    """Every kind of action of the first processor that concerns interrupts."""
+    operands = {
+        "cpu": Constant(0),
+        "irq": Words(Width(10)),
+        "vm": Constant(0),
+        "vcpu": Constant(0),
+        "level": Words(Width(1)),
+        "access": shape(Access),
+        "use": shape(Acknowledges),
+    }
+    kinds = [kind for kind in vars(vgic_system).values() if isinstance(kind, type) and issubclass(kind, VgicAction)]
+    return one_of(
+        Record(kind, tuple((field.name, operands[field.name]) for field in attrs.fields(kind)), named=True)
+        for kind in kinds
+        if kind is not VgicAction
+    )
+
+
 @cache
 def stated_type(hint: Any) -> Shape | None:
     """The stated values of a type of which not every combination of fields is a value."""
     stated: dict[Any, Callable[[], Shape]] = {
         Design: lambda: among(designs()),
         MemoryDesign: lambda: among(dict.fromkeys(design.memory for design in designs())),
+        VgicAction: vgic_actions,
+        VgicDesign: lambda: among(dict.fromkeys(design.vgic for design in designs()[:2])),
         Memory: lambda: attrs.evolve(shape(Memory), size=ENTRIES),
         Step: lambda: among(steps()),
         Emulated: lambda: among(dict.fromkeys(entry for design in designs() for entry in design.emulated)),
@@ -200,6 +274,10 @@ def stated_parameter(name: str) -> Shape | None:
         return Constant(0)
     if rule.startswith("model.memory.") and parameter == "state":
         return memory_states(rule)
+    if rule.startswith("model.vgic.") and parameter in ("cpu", "number") and rule not in VGIC_WORDS:
+        return Constant(2 if rule in OF_AGENTS else 0)
+    if rule.startswith("model.vgic.") and parameter == "state":
+        return vgic_states(rule)
     stated: dict[str, Callable[[], Shape]] = {
         "model.memory.system.slot_set.slot": lambda: among((0, 1)),
         "spec.transfers.delivered.value": lambda: Words(Width(64)),

@@ -44,7 +44,7 @@ class Plain:
 def plainly_explored(part: Part, design: Design, properties: Iterable[Property], situation: Situation) -> Plain:
     """The exploration as it is meant: every step taken, every property asked of every step."""
     start = initial(TOPOLOGIES[situation.topology], design)
-    aspects = part.aspects(part.of(start))
+    aspects = part.aspects(design, part.of(start))
     seen: set[Hashable] = {tuple(aspect(part.of(start)) for aspect in aspects)}
     waiting: deque[State] = deque([start])
     transitions, violated, met = 0, set[str](), set[str]()

@@ -8,6 +8,7 @@ from attrs import evolve
 from model.design import Design, Placement, Variation, renamed, vary
 from model.designs.linux_3_12 import LINUX_3_12
 from model.designs.variations import REPAIR, REPAIRS
+from model.designs.vgic import WITHOUT_VGIC
 from model.lowvisor.moves import Clrex, Load, Pop, Push, Save, Step
 from spec.citations import linux, paper
 
@@ -70,6 +71,7 @@ MONITOR_NOT_CLEARED = Variation(
 )
 KERNEL_IN_HYP = Variation("kernel-in-hyp-mode", "the whole host kernel runs in Hyp mode", (paper("3.1"),))
 NO_LOWVISOR = Variation("no-lowvisor", "the highvisor has no code in Hyp mode", (paper("3.1"),))
+NO_VGIC = Variation("without-vgic", "user space emulates the interrupt controller", (paper("5.2"), paper("3.5")))
 NO_EXTENSIONS = Variation(
     "no-virtualization-extensions", "the processor has no Hyp mode and guests run at PL0", (paper("2"),)
 )
@@ -97,6 +99,11 @@ def no_extensions() -> Design:
     return renamed(vary(evolve(reference(), virtualization_extensions=False), NO_EXTENSIONS), "no-extensions")
 
 
+def without_vgic() -> Design:
+    """The paper's other measurement: no virtual interface, so that user space emulates the interrupt controller."""
+    return renamed(vary(evolve(reference(), vgic=WITHOUT_VGIC), NO_VGIC), "without-vgic")
+
+
 DESIGNS: Mapping[str, Callable[[], Design]] = MappingProxyType(
     {
         "reference": reference,
@@ -105,6 +112,7 @@ DESIGNS: Mapping[str, Callable[[], Design]] = MappingProxyType(
         "kernel-in-hyp-mode": kernel_in_hyp_mode,
         "no-lowvisor": no_lowvisor,
         "no-extensions": no_extensions,
+        "without-vgic": without_vgic,
     }
 )
 """Every named design, by the name that the command takes."""

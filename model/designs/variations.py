@@ -33,6 +33,7 @@ from model.designs.linux_3_12 import (
     step,
 )
 from model.designs.memory_variations import MEMORY_REPAIRS
+from model.designs.vgic_variations import VGIC_REPAIRS
 from model.lowvisor.moves import Alter, Isb, Load, Move, Pop, Push, Save, Step, When, Write
 from spec.citations import arm, linux, paper
 
@@ -311,7 +312,7 @@ REPAIRS: tuple[Repair, ...] = (
         "mmio-width-from-user-space",
         keep_width,
     ),
-    *(Repair(variation, deviation, change) for variation, deviation, change in MEMORY_REPAIRS),
+    *(Repair(variation, deviation, change) for variation, deviation, change in (*MEMORY_REPAIRS, *VGIC_REPAIRS)),
 )
 
 REPAIR: Mapping[str, Repair] = MappingProxyType({repair.variation.id: repair for repair in REPAIRS})

@@ -13,11 +13,14 @@ from model.designs.linux_3_12 import LINUX_3_12
 from model.designs.variations import REPAIRS
 from model.memory.design import ROUTINES as MEMORY_ROUTINES
 from model.memory.design import MemoryDesign
+from model.vgic.design import ROUTINES as VGIC_ROUTINES
+from model.vgic.design import Trait
 from properties.docs import markdown as md
 
 Key = tuple[str, str]
 """A field of a design, and the name of an element of it: a step, an offset, a class or a row."""
-MEMORY = "memory"
+MEMORY, VGIC = "memory", "vgic"
+REGISTERS, TRAITS = f"{VGIC}.registers", f"{VGIC}.traits"
 
 
 class Named(Protocol):
@@ -36,12 +39,19 @@ def memory_field(routine: str) -> str:
     return f"{MEMORY}.{routine}"
 
 
+def vgic_field(routine: str) -> str:
+    """The field of a key that names a step of virtual interrupts."""
+    return f"{VGIC}.{routine}"
+
+
 def routines(design: Design) -> Iterator[tuple[str, Sequence[Named]]]:
-    """Every routine of a design, of the lowvisor and of memory management, by its field."""
+    """Every routine of a design, of the lowvisor, of memory management and of interrupts, by its field."""
     for routine in ROUTINES:
         yield routine, design.routine(routine)
     for routine in MEMORY_ROUTINES:
         yield memory_field(routine), design.memory.steps(routine)
+    for routine in VGIC_ROUTINES:
+        yield vgic_field(routine), design.vgic.steps(routine)
 
 
 def elements(design: Design) -> dict[Key, object]:
@@ -56,6 +66,9 @@ def elements(design: Design) -> dict[Key, object]:
         values = attrs.asdict(getattr(design, record))
         found.update(((record, name), value) for name, value in values.items())
     found.update(((MEMORY, name), getattr(design.memory, name)) for name in constants())
+    for line in design.vgic.registers:
+        found[REGISTERS, line.register.value] = (line, line.register in design.vgic.updating)
+    found.update(((TRAITS, trait.name), trait in design.vgic.traits) for trait in Trait)
     for field in ("unknown_trap", "placement", "virtualization_extensions"):
         found[field, ""] = getattr(design, field)
     return found

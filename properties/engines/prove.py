@@ -179,7 +179,7 @@ def prove_share(
     return combine(parts)
 
 
-MEMORY_SECONDS = 480.0
+MEMORY_SECONDS = 360.0
 """How long the proof about memory goes on beginning cases; what it settled is kept for the next time."""
 
 

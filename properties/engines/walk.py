@@ -35,6 +35,7 @@ from model.highvisor.mmio import NO_RUN, ExitReason, KvmRun
 from model.memory.actions import MemoryAction
 from model.state import State
 from model.topology import TOPOLOGIES, Topology, initial
+from model.vgic.system import VgicAction
 from properties.engines.course import USUAL, Course, Raised, Run, begin
 from properties.engines.frames import Constant, Members, OneOf, Record, Shape, Strategy, Words, among
 from properties.engines.inputs import field_hints, shape
@@ -141,9 +142,9 @@ def _width(hint: Any) -> Any:
 
 @cache
 def kinds_of_action() -> tuple[type[Action], ...]:
-    """The kinds of action that somebody chooses, by name; those of the memory system have a walk of their own."""
+    """The kinds of action that somebody chooses, by name; those of the parts have walks of their own."""
     chosen = {kind.__name__: kind for kind in Action.__subclasses__() if hasattr(kind, "__attrs_attrs__")}
-    amid = {kind.__name__ for kind in (*FORCED, HypFaults, MemoryAction)}
+    amid = {kind.__name__ for kind in (*FORCED, HypFaults, MemoryAction, VgicAction)}
     return tuple(kind for name, kind in sorted(chosen.items()) if name not in amid)
 
 

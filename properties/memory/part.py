@@ -23,6 +23,12 @@ def runs_on(action: Action) -> bool:
     return isinstance(action, ThreadSteps)
 
 
+def names(state: MemoryState, action: Action) -> bool:
+    """Whether there are the vCPU, the VM and the slot that an action names."""
+    there = getattr(action, "vcpu", 0) < len(state.vcpus) and getattr(action, "vm", 0) < len(state.vms)
+    return there and getattr(action, "slot", 0) < 2
+
+
 MEMORY = Part(
     name="memory",
     title="memory",
@@ -35,6 +41,7 @@ MEMORY = Part(
     scenarios=SCENARIOS,
     processors=processors,
     runs_on=runs_on,
+    names=names,
     aspects=aspects,
     proposed=proposed,
 )

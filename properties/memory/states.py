@@ -8,6 +8,7 @@ what `memory.tables_own` and `memory.translations_own` say of the same state.
 from collections.abc import Hashable
 from functools import partial
 
+from model.design import Design
 from model.memory.design import GUEST, IDLE, place
 from model.memory.state import FREE, Core, MemoryState, Use, Vm
 from properties.engines.parts.part import Aspect
@@ -17,7 +18,7 @@ WALKED = (Use.TABLE, Use.DETACHED, Use.CACHE)
 """The pages that table walks read, now or after the next steps."""
 
 
-def aspects(state: MemoryState) -> tuple[Aspect, ...]:
+def aspects(design: Design, state: MemoryState) -> tuple[Aspect, ...]:
     """What is left of the states of a configuration without what no step and no property can tell apart."""
     cores = tuple(partial(core_of, number) for number in range(len(state.cores)))
     vms = tuple(partial(vm_of, number) for number in range(len(state.vms)))

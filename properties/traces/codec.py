@@ -23,6 +23,10 @@ from model.guards import TAKEN
 from model.memory import actions as memory
 from model.memory.actions import MemoryAction, ThreadSteps
 from model.topology import TOPOLOGIES
+from model.vgic import guest
+from model.vgic import system as vgic
+from model.vgic.guest import GuestUse
+from model.vgic.system import VgicAction, VgicSteps
 from properties.property import Trace
 from spec import operations
 from spec.coprocessor.decode import ROW
@@ -38,7 +42,7 @@ NATURAL = Width(64)
 """The size of an operand whose declaration gives none."""
 HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,16}", re.ASCII)
 LONGEST_QUOTE = 40
-REPEATED = (LowvisorSteps, ThreadSteps)
+REPEATED = (LowvisorSteps, ThreadSteps, VgicSteps)
 """The kinds of action of which a run of equal ones is written once, with how often it is taken."""
 
 
@@ -48,13 +52,14 @@ class BadTrace(Exception):
 
 def _concrete(module: Any, base: type) -> Mapping[str, type]:
     kinds = (kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, base))
-    return MappingProxyType({kind.__name__: kind for kind in kinds if kind not in (base, MemoryAction)})
+    return MappingProxyType({kind.__name__: kind for kind in kinds if kind not in (base, MemoryAction, VgicAction)})
 
 
 KINDS: Mapping[type, Mapping[str, type]] = MappingProxyType(
     {
-        Action: {**_concrete(actions, Action), **_concrete(memory, Action)},
+        Action: {**_concrete(actions, Action), **_concrete(memory, Action), **_concrete(vgic, Action)},
         Operation: _concrete(operations, Operation),
+        GuestUse: _concrete(guest, GuestUse),
     }
 )
 """The classes that are told apart by their name, below the class that a declaration names."""

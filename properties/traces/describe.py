@@ -28,7 +28,8 @@ from model.highvisor import exits
 from model.highvisor import run as kvm_run
 from model.memory.actions import MemoryAction
 from model.state import State, Where
-from properties.traces import memory
+from model.vgic.system import VgicAction
+from properties.traces import interrupts, memory
 from properties.traces.changes import class_name, register_name
 from spec import accesses, exceptions, execute, operations, status
 from spec.citations import Citation
@@ -66,6 +67,10 @@ def account(design: Design, before: State, action: Action, after: State) -> Acco
         assert before.memory is not None and after.memory is not None
         who, what, rule = memory.told(design, before.memory, action, after.memory)
         return Account(who, what, memory.sources_of(design, before.memory, action, rule))
+    if isinstance(action, VgicAction):
+        assert before.interrupts is not None
+        who, what, rule = interrupts.told(design, before.interrupts, action)
+        return Account(who, what, interrupts.sources_of(design, before.interrupts, action, rule))
     match action:
         case HostRunsVcpu(_, vcpu):
             return Account("host", f"runs vCPU{vcpu}", _sources(system.host_calls))

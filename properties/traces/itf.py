@@ -13,7 +13,10 @@ from model.actions import LowvisorSteps
 from model.design import Design
 from model.memory.state import FREE, NO_ENTRY, MemoryState
 from model.state import Physical, State, Vcpu
+from model.vgic.state import VgicState
+from properties.interrupts.steps import named
 from properties.property import Trace
+from properties.traces import interrupts
 from properties.traces.changes import mode_name
 from properties.traces.describe import account, step_name
 from properties.traces.memory import maps_changed, place_name
@@ -71,6 +74,8 @@ def _variables(design: Design, state: State, action: str) -> dict[str, Any]:
     variables: dict[str, Any] = {"action": action}
     if state.memory is not None:
         return variables | _memory(design, state.memory)
+    if state.interrupts is not None:
+        return variables | _interrupts(design, state.interrupts)
     for number, physical in enumerate(state.processors):
         for name, value in _processor(design, state, number, physical).items():
             variables[f"cpu{number}_{name}"] = value
@@ -96,6 +101,23 @@ def _memory(design: Design, memory: MemoryState) -> dict[str, Any]:
     for name in ("memory", "pages", "backing", "tlb"):
         lines = (f"{change.label}: {change.new}" for change in there if change.path.startswith(f"{name}["))
         variables[name] = "; ".join(lines)
+    return variables
+
+
+def _interrupts(design: Design, state: VgicState) -> dict[str, Any]:
+    """The variables of interrupts; what distributors and list registers hold is text."""
+    variables: dict[str, Any] = {}
+    for number, core in enumerate(state.cores):
+        variables |= {f"cpu{number}_{name}": _value(getattr(core, name)) for name in ("busy", "vcpu", "masked", "ipi")}
+        variables[f"cpu{number}_lists"] = "; ".join(interrupts.list_text(lr) for lr in core.gich.lrs)
+    for number, vcpu in enumerate(state.vcpus):
+        variables[f"vcpu{number}_at"] = interrupts.place_name(design, vcpu.at)
+        variables |= {f"vcpu{number}_{name}": _value(getattr(vcpu, name)) for name in ("mode", "wait", "pause", "used")}
+        variables[f"vcpu{number}_lists"] = "; ".join(interrupts.list_text(lr) for lr in vcpu.saved.lrs)
+    for number, vm in enumerate(state.vms):
+        variables |= {f"vm{number}_{name}": _value(getattr(vm, name)) for name in ("enabled", "lock", "oracle")}
+    items = sorted(state.irqs.entries.items())
+    variables["irqs"] = "; ".join(f"{named(key)}: {interrupts.irq_text(record)}" for key, record in items)
     return variables
 
 

@@ -15,9 +15,9 @@ from model.action import Action
 from model.actions import HighvisorHandles, HypFaults, LowvisorSteps
 from model.design import Design
 from model.guards import forced, guard
-from model.memory.actions import MemoryAction, ThreadSteps
 from model.state import State
 from model.system import step
+from properties.parts import part_taking
 from properties.property import Property, Trace
 from properties.traces.codec import BadTrace
 
@@ -92,13 +92,11 @@ def expand(design: Design, state0: State, actions: Iterable[Action]) -> list[Tra
 
 def named(state: State, action: Action) -> bool:
     """Whether a configuration has the processor, the vCPU, the VM and the slot that an action names."""
-    if not isinstance(action, MemoryAction):
+    part = part_taking(action)
+    if part is None:
         return action.cpu < len(state.processors) and getattr(action, "vcpu", 0) < len(state.vcpus)
-    memory = state.memory
-    if memory is None or action.cpu >= len(memory.cores):
-        return False
-    there = getattr(action, "vcpu", 0) < len(memory.vcpus) and getattr(action, "vm", 0) < len(memory.vms)
-    return there and getattr(action, "slot", 0) < 2
+    own = part.of(state)
+    return own is not None and action.cpu < part.processors(own) and part.names(own, action)
 
 
 def _waiting(actions: Sequence[Action]) -> list[bool]:
@@ -126,7 +124,7 @@ def _way_on(state: State, cpu: int) -> Action | None:
 
 
 def _reason(state: State, action: Action) -> str:
-    if isinstance(action, MemoryAction):
+    if part_taking(action) is not None:
         return f"{type(action).__name__} is not possible on CPU{action.cpu} there"
     where = state.processors[action.cpu].thread.where
     return f"{type(action).__name__} is not possible: CPU{action.cpu} executes {where.value}"
@@ -194,10 +192,16 @@ def length(actions: Iterable[Action]) -> int:
     """
     count, previous = 0, -1
     for action in actions:
-        runs_on = is_forced(action) or isinstance(action, ThreadSteps)
+        runs_on = is_forced(action) or thread_runs(action)
         count += not runs_on or action.cpu != previous
         previous = action.cpu if runs_on else -1
     return count
+
+
+def thread_runs(action: Action) -> bool:
+    """Whether an action is the next step of a thread, of which a run counts as one action."""
+    part = part_taking(action)
+    return part is not None and part.runs_on(action)
 
 
 def states(trace: Trace, design: Design, state0: State) -> tuple[tuple[Action, State], ...]:

@@ -6,18 +6,22 @@ from itertools import groupby
 
 from attrs import frozen
 
+from model.action import Action
 from model.actions import LowvisorSteps
 from model.design import Design
-from model.memory.actions import MemoryAction, ThreadSteps
 from model.state import State
 from model.topology import TOPOLOGIES, Topology
+from properties.parts import part_in, part_taking
 from properties.property import Property, Trace
 from properties.traces.changes import Change, changes, in_words
 from properties.traces.describe import account, cited
+from properties.traces.interrupts import interrupt_changes
 from properties.traces.memory import memory_changes
-from properties.traces.replay import Transition, Violation, expand, first_violation, is_forced, length
+from properties.traces.replay import Transition, Violation, expand, first_violation, is_forced, length, thread_runs
 
 MOST_CHANGES = 8
+THREAD = Action
+"""Stands for the kinds of action that are the next step of a thread."""
 NUMBER = 5
 """The columns before the first lane: the number of the action, and a mark where the property is violated."""
 ROUTINES = (
@@ -53,7 +57,7 @@ def text(
     lines = [
         *_header(trace, property, run, width),
         "",
-        *_lanes(design, run, violation, expanded, _processors(state0), width),
+        *_lanes(design, run, violation, expanded, state0, width),
         "",
         *_verdict(trace, design, run, violation, width),
     ]
@@ -87,8 +91,8 @@ def _topology(name: str) -> str:
     topology: Topology | None = TOPOLOGIES.get(name)
     if topology is None:
         return name
-    if topology.memory is not None:
-        layout = topology.memory
+    layout = topology.memory or topology.interrupts
+    if layout is not None:
         vms = "; ".join(f"VM{number} with {_count(vcpus, 'vCPU')}" for number, vcpus in enumerate(layout.vms))
         return f"{name}: {_count(layout.processors, 'processor')}; {vms}"
     vms = "; ".join(
@@ -99,12 +103,20 @@ def _topology(name: str) -> str:
 
 
 def _processors(state: State) -> int:
-    return len(state.processors) if state.memory is None else len(state.memory.cores)
+    part = part_in(state)
+    return len(state.processors) if part is None else part.processors(part.of(state))
+
+
+def _lane_name(state: State, cpu: int) -> str:
+    agent = state.interrupts is not None and cpu >= len(state.interrupts.cores)
+    return f"Agent{cpu}" if agent else f"CPU{cpu}"
 
 
 def _changed(before: State, after: State) -> list[Change]:
     if before.memory is not None and after.memory is not None:
         return memory_changes(before.memory, after.memory)
+    if before.interrupts is not None and after.interrupts is not None:
+        return interrupt_changes(before.interrupts, after.interrupts)
     return in_words(changes(before, after))
 
 
@@ -113,11 +125,12 @@ def _count(number: int, noun: str) -> str:
 
 
 def _lanes(
-    design: Design, run: Sequence[Transition], violation: Violation | None, expanded: bool, processors: int, width: int
+    design: Design, run: Sequence[Transition], violation: Violation | None, expanded: bool, state0: State, width: int
 ) -> Iterator[str]:
+    processors = _processors(state0)
     lane = (width - NUMBER - 3 * (processors - 1)) // processors
     if processors > 1:
-        yield _row("", ["CPU" + str(cpu) for cpu in range(processors)], lane)
+        yield _row("", [_lane_name(state0, cpu) for cpu in range(processors)], lane)
         yield _row("", ["-" * lane] * processors, lane)
     for entry in _entries(design, run, violation, expanded):
         head = f"CPU{entry.cpu} {entry.head}" if processors == 1 else entry.head
@@ -139,19 +152,20 @@ def _entries(design: Design, run: Sequence[Transition], violation: Violation | N
     number, position = 0, 0
 
     def together(taken: Transition) -> tuple[int, type | None]:
-        kind = type(taken.action)
-        return taken.action.cpu, kind if kind in (LowvisorSteps, ThreadSteps) else None
+        if thread_runs(taken.action):
+            return taken.action.cpu, THREAD
+        return taken.action.cpu, LowvisorSteps if isinstance(taken.action, LowvisorSteps) else None
 
     for (_, folded), group in groupby(run, together):
         steps = list(group)
-        number += folded is ThreadSteps
+        number += folded is THREAD
         if folded and not expanded:
             yield _folded(design, steps, at - position) if folded is LowvisorSteps else _thread(
                 design, steps, at - position, number
             )
             position += len(steps)
             continue
-        if folded is ThreadSteps:
+        if folded is THREAD:
             for taken in steps:
                 yield _single(design, taken, number if taken is steps[0] else None, position == at, expanded)
                 position += 1
@@ -222,8 +236,8 @@ def _verdict(
     taken = violation.transition
     told = account(design, taken.before, taken.action, taken.after)
     until = [step.action for step in run[: violation.position + 1]]
-    in_memory = isinstance(taken.action, MemoryAction)
-    number = length(until) if in_memory else sum(not is_forced(action) for action in until)
+    in_part = part_taking(taken.action) is not None
+    number = length(until) if in_part else sum(not is_forced(action) for action in until)
     when = "after" if taken.forced else "at"
     culprit = f"CPU{taken.action.cpu}, {told.who}"
     yield from _wrapped(f"VIOLATED {when} action {number} ({culprit}): {told.what}", width, "", "  ")

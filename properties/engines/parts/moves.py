@@ -102,7 +102,7 @@ class Moves:
         cpus = range(self.part.processors(first))
         self.possible = tuple(self.remembered(partial(self.moves_of, cpu)) for cpu in cpus)
         self.aspects = tuple(
-            self.remembered(partial(self.numbered, aspect)) for aspect in self.part.aspects(first)
+            self.remembered(partial(self.numbered, aspect)) for aspect in self.part.aspects(self.design, first)
         )
         self.conditions = tuple(
             Condition(prop, self.projected(predicate))

@@ -65,8 +65,10 @@ class Part:
     """How many processors a state of the part has."""
     runs_on: Callable[[Action], bool]
     """Whether an action is a thread's next step, which is no choice where the thread moved last."""
-    aspects: Callable[[Any], tuple[Aspect, ...]]
-    """Of any state of a configuration: what tells its states apart; states alike in each count once."""
+    names: Callable[[Any, Action], bool]
+    """Whether a state's configuration has what an action names, its processor apart."""
+    aspects: Callable[[Design, Any], tuple[Aspect, ...]]
+    """Of a design and any state of a configuration: what tells its states apart; states alike in each count once."""
     proposed: Callable[[Random, Design, Any], Action]
     """An action with hostile operands that may be possible next, for walks; some proposal is always possible."""
 

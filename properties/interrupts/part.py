@@ -1,0 +1,48 @@
+"""Interrupts as a part that the engines of concrete steps explore, search and walk through."""
+
+from model.action import Action
+from model.vgic.state import VgicState
+from model.vgic.system import GuestPowersOn, HostTakesInterrupts, LineChanges, VgicAction, VgicSteps
+from properties import interrupts
+from properties.engines.parts.part import Part
+from properties.interrupts.configurations import CONFIGURATIONS
+from properties.interrupts.hostile import proposed
+from properties.interrupts.scenarios import SCENARIOS
+from properties.interrupts.states import aspects
+
+ANY_VCPU = (LineChanges, GuestPowersOn)
+"""The kinds of action that name a vCPU by its number in its VM, whether it exists or not."""
+
+
+def processors(state: VgicState) -> int:
+    """How many processors and agents there are; agents are numbered behind the processors."""
+    return len(state.cores) + len(state.agents)
+
+
+def runs_on(action: Action) -> bool:
+    """Whether an action is a thread's next step, or the host takes what has interrupted it there."""
+    return isinstance(action, VgicSteps | HostTakesInterrupts)
+
+
+def names(state: VgicState, action: Action) -> bool:
+    """Whether there are the vCPU and the VM that an action names."""
+    vcpu = isinstance(action, ANY_VCPU) or getattr(action, "vcpu", 0) < len(state.vcpus)
+    return vcpu and getattr(action, "vm", 0) < len(state.vms)
+
+
+INTERRUPTS = Part(
+    name="interrupts",
+    title="interrupts",
+    action=VgicAction,
+    depends=("vgic",),
+    properties=interrupts.PROPERTIES,
+    invariants=None,
+    proved_for="",
+    configurations=CONFIGURATIONS,
+    scenarios=SCENARIOS,
+    processors=processors,
+    runs_on=runs_on,
+    names=names,
+    aspects=aspects,
+    proposed=proposed,
+)

@@ -1,0 +1,142 @@
+"""What properties of interrupts ask of a step: its states, its thread, and where an interrupt is."""
+
+from collections.abc import Iterator
+from functools import cache
+
+from attrs import frozen
+
+from model.action import Action
+from model.state import State
+from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, after, place, step_at
+from model.vgic.pending import Key, is_edge, is_enabled, key_of
+from model.vgic.state import PRIVATE, SGIS, Core, VgicState, VirtualIrq
+from model.vgic.system import VgicSteps
+from model.vgic.threads import at_of, is_agent
+from spec.gic import list_registers as lists
+
+
+def interrupts_of(state: State) -> VgicState:
+    """The interrupts of a configuration that is about them."""
+    assert state.interrupts is not None
+    return state.interrupts
+
+
+def does(design: VgicDesign, state: VgicState, action: Action) -> Do | None:
+    """What the step of a thread does that an action is; None where it is no such step."""
+    if not isinstance(action, VgicSteps):
+        return None
+    step = step_at(design, at_of(state, action.cpu))
+    return None if step is None else step.do
+
+
+@cache
+def places_of(design: VgicDesign, *kinds: Do) -> frozenset[int]:
+    """The program counters of the steps of these kinds."""
+    steps = ((name, index, step) for name in ROUTINES for index, step in enumerate(design.steps(name)))
+    return frozenset(place(name, index) for name, index, step in steps if step.do in kinds)
+
+
+@cache
+def between(design: VgicDesign, load: Do, save: Do) -> frozenset[int]:
+    """The program counters at which GICH holds what one step loads and another one saves: the guest's, and around it.
+
+    Without the one it starts with the guest, without the other it ends with it.
+    """
+    steps = [step.do for step in design.run]
+    entry = after(design, "run", Do.ENTER) - place("run")
+    first = steps.index(load) + 1 if load in steps[:entry] else entry
+    last = steps.index(save) if save in steps[entry:] else entry - 1
+    return frozenset({GUEST, *(place("run", index) for index in range(first, last + 1))})
+
+
+def listed(design: VgicDesign, state: VgicState, number: int) -> tuple[int, ...]:
+    """The list registers of a vCPU: in GICH from their load until they are saved, else as they are saved."""
+    vcpu = state.vcpus[number]
+    if vcpu.at in between(design, Do.LOAD_LRS, Do.SAVE_LRS):
+        core = core_of(state, number)
+        if core is not None:
+            return core.gich.lrs
+    return vcpu.saved.lrs
+
+
+def core_of(state: VgicState, number: int) -> Core | None:
+    """The processor on which a vCPU's thread runs; None where it runs on none."""
+    return next((core for core in state.cores if core.busy == 1 and core.vcpu == number), None)
+
+
+@frozen
+class Place:
+    """A list register in use: whose, which, and what it holds."""
+
+    vcpu: int
+    position: int
+    lr: int
+    key: Key
+
+    @property
+    def pending(self) -> bool:
+        """Whether its interrupt is pending, active or not."""
+        return self.lr & lists.PENDING_BIT > 0
+
+    @property
+    def active(self) -> bool:
+        """Whether its interrupt is active, pending or not."""
+        return self.lr & lists.ACTIVE_BIT > 0
+
+    @property
+    def source(self) -> int:
+        """The vCPU that has sent the SGI; 0 for other interrupts."""
+        return lists.cpu_id(self.lr) if self.key[2] < SGIS else 0
+
+
+def in_lists(design: VgicDesign, state: VgicState) -> Iterator[Place]:
+    """Every list register that holds an interrupt."""
+    for number, vcpu in enumerate(state.vcpus):
+        for position, lr in enumerate(listed(design, state, number)):
+            if lists.state(lr) != lists.ListState.INVALID:
+                yield Place(number, position, lr, key_of(vcpu.vm, vcpu.number, lists.virtual_id(lr)))
+
+
+def forwarded(state: VgicState, key: Key, record: VirtualIrq) -> bool:
+    """Whether the distributor forwards the interrupt, when it is pending."""
+    return state.vms[key[0]].enabled == 1 and is_enabled(key[2], record)
+
+
+def high(record: VirtualIrq) -> bool:
+    """Whether a level-sensitive interrupt has a cause: its line is high, or its guest has pended it."""
+    return record.line == 1 or record.soft == 1
+
+
+def wanted(key: Key, record: VirtualIrq) -> bool:
+    """Whether an interrupt waits in the distributor to be delivered."""
+    return record.pending == 1 if is_edge(key[2], record) else record.pending == 1 or high(record)
+
+
+def target(state: VgicState, key: Key, record: VirtualIrq) -> int | None:
+    """The vCPU to which an interrupt goes; None where there is none."""
+    number = key[1] if key[2] < PRIVATE else record.target
+    found = (position for position, vcpu in enumerate(state.vcpus) if (vcpu.vm, vcpu.number) == (key[0], number))
+    return next(found, None)
+
+
+def mine(state: VgicState, number: int, key: Key, record: VirtualIrq) -> bool:
+    """Whether an interrupt goes to a vCPU."""
+    vcpu = state.vcpus[number]
+    return vcpu.vm == key[0] and (key[1] if key[2] < PRIVATE else record.target) == vcpu.number
+
+
+def thread_vcpu(state: VgicState, action: Action) -> int | None:
+    """The vCPU whose thread takes an action; None for an agent, and for an idle processor."""
+    if is_agent(state, action.cpu) or state.cores[action.cpu].busy == 0:
+        return None
+    return state.cores[action.cpu].vcpu
+
+
+def named(key: Key) -> str:
+    """An interrupt in words."""
+    vm, bank, irq = key
+    kind = "SGI" if irq < SGIS else "PPI" if irq < PRIVATE else "SPI"
+    owner = f" of vCPU{bank}" if irq < PRIVATE else ""
+    return f"{kind} {irq}{owner} of VM{vm}"
+
+

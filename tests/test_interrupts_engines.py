@@ -1,0 +1,157 @@
+"""Exploring, walking and searching interrupts: the reference holds, what is planted is found."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+from attrs import evolve
+
+from model.design import Design
+from model.designs.catalogue import reference
+from model.topology import TOPOLOGIES, initial
+from model.vgic import system as vgic
+from model.vgic.design import GUEST, step_at
+from model.vgic.threads import at_of
+from properties import interrupts
+from properties.engines.parts.explore import Explored, explore_part
+from properties.engines.parts.walk import walk_part
+from properties.faults.catalogue import FAULT
+from properties.interrupts.configurations import CONFIGURATIONS
+from properties.interrupts.drain import Drained, drained
+from properties.interrupts.grain import forced
+from properties.interrupts.part import INTERRUPTS
+from properties.interrupts.scenarios import SCENARIOS
+from properties.interrupts.states import live
+from properties.property import Property
+from tests.interrupts import EDGE, LEVEL, LINUX, REFERENCE, machine
+from tests.test_parts import Plain, plainly_explored
+
+DESIGN = reference()
+SMALL = ("level", "edge")
+"""The configurations that a test has time for."""
+LAYOUTS = [topology.name for topology in INTERRUPTS.topologies]
+
+
+def explored(design: Design, properties: tuple[Property, ...], name: str, deadline: float | None = None) -> Explored:
+    situation = CONFIGURATIONS[name]
+    return explore_part(INTERRUPTS, design, properties, situation.topology, situation.domain, deadline)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_run_of_a_small_configuration_keeps_every_property(name: str) -> None:
+    seen = explored(DESIGN, interrupts.PROPERTIES, name)
+    assert (seen.complete, seen.violations) == (True, {})
+
+
+@pytest.mark.parametrize(
+    ("fault", "scenario"),
+    [(None, "registers"), ("gicd-reserved-offset-exits", "registers"), (None, "interface"), ("D8", "registers")],
+)
+def test_an_exploration_sees_what_a_plain_one_sees(fault: str | None, scenario: str) -> None:
+    design = DESIGN if fault is None else FAULT[fault].plant(DESIGN)
+    situation = SCENARIOS[scenario]
+    seen = explore_part(INTERRUPTS, design, interrupts.PROPERTIES, situation.topology, situation.domain)
+    found = Plain(seen.states, seen.transitions, frozenset(seen.violations), seen.met)
+    assert found == plainly_explored(INTERRUPTS, design, interrupts.PROPERTIES, situation)
+
+
+def test_an_exploration_finds_a_planted_fault() -> None:
+    seen = explored(FAULT["level-ap-hides-eoi"].plant(DESIGN), interrupts.PROPERTIES, "level")
+    assert "interrupts.level_once" in seen.violations
+
+
+def test_an_exploration_that_is_late_is_not_complete() -> None:
+    assert not explored(DESIGN, (), "sgi", deadline=0.0).complete
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_hostile_walk_breaks_nothing_and_raises_nothing(name: str) -> None:
+    walked = walk_part(INTERRUPTS, DESIGN, interrupts.PROPERTIES, TOPOLOGIES[name], seed=1, steps=1500)
+    assert (walked.violations, walked.raised, walked.steps) == ({}, None, 1500)
+
+
+def test_a_walk_finds_a_planted_fault() -> None:
+    design = FAULT["inject-irq-number-unchecked"].plant(DESIGN)
+    topology = TOPOLOGIES["interrupts-two-vms"]
+    found = walk_part(INTERRUPTS, design, interrupts.PROPERTIES, topology, seed=1, steps=3000, until="first").violations
+    assert set(found) == {"interrupts.vms_apart"}
+
+
+def orders(name: str, runs: int, steps: int) -> Counter[str]:
+    """How often, in random runs at the smallest grain, a step that is merged and another action do not commute."""
+    situation, random, found = SCENARIOS[name], Random(1), Counter[str]()
+    domain, design = evolve(situation.domain, merges=False), DESIGN.vgic
+    start = initial(TOPOLOGIES[situation.topology], DESIGN).interrupts
+    for _ in range(runs):
+        state = start
+        assert state is not None
+        for _ in range(steps):
+            cpus = range(INTERRUPTS.processors(state))
+            actions = [action for cpu in cpus for action in domain.of_processor(DESIGN, state, cpu)]
+            if not actions:
+                break
+            merged = forced(design, state)
+            for other in actions if merged is not None else ():
+                if merged is not None and other.cpu != merged.cpu:
+                    found[told(design, state, merged, other)] += 1
+            state = vgic.vgic_step(design, state, random.choice(actions))
+    return found
+
+
+def told(design: vgic.VgicDesign, state: vgic.VgicState, merged: vgic.VgicAction, other: vgic.VgicAction) -> str:
+    """Whether both orders are possible and lead to one state: the empty text, or what does not commute."""
+    first, second = vgic.vgic_step(design, state, merged), vgic.vgic_step(design, state, other)
+    possible = vgic.vgic_guard(design, first, other) and vgic.vgic_guard(design, second, merged)
+    if possible and vgic.vgic_step(design, first, other) == vgic.vgic_step(design, second, merged):
+        return ""
+    names = []
+    for action in (merged, other):
+        step = step_at(design, at_of(state, action.cpu)) if isinstance(action, vgic.VgicSteps) else None
+        names.append(type(action).__name__ if step is None else step.do.name)
+    return " and ".join(names)
+
+
+NOTING = ("FLUSH_END", "INJECT", "UPDATE", "SYNC_PENDING", "SYNC_ENDED", "SYNC_FREE", "PRUNE")
+SEEN_WITHOUT_THE_LOCK = {f"{step} and {reader}" for step in NOTING for reader in ("KICK", "CHECK_RUNNABLE")}
+"""Who kicks or goes to sleep reads without the lock which vCPUs have something to flush."""
+TAKEN_AGAIN = {"HostTakesInterrupts and UserSignals"}
+"""A signal's interrupt that comes behind is taken as well, at once."""
+
+
+@pytest.mark.parametrize("name", ["edge", "signal", "physical", "moving", "SGI", "two VMs", "power"])
+def test_what_is_merged_commutes_with_what_others_do(name: str) -> None:
+    found = orders(name, runs=4, steps=150)
+    assert found[""] > 0
+    assert set(found) - {""} <= SEEN_WITHOUT_THE_LOCK | TAKEN_AGAIN
+
+
+def test_what_nobody_reads_any_more_changes_no_future() -> None:
+    m = machine(DESIGN, EDGE, LEVEL)
+    m.line(40, 1)
+    m.line(41, 1)
+    m.enter(0, 0)
+    for _ in range(2):
+        cleared = live(m.design, m.state)
+        assert cleared != m.state
+        m.do(vgic.GuestExits(0))
+        other = vgic.vgic_step(m.design, cleared, vgic.GuestExits(0))
+        while at_of(m.state, 0) != GUEST:
+            action = vgic.VgicSteps(0, vgic.next_irq(m.design, m.state, 0))
+            m.do(action)
+            other = vgic.vgic_step(m.design, other, action)
+        assert live(m.design, other) == live(m.design, m.state)
+
+
+def test_a_fair_drain_delivers_what_is_pending() -> None:
+    m = machine(REFERENCE, EDGE, LEVEL)
+    m.line(40, 1)
+    m.line(41, 1)
+    assert drained(m.design, m.state) == Drained()
+
+
+def test_a_fair_drain_tells_what_is_lost() -> None:
+    m = machine(LINUX, EDGE)
+    m.do(vgic.HostRuns(0, 0))
+    m.until(0, vgic.Do.CHECK_SIGNAL)
+    m.line(40, 1)
+    assert drained(m.design, m.state).lost == ("SPI 40 of VM0",)

@@ -1,0 +1,80 @@
+"""Wrong virtual interrupts are found: each property has a fault that it catches, each bug of history a short trace."""
+
+import pytest
+
+from model.designs.catalogue import LINUX_3_12, reference
+from model.designs.vgic_variations import VGIC_REPAIRS
+from properties import interrupts
+from properties.check import violates
+from properties.faults.catalogue import DEFERRED, EXCUSES, FAULT, FAULTS
+from properties.faults.interrupts import EXCUSES as OWN_EXCUSES
+from properties.why import counterexample
+
+BITES = {
+    "interrupts.delivered": "without/vgic-flush-queue",
+    "interrupts.idle_sleeps": "without/vgic-flush-end",
+    "interrupts.kept": "D12",
+    "interrupts.caused": "level-lowered-still-delivered",
+    "interrupts.one_list_register": "D11",
+    "interrupts.flushed": "D10",
+    "interrupts.lists_agree": "D3",
+    "interrupts.active_kept": "D12",
+    "interrupts.level_once": "level-ap-hides-eoi",
+    "interrupts.woken": "without/vgic-inject-lock",
+    "interrupts.kicked": "D2",
+    "interrupts.off_is_off": "poweroff-missed-at-entry",
+    "interrupts.signal_heard": "without/vgic-run-check-signals",
+    "interrupts.masked": "without/vgic-run-unmask-interrupts",
+    "interrupts.interface_off": "without/vgic-exit-stop-gich",
+    "interrupts.switched": "without/vgic-exit-gich_vmcr",
+    "interrupts.exitless": "all-ends-reported",
+    "interrupts.emulated": "gicd-reserved-offset-exits",
+    "interrupts.sgi_targets": "D1",
+    "interrupts.stored_exactly": "D8",
+    "interrupts.performed": "without/vgic-inject-line",
+    "interrupts.vms_apart": "inject-irq-number-unchecked",
+}
+CATALOGUE = {
+    "D1": 3, "icpendr-kills-level-line": 3, "D10": 4, "inject-irq-number-unchecked": 3, "spi-retarget-without-kick": 4,
+    "gicd-reserved-offset-exits": 3, "D3": 4, "eoied-lr-not-reclaimed": 3, "lr-sync-without-dist-lock": 4,
+    "sgi-second-source-hits-active": 4, "D11": 3, "level-ap-hides-eoi": 4, "D2": 4, "poweroff-missed-at-entry": 4,
+}  # fmt: skip
+"""How many steps the shortest sequence of each historical bug has that is known to expose it."""
+DEVIATIONS = tuple(deviation for _, deviation, _ in VGIC_REPAIRS)
+
+
+@pytest.mark.parametrize(("prop", "fault"), BITES.items(), ids=list(BITES))
+def test_a_planted_fault_makes_the_property_bite(prop: str, fault: str) -> None:
+    assert prop in counterexample(fault).properties
+
+
+@pytest.mark.parametrize(("fault", "steps"), CATALOGUE.items(), ids=list(CATALOGUE))
+def test_a_bug_of_history_has_a_trace_of_at_most_three_times_its_known_length(fault: str, steps: int) -> None:
+    found = counterexample(fault, thorough=False)
+    assert found.result == "caught"
+    assert found.length <= 3 * steps
+
+
+@pytest.mark.parametrize("fault", DEVIATIONS)
+def test_the_trace_of_a_deviation_violates_on_linux_3_12_itself(fault: str) -> None:
+    trace = counterexample(fault, thorough=False).trace
+    assert trace is not None
+    assert violates(LINUX_3_12, trace)
+    assert not violates(reference(), trace)
+
+
+def test_an_excuse_is_for_a_step_that_nothing_catches() -> None:
+    assert counterexample("without/vgic-flush-check", thorough=False).result == "excused"
+
+
+def test_every_excuse_names_a_fault_with_a_source() -> None:
+    assert set(OWN_EXCUSES) <= set(FAULT) and set(OWN_EXCUSES) <= set(EXCUSES)
+    assert all(excuse.sources for excuse in OWN_EXCUSES.values())
+
+
+def test_a_bug_that_waits_for_a_feature_is_no_fault() -> None:
+    assert not set(DEFERRED) & {fault.id for fault in FAULTS}
+
+
+def test_every_property_of_interrupts_stands_in_the_table_above() -> None:
+    assert {prop.id for prop in interrupts.PROPERTIES} == set(BITES)
