@@ -177,10 +177,6 @@ SAVES_A_LOOK = Excuse(
     "the check saves a look at the interrupts: without it nothing is found there",
     (linux(VGIC, "__kvm_vgic_flush_hwstate"),),
 )
-KICKED_MORE = Excuse(
-    "a vCPU that has been left and still counts as in the guest is kicked needlessly: the host takes an interrupt more",
-    (linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_should_kick"),),
-)
 DECIDED_ANEW = Excuse(
     "each flush decides anew whether it needs a maintenance interrupt, and without one nothing stays empty meanwhile",
     (linux(VGIC, "__kvm_vgic_flush_hwstate"),),
@@ -193,7 +189,6 @@ ONLY_A_FLAG = Excuse(
 EXCUSES: Mapping[str, Excuse] = MappingProxyType(
     {
         "without/vgic-flush-check": SAVES_A_LOOK,
-        "without/vgic-run-outside-guest-mode": KICKED_MORE,
         "without/vgic-sync-underflow": DECIDED_ANEW,
         "without/vgic-block-finish": ONLY_A_FLAG,
     }
