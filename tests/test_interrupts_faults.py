@@ -9,6 +9,7 @@ from properties import interrupts
 from properties.catalogue import PROPERTY
 from properties.check_parts import in_situation
 from properties.engines.parts.search import search_part
+from properties.engines.witness import witness
 from properties.faults.catalogue import DEFERRED, EXCUSES, FAULT, FAULTS
 from properties.faults.interrupts import EXCUSES as OWN_EXCUSES
 from properties.interrupts.part import INTERRUPTS
@@ -71,6 +72,11 @@ def test_two_sources_of_an_sgi_are_found_on_linux_3_12_once_sgis_reach_their_tar
     scenario, prop = SCENARIOS["two sources"], PROPERTY["interrupts.one_list_register"]
     start = initial(TOPOLOGIES[scenario.topology], mended)
     assert prop.id in search_part(INTERRUPTS, mended, start, scenario.domain, (prop,), prop.id).found
+
+
+@pytest.mark.parametrize("prop", interrupts.PROPERTIES, ids=lambda prop: prop.id)
+def test_what_a_property_is_about_occurs(prop) -> None:  # type: ignore[no-untyped-def]
+    assert witness(prop) is not None
 
 
 def test_an_excuse_is_for_a_step_that_nothing_catches() -> None:

@@ -23,9 +23,6 @@ from properties.memory.inductive import INDUCTIVE
 from properties.memory.invariants import INVARIANTS, Invariant
 from properties.property import Kind, Property
 
-MEMORY = ("memory", "trap")
-"""The parts of a design that the memory system depends on."""
-
 
 @frozen
 class MemoryFinding:

@@ -13,9 +13,10 @@ from properties.engines.assignments import evaluate
 from properties.engines.bases import NotEstablished
 from properties.engines.cache import Cache, key
 from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
-from properties.engines.memory_prove import MEMORY, MemoryObligation, memory_obligations
+from properties.engines.memory_prove import MemoryObligation, memory_obligations
 from properties.engines.symbolic import formula
 from properties.engines.transactions import Transaction, transactions
+from properties.memory import DEPENDS
 from properties.memory.inductive import INDUCTIVE
 from properties.property import Property
 from properties.traces.codec import write_whole
@@ -164,7 +165,7 @@ def prove_share(
     until = memory_deadline() if until is None else until
     cases = memory_obligations(design, properties)[share::shares]
     for number, of_memory in enumerate(cases):
-        asked = key(design, MEMORY, of_memory.name, names if of_memory.depends else ())
+        asked = key(design, DEPENDS, of_memory.name, names if of_memory.depends else ())
         known = cache.get(asked)
         if known is None and time.monotonic() > until:
             parts.append(late(len(cases) - number))
@@ -179,7 +180,7 @@ def prove_share(
     return combine(parts)
 
 
-MEMORY_SECONDS = 360.0
+MEMORY_SECONDS = 150.0
 """How long the proof about memory goes on beginning cases; what it settled is kept for the next time."""
 
 

@@ -11,5 +11,7 @@ PROPERTIES: tuple[Property, ...] = (
     *ownership.PROPERTIES,
 )
 """What a trace can violate; the search for counterexamples asks for these."""
+DEPENDS = ("memory", "trap")
+"""The parts of a design that the memory system depends on."""
 ALL: tuple[Property, ...] = (*PROPERTIES, INDUCTIVE)
 """With the invariants that the proofs rest on, which say more than any of these and nothing to a reader of a trace."""

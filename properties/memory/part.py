@@ -4,7 +4,6 @@ from model.action import Action
 from model.memory.actions import MemoryAction, ThreadSteps
 from model.memory.state import MemoryState
 from properties import memory
-from properties.engines.memory_prove import MEMORY as DEPENDS
 from properties.engines.parts.part import Part
 from properties.memory.configurations import CONFIGURATIONS
 from properties.memory.hostile import proposed
@@ -33,7 +32,7 @@ MEMORY = Part(
     name="memory",
     title="memory",
     action=MemoryAction,
-    depends=DEPENDS,
+    depends=memory.DEPENDS,
     properties=memory.PROPERTIES,
     invariants=INDUCTIVE,
     proved_for="any memory, tables and VMIDs on two processors",
