@@ -35,8 +35,8 @@ def operands(cls: type, name: str) -> st.SearchStrategy[Any]:
         return st.sampled_from(sorted(ROW.values(), key=lambda row: row.name))
     if kind is bool:
         return st.booleans()
-    if kind is Operation:
-        return st.one_of(*(records(operation) for operation in KINDS[Operation].values()))
+    if kind in KINDS:
+        return st.one_of(*(records(each) for each in KINDS[kind].values()))
     return records(kind) if attrs.has(kind) else st.sampled_from(list(kind))
 
 
