@@ -4,7 +4,6 @@ Designs are varied, never copied: `vary` gives a named design that differs from 
 list of variations it is made of.
 """
 
-from collections.abc import Iterable
 from enum import Enum, IntEnum
 
 from attrs import evolve, frozen
@@ -220,29 +219,6 @@ def vary(design: Design, variation: Variation, **changes: object) -> Design:
 def renamed(design: Design, name: str) -> Design:
     """The same design under another name."""
     return evolve(design, name=name)
-
-
-def with_step(steps: tuple[Step, ...], name: str, *replacement: Step) -> tuple[Step, ...]:
-    """The routine with the named step replaced by others, or removed where none are given.
-
-    Raises LookupError where the routine has no step of that name.
-    """
-    position = position_of(steps, name)
-    return (*steps[:position], *replacement, *steps[position + 1 :])
-
-
-def after_step(steps: tuple[Step, ...], name: str, *added: Step) -> tuple[Step, ...]:
-    """The routine with steps added behind the named one."""
-    position = position_of(steps, name)
-    return (*steps[: position + 1], *added, *steps[position + 1 :])
-
-
-def position_of(steps: Iterable[Step], name: str) -> int:
-    """The position of the named step; raises LookupError where there is none."""
-    for position, step in enumerate(steps):
-        if step.name == name:
-            return position
-    raise LookupError(f"no step {name}")
 
 
 def lookup_handler(design: Design, ec: U32) -> Handler:

@@ -284,7 +284,10 @@ def test_a_refusal_ends_the_process_with_its_own_status_and_without_a_traceback(
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (USAGE, "", complaint)
 
 
-USES = "from model.design import *\nfrom model.designs.catalogue import *\nfrom model.designs.variations import *\n"
+USES = (
+    "from model.design import *; from model.routines import *\n"
+    "from model.designs.catalogue import *\nfrom model.designs.variations import *\n"
+)
 VARIED = "v = Variation('v', 'varied', ())\nbase = reference()\n"
 
 
@@ -300,7 +303,7 @@ VARIED = "v = Variation('v', 'varied', ())\nbase = reference()\n"
         (f"{USES}{VARIED}DESIGN = vary(base, v, skip=None)\n", "design.py:6: DESIGN.skip: None is no Skip"),
         (f"{USES}{VARIED}DESIGN = vary(base, v, leave=())\n", "design.py:6: TypeError"),
         (
-            f"{USES}{VARIED}DESIGN = vary(base, v, exit=with_step(base.exit, 'exit: VPIRD'))\n",
+            f"{USES}{VARIED}DESIGN = vary(base, v, exit=without(base.exit, 'exit: VPIRD'))\n",
             "design.py:6: LookupError: no step exit: VPIRD; did you mean exit: VPIDR",
         ),
         (

@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from model.designs.catalogue import reference
-from model.designs.vgic_variations import without
+from model.routines import without
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, place, step_at
 from model.vgic.facts import Fact, facts, places

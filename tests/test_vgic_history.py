@@ -7,7 +7,8 @@ import pytest
 from attrs import evolve
 
 from model.design import Design
-from model.designs.vgic_variations import stop_siblings, without
+from model.designs.vgic_variations import stop_siblings
+from model.routines import without
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, Do, Register, Trait, VgicDesign
 from tests.interrupts import EDGE, ITARGETSR40, LEVEL, OTHER, REFERENCE, SGI, SGIR, machine

@@ -4,7 +4,7 @@ from attrs import evolve
 
 from model.design import Variation, vary
 from model.designs.catalogue import reference
-from model.designs.memory_variations import without
+from model.routines import without
 from spec.citations import arm
 
 LAZY_DRAIN = Variation("lazy-drain", "a fault does not wait until the cleared descriptor is seen", (arm("A3.8.3"),))

@@ -7,38 +7,9 @@ from attrs import evolve
 
 from model.design import Design, Variation
 from model.designs.memory import ARM, INTERRUPTS, MAIN, MMU, VGIC, step, unmap_one
-from model.memory.design import Do, MemoryDesign, MemoryStep, SlotCheck
+from model.memory.design import Do, MemoryDesign, SlotCheck
+from model.routines import before_step, swapped, without
 from spec.citations import arm, linux
-
-Steps = tuple[MemoryStep, ...]
-
-
-def position(steps: Steps, name: str) -> int:
-    """The position of the named step; raises LookupError where there is none."""
-    for number, candidate in enumerate(steps):
-        if candidate.name == name:
-            return number
-    raise LookupError(f"no step {name}")
-
-
-def without(steps: Steps, name: str) -> Steps:
-    """The routine without the named step."""
-    at = position(steps, name)
-    return (*steps[:at], *steps[at + 1 :])
-
-
-def before(steps: Steps, name: str, *added: MemoryStep) -> Steps:
-    """The routine with steps added before the named one."""
-    at = position(steps, name)
-    return (*steps[:at], *added, *steps[at:])
-
-
-def swapped(steps: Steps, name: str) -> Steps:
-    """The routine in which the named step changes places with the next one."""
-    at = position(steps, name)
-    if at + 1 >= len(steps):
-        raise LookupError(f"no step behind {name}")
-    return (*steps[:at], steps[at + 1], steps[at], *steps[at + 2 :])
 
 
 def with_memory(change: Callable[[MemoryDesign], MemoryDesign], design: Design) -> Design:
@@ -54,7 +25,7 @@ def publish_vttbr_first(memory: MemoryDesign) -> MemoryDesign:
 def flush_siblings(memory: MemoryDesign) -> MemoryDesign:
     """A vCPU that runs where a sibling ran last drops the translations of both there."""
     flush = step("run: flush a sibling's translations", Do.FLUSH_SIBLING, "kvm_arch_vcpu_load", ARM, "4.10")
-    return evolve(memory, run=before(memory.run, "run: vcpu_load", flush))
+    return evolve(memory, run=before_step(memory.run, "run: vcpu_load", flush))
 
 
 def break_before_make(memory: MemoryDesign) -> MemoryDesign:
@@ -66,7 +37,7 @@ def break_before_make(memory: MemoryDesign) -> MemoryDesign:
         step("fault: drain", Do.DRAIN, "__kvm_tlb_flush_vmid_ipa", INTERRUPTS),
         step("fault: flush", Do.INVALIDATE, "__kvm_tlb_flush_vmid_ipa", INTERRUPTS),
     )
-    return evolve(memory, fault=before(steps, "fault: write the descriptor", *added))
+    return evolve(memory, fault=before_step(steps, "fault: write the descriptor", *added))
 
 
 def unmap_deleted_slots(memory: MemoryDesign) -> MemoryDesign:
@@ -77,7 +48,7 @@ def unmap_deleted_slots(memory: MemoryDesign) -> MemoryDesign:
         *unmap_one("delete"),
         step("delete: unlock", Do.UNLOCK_MMU, function, version="3.18"),
     )
-    return evolve(memory, delete=before(memory.delete, "delete: give the page back", *added))
+    return evolve(memory, delete=before_step(memory.delete, "delete: give the page back", *added))
 
 
 def check_ipa_limit(memory: MemoryDesign) -> MemoryDesign:
@@ -88,13 +59,13 @@ def check_ipa_limit(memory: MemoryDesign) -> MemoryDesign:
 def clean_pages(memory: MemoryDesign) -> MemoryDesign:
     """Each page is cleaned to the point of coherency before it is mapped."""
     clean = step("fault: clean the page", Do.CLEAN, "coherent_cache_guest_page", version="3.15")
-    return evolve(memory, fault=before(memory.fault, "fault: lock", clean))
+    return evolve(memory, fault=before_step(memory.fault, "fault: lock", clean))
 
 
 def check_frame(memory: MemoryDesign) -> MemoryDesign:
     """The virtual CPU interface is mapped only if its pages hold nothing else."""
     check = step("interface: check the frame", Do.CHECK_FRAME, "kvm_vgic_hyp_init", VGIC, "3.17")
-    return evolve(memory, interface=before(memory.interface, "interface: page for a second-level table", check))
+    return evolve(memory, interface=before_step(memory.interface, "interface: page for a second-level table", check))
 
 
 def whole_base(memory: MemoryDesign) -> MemoryDesign:
@@ -105,7 +76,7 @@ def whole_base(memory: MemoryDesign) -> MemoryDesign:
 def unmap_structures(memory: MemoryDesign) -> MemoryDesign:
     """A destroyed VM's structures go out of Hyp mode's tables before they are freed."""
     unmap = step("destroy: unmap from Hyp mode", Do.UNMAP_STRUCTURE, "kvm_arch_destroy_vm", ARM, "5.12")
-    return evolve(memory, destroy=before(memory.destroy, "destroy: free the structures", unmap))
+    return evolve(memory, destroy=before_step(memory.destroy, "destroy: free the structures", unmap))
 
 
 def drop_change_pte(memory: MemoryDesign) -> MemoryDesign:

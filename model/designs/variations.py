@@ -16,10 +16,7 @@ from model.design import (
     Injection,
     Variation,
     Vector,
-    after_step,
-    position_of,
     vary,
-    with_step,
 )
 from model.designs.linux_3_12 import (
     BLOCK_SCRATCH,
@@ -35,6 +32,7 @@ from model.designs.linux_3_12 import (
 from model.designs.memory_variations import MEMORY_REPAIRS
 from model.designs.vgic_variations import VGIC_REPAIRS
 from model.lowvisor.moves import Alter, Isb, Load, Move, Pop, Push, Save, Step, When, Write
+from model.routines import after_step, position_of, with_step
 from spec.citations import arm, linux, paper
 
 

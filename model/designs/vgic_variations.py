@@ -7,41 +7,15 @@ from attrs import evolve
 
 from model.design import Design, Variation
 from model.designs.vgic import VGIC, step
-from model.vgic.design import Do, Range, Register, Trait, VgicDesign, VgicStep
+from model.routines import after_step, before_step, without
+from model.vgic.design import Do, Range, Register, Trait, VgicDesign
 from spec.citations import gic, linux
 
-Steps = tuple[VgicStep, ...]
 NEW = "virt/kvm/arm/vgic/vgic.c"
 NEW_V2 = "virt/kvm/arm/vgic/vgic-v2.c"
 MMIO = "virt/kvm/arm/vgic/vgic-mmio.c"
 MMIO_V2 = "virt/kvm/arm/vgic/vgic-mmio-v2.c"
 NEW_ARM = "virt/kvm/arm/arm.c"
-
-
-def position(steps: Steps, name: str) -> int:
-    """The position of the named step; raises LookupError where there is none."""
-    for number, candidate in enumerate(steps):
-        if candidate.name == name:
-            return number
-    raise LookupError(f"no step {name}")
-
-
-def without(steps: Steps, name: str) -> Steps:
-    """The routine without the named step."""
-    at = position(steps, name)
-    return (*steps[:at], *steps[at + 1 :])
-
-
-def before(steps: Steps, name: str, *added: VgicStep) -> Steps:
-    """The routine with steps added before the named one."""
-    at = position(steps, name)
-    return (*steps[:at], *added, *steps[at:])
-
-
-def behind(steps: Steps, name: str, *added: VgicStep) -> Steps:
-    """The routine with steps added behind the named one."""
-    at = position(steps, name) + 1
-    return (*steps[:at], *added, *steps[at:])
 
 
 def with_vgic(change: Callable[[VgicDesign], VgicDesign], design: Design) -> Design:
@@ -59,7 +33,7 @@ def prune(vgic: VgicDesign) -> VgicDesign:
     them. Whoever gets it instead is kicked."""
     give_back = step("flush: prune", Do.PRUNE, "vgic_prune_ap_list", NEW, "4.7")
     kick = step("flush: kick", Do.KICK, "vgic_prune_ap_list", NEW, "4.17")
-    steps = behind(before(vgic.run, "flush: check", give_back), "flush: unlock", kick)
+    steps = after_step(before_step(vgic.run, "flush: check", give_back), "flush: unlock", kick)
     return evolve(vgic, run=steps, access=without(vgic.access, "access: retire disabled interrupts"))
 
 
@@ -67,14 +41,14 @@ def follow_targets(vgic: VgicDesign) -> VgicDesign:
     """An interrupt waits while another vCPU's list register holds it: its target kicks that one, whose end of the
     interrupt then asks for maintenance, and is kicked when that is over."""
     kick = step("sync: kick", Do.KICK, "vgic_prune_ap_list", NEW, "4.17")
-    return heeding((Trait.TARGET_FOLLOWED,), evolve(vgic, run=behind(vgic.run, "sync: unlock", kick)))
+    return heeding((Trait.TARGET_FOLLOWED,), evolve(vgic, run=after_step(vgic.run, "sync: unlock", kick)))
 
 
 def request(vgic: VgicDesign) -> VgicDesign:
     """A kick leaves a request, which the loop takes back before the flush and looks for once it is in guest mode."""
     clear = step("run: clear requests", Do.CLEAR_REQUESTS, "check_vcpu_requests", NEW_ARM, "4.13")
     check = step("run: check requests", Do.CHECK_REQUESTS, "kvm_arch_vcpu_ioctl_run", NEW_ARM, "4.13")
-    steps = behind(before(vgic.run, "flush: lock", clear), "run: in guest mode", check)
+    steps = after_step(before_step(vgic.run, "flush: lock", clear), "run: in guest mode", check)
     return heeding((Trait.KICK_REQUESTS,), evolve(vgic, run=steps))
 
 
@@ -84,7 +58,7 @@ def stop_siblings(vgic: VgicDesign) -> VgicDesign:
     No repair: in Linux 3.12 a vCPU powers off itself alone.
     """
     check = step("run: check power", Do.CHECK_POWER, "kvm_arch_vcpu_ioctl_run", NEW_ARM, "4.4")
-    steps = behind(vgic.run, "run: in guest mode", check)
+    steps = after_step(vgic.run, "run: in guest mode", check)
     return heeding((Trait.SIBLINGS_STOPPED,), evolve(vgic, run=steps))
 
 

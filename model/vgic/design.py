@@ -108,8 +108,6 @@ class Register(Enum):
     SPENDSGIR = "GICD_SPENDSGIR"
 
 
-
-
 @frozen(cache_hash=True)
 class VgicStep:
     """One step of a routine, with the code that it stands for."""

@@ -6,7 +6,7 @@ from functools import partial
 
 from attrs import evolve
 
-from model.design import ROUTINES, Design, with_step
+from model.design import ROUTINES, Design
 from model.designs.catalogue import without_registers
 from model.designs.variations import replace_move
 from model.lowvisor.moves import (
@@ -25,6 +25,7 @@ from model.lowvisor.moves import (
     Step,
     Write,
 )
+from model.routines import swapped, without
 from properties.faults.fault import Fault
 from spec.citations import Citation, arm
 from spec.controls import CONTROLS, SOURCES
@@ -182,16 +183,12 @@ def step_faults(design: Design) -> Iterator[Fault]:
 
 def without_step(routine: str, name: str, design: Design) -> Design:
     """The design without one step of a routine."""
-    return evolve(design, **{routine: with_step(design.routine(routine), name)})  # type: ignore[arg-type]
+    return evolve(design, **{routine: without(design.routine(routine), name)})  # type: ignore[arg-type]
 
 
 def with_swap(routine: str, name: str, design: Design) -> Design:
     """The design in which a step and the one behind it are exchanged."""
-    steps = design.routine(routine)
-    position = next(p for p, step in enumerate(steps) if step.name == name)
-    first, second = steps[position], steps[position + 1]
-    swapped = (*steps[:position], second, first, *steps[position + 2 :])
-    return evolve(design, **{routine: swapped})  # type: ignore[arg-type]
+    return evolve(design, **{routine: swapped(design.routine(routine), name)})  # type: ignore[arg-type]
 
 
 HANDLED_CLASSES = {0x01: "WFX", 0x03: "CP15_32", 0x12: "HVC", 0x20: "IABT", 0x24: "DABT"}

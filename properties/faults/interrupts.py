@@ -8,14 +8,14 @@ from attrs import evolve
 
 from model.design import Design
 from model.designs.vgic import VGIC
-from model.designs.vgic_variations import NEW_ARM, NEW_V2, VGIC_REPAIRS, stop_siblings, without
-from model.vgic.design import ROUTINES, Register, Trait, VgicDesign, VgicStep
+from model.designs.vgic_variations import NEW_ARM, NEW_V2, VGIC_REPAIRS, stop_siblings
+from model.routines import without
+from model.vgic.design import ROUTINES, Register, Trait, VgicDesign
 from properties.faults.fault import Excuse, Fault
 from properties.faults.generated import slug
 from spec.citations import linux, paper
 
 NEW = "virt/kvm/arm/vgic/vgic.c"
-Steps = tuple[VgicStep, ...]
 BY_ROUTINE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "run": ("level", "edge", "overflow", "signal", "physical", "moving", "two VMs"),

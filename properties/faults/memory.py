@@ -7,8 +7,9 @@ from types import MappingProxyType
 from attrs import evolve
 
 from model.design import Design
-from model.designs.memory_variations import MEMORY_REPAIRS, swapped, without
+from model.designs.memory_variations import MEMORY_REPAIRS
 from model.memory.design import ROUTINES, Do, MemoryDesign, MemoryStep
+from model.routines import swapped, without
 from properties.faults.fault import Excuse, Fault
 from properties.faults.generated import slug
 from spec.citations import Citation, arm, linux, paper
