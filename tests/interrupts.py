@@ -10,6 +10,7 @@ from model.vgic.guest import Acknowledges, Completes
 from model.vgic.layout import Layout, initial_vgic
 from model.vgic.state import Access, VgicState, Wait
 from model.vgic.threads import at_of, is_agent
+from properties.interrupts.grain import next_irq
 from spec.gic import list_registers as lists
 from spec.gic import virtual_cpu_interface as gicv
 from spec.gic.state import Choices
@@ -35,7 +36,7 @@ class Machine:
 
     def step(self, cpu: int) -> None:
         """The thread's next step."""
-        self.do(vgic.VgicSteps(cpu, vgic.next_irq(self.design, self.state, cpu)))
+        self.do(vgic.VgicSteps(cpu, next_irq(self.design, self.state, cpu)))
 
     def until(self, cpu: int, do: Do) -> None:
         """The thread runs until it stands before a step of a kind."""

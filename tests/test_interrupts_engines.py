@@ -18,7 +18,7 @@ from properties.engines.parts.walk import walk_part
 from properties.faults.catalogue import FAULT
 from properties.interrupts.configurations import CONFIGURATIONS
 from properties.interrupts.drain import Drained, drained
-from properties.interrupts.grain import forced
+from properties.interrupts.grain import forced, next_irq
 from properties.interrupts.part import INTERRUPTS
 from properties.interrupts.scenarios import SCENARIOS
 from properties.interrupts.states import live
@@ -136,7 +136,7 @@ def test_what_nobody_reads_any_more_changes_no_future() -> None:
         m.do(vgic.GuestExits(0))
         other = vgic.vgic_step(m.design, cleared, vgic.GuestExits(0))
         while at_of(m.state, 0) != GUEST:
-            action = vgic.VgicSteps(0, vgic.next_irq(m.design, m.state, 0))
+            action = vgic.VgicSteps(0, next_irq(m.design, m.state, 0))
             m.do(action)
             other = vgic.vgic_step(m.design, other, action)
         assert live(m.design, other) == live(m.design, m.state)

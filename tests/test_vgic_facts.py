@@ -7,6 +7,7 @@ from model.routines import without
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, place, step_at
 from model.vgic.facts import Fact, facts, places
+from properties.interrupts.grain import merged, next_irq
 from tests.interrupts import EDGE, REFERENCE, machine
 
 DESIGN = reference().vgic
@@ -80,20 +81,20 @@ def test_a_merged_step_ends_where_its_small_steps_end() -> None:
     m = machine(REFERENCE, EDGE)
     m.line(40, 1)
     m.do(vgic.HostRuns(0, 0))
-    merged = m.state
+    state = m.state
     for _ in range(12):
-        if merged.vcpus[0].at == GUEST:
+        if state.vcpus[0].at == GUEST:
             break
-        merged = vgic.merged_step(m.design, merged, vgic.VgicSteps(0, vgic.next_irq(m.design, merged, 0)))
+        state = merged(m.design, state, vgic.VgicSteps(0, next_irq(m.design, state, 0)))
     m.settle(0)
-    assert merged == m.state
+    assert state == m.state
 
 
 def test_a_merged_step_ends_before_what_others_see() -> None:
     m = machine(REFERENCE, EDGE)
     m.do(vgic.HostRuns(0, 0))
     m.until(0, Do.LOCK)
-    merged = vgic.merged_step(m.design, m.state, vgic.VgicSteps(0))
-    step = step_at(m.design, merged.vcpus[0].at)
+    state = merged(m.design, m.state, vgic.VgicSteps(0))
+    step = step_at(m.design, state.vcpus[0].at)
     assert step is not None and step.do is Do.MASK_IRQS
-    assert merged.vms[0].lock == 0
+    assert state.vms[0].lock == 0

@@ -11,6 +11,7 @@ from model.vgic.guest import Acknowledges, Completes, Deactivates, Loads, Stores
 from model.vgic.layout import Layout
 from model.vgic.state import Access
 from model.vgic.threads import at_of
+from properties.interrupts.grain import next_irq
 from spec.gic import list_registers as lists
 from spec.gic.state import Choices
 from spec.gic.virtual_interface import lists_legal
@@ -79,7 +80,7 @@ def anything(random: Random, machine: Machine, vms: tuple[int, ...]) -> vgic.Vgi
         return vgic.HostRuns(cpu, random.randrange(len(state.vcpus)))
     if at_of(state, cpu) == GUEST:
         return of_guest(random, machine, cpu)
-    return vgic.VgicSteps(cpu, vgic.next_irq(machine.design, state, cpu))
+    return vgic.VgicSteps(cpu, next_irq(machine.design, state, cpu))
 
 
 def walked(machine: Machine, layout: Layout, seed: int) -> Iterator[Machine]:

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
-from attrs import field, frozen
+from attrs import frozen
 
 from model.action import Action
 from model.vgic import distributor, injection, lists, run, threads
-from model.vgic.design import GUEST, OUT, ROUTINES, Do, Trait, VgicDesign, after, inner, place, step_at
-from model.vgic.guest import GuestUse as GuestUse
-from model.vgic.guest import guest_step
-from model.vgic.state import END, NO_ACCESS, PRIVATE, Access, Agent, Exit, VgicState, Wait
+from model.vgic.design import GUEST, OUT, ROUTINES, Do, Trait, VgicDesign, after, place, step_at
+from model.vgic.guest import GuestUse, guest_step
+from model.vgic.state import NO_ACCESS, Access, Agent, Exit, VgicState, Wait
 from model.vgic.threads import Step, agent_of, at_of, is_agent, vcpu_of, with_agent, with_core, with_vcpu
 from spec.citations import gic, linux, paper, rule
 from spec.gic.state import U10, Choices
@@ -114,7 +113,7 @@ class LineChanges(VgicAction):
 class UserSignals(VgicAction):
     """An agent sends a signal to a vCPU's thread."""
 
-    vcpu: int = field(default=0)
+    vcpu: int = 0
 
 
 STEPS: Mapping[Do, Step] = MappingProxyType(
@@ -318,9 +317,8 @@ def thread_steps(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> Vg
     """The thread makes its next step; behind an agent's last one it has nothing to do, behind a vCPU's it loops."""
     step = step_at(design, at_of(state, cpu))
     assert step is not None
-    busy = is_agent(state, cpu)
     state = STEPS[step.do](design, state, cpu, irq)
-    if not busy and state.cores[cpu].busy == 0:
+    if not is_agent(state, cpu) and state.cores[cpu].busy == 0:
         return state
     ended = member(at_of(state, cpu), ends(design))
     return finished(state, cpu) if ended else state
@@ -338,48 +336,3 @@ def finished(state: VgicState, cpu: int) -> VgicState:
 def ends(design: VgicDesign) -> tuple[int, ...]:
     """The program counters behind the last step of each routine."""
     return tuple(place(name, len(design.steps(name))) for name in ROUTINES)
-
-
-def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: frozenset[Do] = frozenset()) -> bool:
-    """Whether in a concrete state the thread's next step commutes with whatever else happens.
-
-    `quiet` are steps that look only for what never happens in the runs at hand, such as signals.
-    """
-    at = at_of(state, cpu)
-    step = step_at(design, at)
-    if at in inner(design) or step is None:
-        return step is not None
-    match step.do:
-        case Do.KICK | Do.KICK_ONE:
-            thread = agent_of(state, cpu) if is_agent(state, cpu) else vcpu_of(state, cpu)
-            return bool(thread.updated == 0)
-        case Do.AWAIT_POWER:
-            return bool(vcpu_of(state, cpu).pause == 0 and Trait.SIBLINGS_STOPPED not in design.traits)
-        case Do.HANDLE_EXIT:
-            return bool(vcpu_of(state, cpu).exit < Exit.POWER_ON)
-    return step.do in quiet
-
-
-def merged_step(
-    design: VgicDesign, state: VgicState, action: VgicAction, quiet: frozenset[Do] = frozenset()
-) -> VgicState:
-    """The concrete state after an action and what follows it that commutes with whatever else happens.
-
-    Those are steps of the thread, and that the host takes interrupts as soon as it can.
-    """
-    state, cpu = vgic_step(design, state, action), action.cpu
-    agent = is_agent(state, cpu)
-    while (agent or state.cores[cpu].busy == 1) and commutes(design, state, cpu, quiet):
-        state = thread_steps(design, state, cpu, next_irq(design, state, cpu))
-    taken = HostTakesInterrupts(cpu)
-    return vgic_step(design, state, taken) if not agent and vgic_guard(design, state, taken) else state
-
-
-def next_irq(design: VgicDesign, state: VgicState, cpu: int) -> U10:
-    """The operand with which the thread's next step is possible, in a concrete state."""
-    step = step_at(design, at_of(state, cpu))
-    if step is None or step.do is not Do.FLUSH_ONE:
-        return 0
-    vcpu = vcpu_of(state, cpu)
-    keys = {key for key in (*state.irqs.entries, *state.stale.entries) if lists.to_flush(design, state, cpu, key)}
-    return min((irq for vm, bank, irq in keys if bank == vcpu.number or irq >= PRIVATE), default=END)

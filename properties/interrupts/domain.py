@@ -11,7 +11,7 @@ from model.vgic.guest import Acknowledges, Completes, GuestUse
 from model.vgic.state import Access, VgicState
 from model.vgic.system import VgicAction
 from model.vgic.threads import agent_of, is_agent
-from properties.interrupts.grain import forced
+from properties.interrupts.grain import forced, next_irq
 from spec.gic import list_registers as lists
 
 Kinds = tuple[type[VgicAction], ...]
@@ -92,7 +92,7 @@ class InterruptDomain:
             yield vgic.HostPreempts(cpu)
         core = state.cores[cpu]
         if state.vcpus[core.vcpu].at != GUEST:
-            yield vgic.VgicSteps(cpu, vgic.next_irq(design, state, cpu))
+            yield vgic.VgicSteps(cpu, next_irq(design, state, cpu))
             return
         yield vgic.GuestInterrupted(cpu)
         if self.serves:

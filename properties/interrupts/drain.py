@@ -19,7 +19,7 @@ from model.vgic.pending import Key, is_edge, key_of
 from model.vgic.state import VgicState
 from model.vgic.system import VgicAction, VgicSteps
 from model.vgic.threads import at_of, is_agent
-from properties.interrupts.grain import forced
+from properties.interrupts.grain import forced, merged, next_irq
 from properties.interrupts.states import live
 from properties.interrupts.steps import between, core_of, forwarded, in_lists, named, target, wanted
 from spec.gic import list_registers as lists
@@ -74,16 +74,16 @@ def next_state(design: VgicDesign, state: VgicState) -> VgicState | None:
     for cpu in range(len(state.cores) + len(state.agents)):
         action = due(design, state, cpu)
         if action is not None:
-            return vgic.merged_step(design, state, action)
+            return merged(design, state, action)
     for cpu, core in enumerate(state.cores):
         if core.busy == 0:
             waiting = next((n for n in range(len(state.vcpus)) if runnable(state, n)), None)
             if waiting is not None:
-                return vgic.merged_step(design, state, vgic.HostRuns(cpu, waiting))
+                return merged(design, state, vgic.HostRuns(cpu, waiting))
     if any(runnable(state, number) for number in range(len(state.vcpus))):
         for cpu, core in enumerate(state.cores):
             if core.busy == 1 and state.vcpus[core.vcpu].at == GUEST:
-                return vgic.merged_step(design, state, vgic.GuestWaits(cpu))
+                return merged(design, state, vgic.GuestWaits(cpu))
     return None
 
 
@@ -97,7 +97,7 @@ def due(design: VgicDesign, state: VgicState, cpu: int) -> VgicAction | None:
     if is_agent(state, cpu) or (state.cores[cpu].busy == 1 and at_of(state, cpu) != GUEST):
         if at_of(state, cpu) == OUT:
             return None
-        step = VgicSteps(cpu, vgic.next_irq(design, state, cpu))
+        step = VgicSteps(cpu, next_irq(design, state, cpu))
         return step if vgic.vgic_guard(design, state, step) else None
     core = state.cores[cpu]
     if core.busy == 0:
@@ -176,14 +176,14 @@ def restless(design: VgicDesign, state: VgicState) -> tuple[int, ...]:
 def sleeps(design: VgicDesign, state: VgicState, cpu: int) -> bool:
     """Whether a guest that waits gives its processor away, at once or at its second try."""
     for _ in range(2):
-        state = vgic.merged_step(design, state, vgic.GuestWaits(cpu))
+        state = merged(design, state, vgic.GuestWaits(cpu))
         for _ in range(100):
             if state.cores[cpu].busy == 0:
                 return True
             action = due(design, state, cpu)
             if action is None:
                 break
-            state = vgic.merged_step(design, state, action)
+            state = merged(design, state, action)
     return False
 
 

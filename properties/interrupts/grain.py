@@ -1,28 +1,115 @@
 """The grain of explorations and searches of interrupts: which steps belong to the one before them.
 
-What a thread does under the distributor's lock is one step with the taking of the lock, and so is with the
-step before what touches nothing that anybody else reads, as `model.vgic.design.inner` says. The host takes a physical
-interrupt as soon as it can. Nothing comes in between, so fewer orders are gone through, and none is that others see.
+What a thread does under the distributor's lock is one step with the taking of the lock, and so is with the step before
+what touches nothing that anybody else reads. The host takes a physical interrupt as soon as it can. Nothing comes in
+between, so fewer orders are gone through, and none is that others see.
 """
 
-from model.vgic import system as vgic
-from model.vgic.design import OUT, VgicDesign
-from model.vgic.state import VgicState
-from model.vgic.system import VgicAction
-from model.vgic.threads import agent_of, is_agent
+from functools import cache
+
+from model.vgic.design import OUT, ROUTINES, Do, Trait, VgicDesign, place, step_at
+from model.vgic.lists import to_flush
+from model.vgic.state import END, PRIVATE, Exit, VgicState
+from model.vgic.system import HostTakesInterrupts, VgicAction, VgicSteps, vgic_guard, vgic_step
+from model.vgic.threads import agent_of, at_of, is_agent, vcpu_of
+from spec.gic.state import U10
+
+OWN = frozenset(
+    {
+        Do.LOAD_HCR, Do.LOAD_VMCR, Do.LOAD_APR, Do.LOAD_LRS, Do.CLEAR_PINS, Do.ENTER, Do.SAVE_HCR, Do.SAVE_VMCR,
+        Do.SAVE_MISR, Do.SAVE_EISR, Do.SAVE_ELRSR, Do.SAVE_APR, Do.STOP, Do.SAVE_LRS, Do.UNMASK_IRQS,
+        Do.FINISH_WAIT, Do.DECODE,
+    }
+)  # fmt: skip
+"""Steps that touch only what nobody else does: the processor's GICH, and what the thread keeps for itself."""
+LOCKED = frozenset(
+    {
+        Do.PRUNE, Do.CHECK_PENDING, Do.FLUSH_ONE, Do.FLUSH_END, Do.UNLOCK, Do.SYNC_SAMPLE, Do.SYNC_ENDED,
+        Do.SYNC_UNDERFLOW, Do.SYNC_FREE, Do.SYNC_PENDING, Do.PERFORM, Do.WRITE_ONE, Do.RETIRE, Do.UPDATE,
+        Do.INJECT,
+    }
+)  # fmt: skip
+"""Steps that touch besides only what the distributor's lock protects, and bits that others read without it."""
+
+
+@cache
+def locked(design: VgicDesign) -> frozenset[int]:
+    """The program counters between LOCK and UNLOCK, where only the holder of the lock can be."""
+    found = set[int]()
+    for routine in ROUTINES:
+        inside = False
+        for index, step in enumerate(design.steps(routine)):
+            if inside:
+                found.add(place(routine, index))
+            inside = step.do is Do.LOCK or (inside and step.do is not Do.UNLOCK)
+    return frozenset(found)
+
+
+@cache
+def inner(design: VgicDesign) -> frozenset[int]:
+    """The program counters of steps that commute with whatever else happens: at a coarser grain they belong to the
+    step before.
+
+    What others read of a locked section without the lock is `irq_pending_on_cpu`, in which the section sets and clears
+    bits: a reader that comes between sees what it could have seen before the section or behind it.
+    """
+    found = set[int]()
+    for routine in ROUTINES:
+        for index, step in enumerate(design.steps(routine)):
+            at = place(routine, index)
+            if step.do in OWN or (step.do in LOCKED and at in locked(design)):
+                found.add(at)
+    return frozenset(found)
+
+
+def commutes(design: VgicDesign, state: VgicState, cpu: int) -> bool:
+    """Whether the thread's next step commutes with whatever else happens."""
+    at = at_of(state, cpu)
+    step = step_at(design, at)
+    if at in inner(design) or step is None:
+        return step is not None
+    match step.do:
+        case Do.KICK | Do.KICK_ONE:
+            thread = agent_of(state, cpu) if is_agent(state, cpu) else vcpu_of(state, cpu)
+            return bool(thread.updated == 0)
+        case Do.AWAIT_POWER:
+            return bool(vcpu_of(state, cpu).pause == 0 and Trait.SIBLINGS_STOPPED not in design.traits)
+        case Do.HANDLE_EXIT:
+            return bool(vcpu_of(state, cpu).exit < Exit.POWER_ON)
+    return False
+
+
+def next_irq(design: VgicDesign, state: VgicState, cpu: int) -> U10:
+    """The operand with which the thread's next step is possible, in a concrete state."""
+    step = step_at(design, at_of(state, cpu))
+    if step is None or step.do is not Do.FLUSH_ONE:
+        return 0
+    vcpu = vcpu_of(state, cpu)
+    keys = {key for key in (*state.irqs.entries, *state.stale.entries) if to_flush(design, state, cpu, key)}
+    return min((irq for vm, bank, irq in keys if bank == vcpu.number or irq >= PRIVATE), default=END)
 
 
 def forced(design: VgicDesign, state: VgicState) -> VgicAction | None:
     """The step that belongs to the one before it, of the lowest processor or agent that has one."""
     for cpu in range(len(state.cores) + len(state.agents)):
-        if is_agent(state, cpu):
-            if agent_of(state, cpu).at != OUT and vgic.commutes(design, state, cpu):
-                return vgic.VgicSteps(cpu, vgic.next_irq(design, state, cpu))
-            continue
-        core = state.cores[cpu]
-        taken = vgic.HostTakesInterrupts(cpu)
-        if (core.irq or core.ipi) and vgic.vgic_guard(design, state, taken):
-            return taken
-        if core.busy == 1 and vgic.commutes(design, state, cpu):
-            return vgic.VgicSteps(cpu, vgic.next_irq(design, state, cpu))
+        if not is_agent(state, cpu):
+            core, taken = state.cores[cpu], HostTakesInterrupts(cpu)
+            if (core.irq or core.ipi) and vgic_guard(design, state, taken):
+                return taken
+        if goes_on(design, state, cpu):
+            return VgicSteps(cpu, next_irq(design, state, cpu))
     return None
+
+
+def goes_on(design: VgicDesign, state: VgicState, cpu: int) -> bool:
+    """Whether a processor or agent has a next step that belongs to the one before."""
+    idle = agent_of(state, cpu).at == OUT if is_agent(state, cpu) else state.cores[cpu].busy == 0
+    return not idle and commutes(design, state, cpu)
+
+
+def merged(design: VgicDesign, state: VgicState, action: VgicAction) -> VgicState:
+    """The state after an action and the steps that belong to it."""
+    state = vgic_step(design, state, action)
+    while (step := forced(design, state)) is not None:
+        state = vgic_step(design, state, step)
+    return state

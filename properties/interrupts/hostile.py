@@ -14,6 +14,7 @@ from model.vgic.guest import Acknowledges, Completes, Deactivates, GuestUse, Loa
 from model.vgic.state import Access, VgicState
 from model.vgic.system import VgicAction
 from model.vgic.threads import agent_of, at_of, is_agent
+from properties.interrupts.grain import next_irq
 from spec.gic import list_registers as lists
 from spec.gic.state import Choices
 
@@ -72,7 +73,7 @@ def proposed(random: Random, design: Design, state: VgicState) -> VgicAction:
     cpu = random.randrange(len(state.cores) + len(state.agents))
     if is_agent(state, cpu):
         if agent_of(state, cpu).at != OUT:
-            return vgic.VgicSteps(cpu, vgic.next_irq(design.vgic, state, cpu))
+            return vgic.VgicSteps(cpu, next_irq(design.vgic, state, cpu))
         if random.random() < 0.2:
             return vgic.UserSignals(cpu, random.randrange(len(state.vcpus)))
         vm, vcpu = random.randrange(len(state.vms)), random.randrange(8)
@@ -83,4 +84,4 @@ def proposed(random: Random, design: Design, state: VgicState) -> VgicAction:
         return vgic.HostRuns(cpu, random.randrange(len(state.vcpus)))
     if at_of(state, cpu) == GUEST:
         return in_guest(random, state, cpu)
-    return vgic.VgicSteps(cpu, vgic.next_irq(design.vgic, state, cpu))
+    return vgic.VgicSteps(cpu, next_irq(design.vgic, state, cpu))

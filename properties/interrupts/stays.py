@@ -1,13 +1,14 @@
 """Stays in a guest: what the host masks, loads and saves around them, who ends them, and who wakes whom."""
 
+from collections.abc import Callable
 from typing import Any
 
 from model.action import Action
 from model.design import Design
 from model.state import State
 from model.vgic.design import GUEST, Do, VgicDesign, place
-from model.vgic.pending import Key, is_edge
-from model.vgic.state import VgicState, Wait
+from model.vgic.pending import Key, is_edge, key_of
+from model.vgic.state import SGIS, Vcpu, VgicState, Wait
 from model.vgic.system import GuestActs, GuestPowersOff, GuestStops, UserSignals, VgicAction, VgicSteps
 from properties.interrupts.drain import undelivered
 from properties.interrupts.steps import (
@@ -107,14 +108,19 @@ KICKED = Property(
 )
 
 
-def powered(state: VgicState) -> list[int]:
-    """The vCPUs that execute though they are powered off, and that nothing is about to take out."""
+def executing(state: VgicState, condition: Callable[[Vcpu], bool]) -> list[int]:
+    """The vCPUs of which something holds that execute their guests, and that no interrupt is about to take out."""
     found = []
     for number, vcpu in enumerate(state.vcpus):
         core = core_of(state, number)
-        if core is not None and vcpu.at == GUEST and vcpu.pause == 1 and core.ipi == 0 and core.irq == 0:
+        if core is not None and vcpu.at == GUEST and condition(vcpu) and core.ipi == 0 and core.irq == 0:
             found.append(number)
     return found
+
+
+def powered(state: VgicState) -> list[int]:
+    """The vCPUs that execute though they are powered off."""
+    return executing(state, lambda vcpu: vcpu.pause == 1)
 
 
 OFF_IS_OFF = Property(
@@ -132,13 +138,8 @@ OFF_IS_OFF = Property(
 
 
 def unheard(state: VgicState) -> list[int]:
-    """The vCPUs that execute though a signal waits for their thread, and that nothing is about to take out."""
-    found = []
-    for number, vcpu in enumerate(state.vcpus):
-        core = core_of(state, number)
-        if core is not None and vcpu.at == GUEST and vcpu.signal == 1 and core.ipi == 0 and core.irq == 0:
-            found.append(number)
-    return found
+    """The vCPUs that execute though a signal waits for their thread."""
+    return executing(state, lambda vcpu: vcpu.signal == 1)
 
 
 SIGNAL_HEARD = Property(
@@ -276,10 +277,10 @@ def needless(design: VgicDesign, before: VgicState, action: GuestActs, after: Vg
         return False
     vcpu = before.vcpus[old.vcpu]
     for was, now in zip(old.gich.lrs, new.gich.lrs, strict=True):
-        key = (vcpu.vm, vcpu.number if lists.virtual_id(was) < 32 else 0, lists.virtual_id(was))
+        key = key_of(vcpu.vm, vcpu.number, lists.virtual_id(was))
         ended = bool(was & lists.ACTIVE_BIT) and not now & lists.ACTIVE_BIT and lists.eoi(was) == 1
         record = before.irqs.get(key)
-        awaited = key[2] < 16 or not is_edge(key[2], record) or record.target != vcpu.number
+        awaited = key[2] < SGIS or not is_edge(key[2], record) or record.target != vcpu.number
         if ended and awaited:
             return False
     return True
@@ -303,7 +304,7 @@ EXITLESS = Property(
     about=(GuestActs,),
     holds=exitless,
     interesting=lambda d, b, a, s: isinstance(a, GuestActs),
-    explain=lambda d, b, a, s: "the end of an edge-triggered interrupt takes the guest out, for nothing",
+    explain=lambda d, b, a, s: "the guest is taken out for nothing, or changes more than its own interface",
 )
 
 PROPERTIES = (WOKEN, KICKED, OFF_IS_OFF, SIGNAL_HEARD, MASKED, INTERFACE_OFF, SWITCHED, EXITLESS)
