@@ -103,11 +103,11 @@ def explored_part(
     good = Verdict.EXPLORED if complete else Verdict.TESTED
     found = [(part.configurations[name].topology, one.violations) for name, one in seen.items()]
     seconds = sum(one.seconds for one in seen.values())
-    return judged(design, fault, "explore", properties, found, met, good, extent(seen), seconds)
+    return judged(design, fault, "explore", properties, found, met, good, extent(seen, part.grain), seconds)
 
 
-def extent(seen: Mapping[str, Explored]) -> str:
-    """How much of which configurations was seen: by name those of which it was all, and those of which it was not."""
+def extent(seen: Mapping[str, Explored], grain: str) -> str:
+    """How much of which configurations was seen, by name those of which it was all and those of which it was not."""
     said = []
     for complete, quantity, kind in ((True, "all", ""), (False, "the first", "incomplete ")):
         part = {name: one for name, one in seen.items() if one.complete is complete}
@@ -115,7 +115,7 @@ def extent(seen: Mapping[str, Explored]) -> str:
         if part:
             what = f"{len(part)} {kind}configuration{'s' if len(part) > 1 else ''}: {', '.join(part)}"
             said.append(f"{quantity} {states} states, {transitions} transitions of {what}")
-    return "; and ".join(said)
+    return f"{'; and '.join(said)}; at the grain of {grain}"
 
 
 def attributed(design: str, fault: str | None, result: Result) -> list[Result]:

@@ -13,10 +13,10 @@ from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTY
 from properties.check_parts import with_proof
 from properties.designs import resolve
-from properties.engines import prove
+from properties.engines import memory_prove, prove
 from properties.engines.induction import cases, likeness
 from properties.engines.maps import Arbitrary, Default, Set, Symbolic
-from properties.engines.memory_prove import memory_obligations
+from properties.engines.memory_prove import derives, memory_obligations
 from properties.engines.parts.walk import walk_part
 from properties.engines.questions import ATTEMPTS, Asked, clauses, conjuncts, decided, missed, of_attempt
 from properties.engines.symbolic import formula, variable
@@ -46,6 +46,13 @@ def test_every_completed_access_of_a_guest_is_proved_to_reach_its_own_memory() -
     assert not broken & {"memory.isolated", "memory.permissions"}
 
 
+def test_a_fact_that_follows_from_the_invariants_does_not_follow_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not derives(reference(), "tables_found").findings
+    fewer = {name: held for name, held in INVARIANTS.items() if name != "roots"}
+    monkeypatch.setattr(memory_prove, "INVARIANTS", fewer)
+    assert any(finding.decided for finding in derives(reference(), "tables_found").findings)
+
+
 @pytest.mark.parametrize(
     ("fault", "case"),
     [
@@ -53,6 +60,7 @@ def test_every_completed_access_of_a_guest_is_proved_to_reach_its_own_memory() -
         ("without/reclaim-flush", "reclaim: free the page"),
         ("memslot-delete-keeps-mapping", "delete: give the page back"),
         ("D16", "run: publish VTTBR"),
+        ("D21", "interface: map GICV"),
     ],
 )
 def test_a_planted_fault_breaks_the_induction(fault: str, case: str) -> None:

@@ -154,9 +154,9 @@ def test_a_state_that_was_broken_by_another_kind_of_action_is_judged_at_the_next
 def test_a_verdict_names_the_configurations_of_which_all_was_seen_and_the_others() -> None:
     all_of = Explored(10, 20, 1.0, True, {}, frozenset(), frozenset())
     seen = {"new-vm": all_of, "read-only": all_of, "vmids": evolve(all_of, complete=False)}
-    assert extent(seen) == (
+    assert extent(seen, "one step") == (
         "all 20 states, 40 transitions of 2 configurations: new-vm, read-only; "
-        "and the first 10 states, 20 transitions of 1 incomplete configuration: vmids"
+        "and the first 10 states, 20 transitions of 1 incomplete configuration: vmids; at the grain of one step"
     )
 
 

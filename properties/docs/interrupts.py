@@ -1,16 +1,17 @@
 """Interrupts step by step: routines, registers and traits of the reference, and where Linux 3.12 differs."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from model.designs.catalogue import reference
 from model.designs.linux_3_12 import LINUX_3_12
-from model.vgic.design import GUEST, OUT, ROUTINES, Trait, VgicDesign, VgicStep, place, program, routine_at
+from model.vgic.design import GUEST, OUT, ROUTINES, Trait, VgicDesign, place, program, routine_at
 from model.vgic.facts import Fact, facts, ways_on
 from model.vgic.system import STEPS
 from properties.docs import markdown as md
-from properties.docs import source
-from properties.docs.differences import REGISTERS, TRAITS, aligned, variations, vgic_field
-from properties.docs.modules import cited, path
+from properties.docs import routines, source
+from properties.docs.differences import REGISTERS, TRAITS, variations, vgic_field
+from properties.docs.modules import path
 
 
 def page() -> str:
@@ -25,12 +26,10 @@ def page() -> str:
     for routine in ROUTINES:
         parts.append(md.heading(2, f"`{routine}`", f"routine-{routine}"))
         parts.append(md.text(fields[routine]))
-        parts.append(
-            md.table(
-                ("", "Step", "What it does", "Or goes on with", "Linux 3.12", "Changed by", "Source"), _steps(routine)
-            )
-        )
-        parts.append(md.folded("What is known before each step", _known(routine)))
+        ours, theirs = reference().vgic.steps(routine), LINUX_3_12.vgic.steps(routine)
+        elsewhere = partial(_elsewhere, routine)
+        parts.append(routines.table(ours, theirs, vgic_field(routine), STEPS, elsewhere))
+        parts.append(md.folded("What is known before each step", routines.known(ours, Fact, partial(_known, routine))))
     parts += [
         md.heading(2, "Registers of the virtual distributor", "registers"),
         "Behind a write to a register that updates, it is computed anew what is pending, and vCPUs are kicked.",
@@ -38,43 +37,14 @@ def page() -> str:
         md.heading(2, "What the code heeds", "traits"),
         md.table(("Trait", "Meaning", "The reference", "Linux 3.12", "Changed by"), _traits()),
         md.heading(2, "What a program counter tells", "facts"),
-        md.table(("Fact", "Meaning"), ((md.code(fact.name), md.cell(fact.value)) for fact in Fact)),
+        routines.meanings(Fact),
     ]
     return md.page(*parts)
 
 
-def _steps(routine: str) -> Iterator[tuple[str, ...]]:
-    ours, theirs = reference().vgic.steps(routine), LINUX_3_12.vgic.steps(routine)
-    position = 0
-    for original, repaired in aligned(theirs, ours):
-        step = repaired or original
-        assert step is not None
-        position += repaired is not None
-        yield (
-            str(position) if repaired else "",
-            md.code(step.name),
-            _does(step) if repaired else "at another place" if step in ours else "not in the reference",
-            _elsewhere(place(routine, position - 1)) if repaired else "",
-            _compared(repaired, original, theirs),
-            variations((vgic_field(routine), step.name)),
-            md.cell(cited(step.sources)),
-        )
-
-
-def _does(step: VgicStep) -> str:
-    """What a step does, as a link to its rule."""
-    rule = STEPS[step.do]
-    return md.link(md.cell(step.do.value), path(rule.__module__), rule.__name__)
-
-
-def _compared(repaired: VgicStep | None, original: VgicStep | None, theirs: tuple[VgicStep, ...]) -> str:
-    if original is None:
-        return "at another place" if repaired in theirs else "absent"
-    return "same" if repaired is not None and repaired.do is original.do else md.cell(original.do.value)
-
-
-def _elsewhere(at: int) -> str:
+def _elsewhere(routine: str, position: int) -> str:
     """Where a step may go on instead of the next one."""
+    at = place(routine, position)
     targets = sorted({target for target, _ in ways_on(reference().vgic, at)} - {at + 1})
     return ", ".join(_named(target) for target in targets)
 
@@ -86,16 +56,8 @@ def _named(at: int) -> str:
     return md.code(step.name) if step is not None and found is not None else "the end"
 
 
-def _known(routine: str) -> str:
-    design = reference().vgic
-    rows = (
-        (
-            md.code(step.name),
-            md.codes(fact.name for fact in Fact if fact in facts(design)[place(routine, number)]) or "nothing",
-        )
-        for number, step in enumerate(design.steps(routine))
-    )
-    return md.table(("Step", "Known before it"), rows)
+def _known(routine: str, position: int) -> frozenset[Fact]:
+    return facts(reference().vgic)[place(routine, position)]
 
 
 def _registers() -> Iterator[tuple[str, ...]]:
@@ -123,5 +85,3 @@ def _traits() -> Iterator[tuple[str, ...]]:
 
 def _yes(condition: bool) -> str:
     return "yes" if condition else "no"
-
-

@@ -1,15 +1,16 @@
 """Memory management step by step: routines and constants of the reference, and where Linux 3.12 differs."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from model.designs.catalogue import reference
 from model.designs.linux_3_12 import LINUX_3_12
 from model.memory.design import ROUTINES, Fact, MemoryDesign, MemoryStep, SlotCheck, facts, place, ways_on
 from model.memory.system import STEPS
 from properties.docs import markdown as md
-from properties.docs import source
-from properties.docs.differences import MEMORY, aligned, constants, memory_field, variations
-from properties.docs.modules import cited, path
+from properties.docs import routines, source
+from properties.docs.differences import MEMORY, constants, memory_field, variations
+from properties.docs.modules import path
 
 BINARY = {"read_only": "#04b", "read_write": "#04b", "device_attributes": "#06b"}
 """The fields of descriptors among the constants, with how they are written."""
@@ -30,12 +31,10 @@ def page() -> str:
     for routine in ROUTINES:
         parts.append(md.heading(2, f"`{routine}`", f"routine-{routine}"))
         parts.append(md.text(fields[routine]))
-        parts.append(
-            md.table(
-                ("", "Step", "What it does", "Or goes on with", "Linux 3.12", "Changed by", "Source"), _steps(routine)
-            )
-        )
-        parts.append(md.folded("What is known before each step", _known(routine)))
+        ours, theirs = reference().memory.steps(routine), LINUX_3_12.memory.steps(routine)
+        elsewhere = partial(_elsewhere, ours)
+        parts.append(routines.table(ours, theirs, memory_field(routine), STEPS, elsewhere))
+        parts.append(md.folded("What is known before each step", routines.known(ours, Fact, partial(_known, routine))))
     parts += [
         md.heading(2, "Constants", "constants"),
         md.table(("Decision", "Meaning", "The reference", "Linux 3.12", "Changed by"), _constants(fields)),
@@ -43,39 +42,9 @@ def page() -> str:
         "The proofs know where a thread stands, and what it must have done to get there. That is derived from the "
         "order of the design's own steps: a fact is known where it holds on every way there. So a step that is left "
         "out or comes too late takes away what the proofs need.",
-        md.table(("Fact", "Meaning"), ((md.code(fact.name), md.cell(fact.value)) for fact in Fact)),
+        routines.meanings(Fact),
     ]
     return md.page(*parts)
-
-
-def _steps(routine: str) -> Iterator[tuple[str, ...]]:
-    ours, theirs = reference().memory.steps(routine), LINUX_3_12.memory.steps(routine)
-    position = 0
-    for original, repaired in aligned(theirs, ours):
-        step = repaired or original
-        assert step is not None
-        position += repaired is not None
-        yield (
-            str(position) if repaired else "",
-            md.code(step.name),
-            _does(step) if repaired else "at another place" if step in ours else "not in the reference",
-            _elsewhere(ours, position - 1) if repaired else "",
-            _compared(repaired, original, theirs),
-            variations((memory_field(routine), step.name)),
-            md.cell(cited(step.sources)),
-        )
-
-
-def _does(step: MemoryStep) -> str:
-    """What a step does, as a link to its rule."""
-    rule = STEPS[step.do]
-    return md.link(md.cell(step.do.value), path(rule.__module__), rule.__name__)
-
-
-def _compared(repaired: MemoryStep | None, original: MemoryStep | None, theirs: tuple[MemoryStep, ...]) -> str:
-    if original is None:
-        return "at another place" if repaired in theirs else "absent"
-    return "same" if repaired is not None and repaired.do is original.do else md.cell(original.do.value)
 
 
 def _elsewhere(steps: tuple[MemoryStep, ...], index: int) -> str:
@@ -87,18 +56,8 @@ def _elsewhere(steps: tuple[MemoryStep, ...], index: int) -> str:
     return md.code(steps[target].name) if target < len(steps) else NO_FOLLOWING
 
 
-def _known(routine: str) -> str:
-    design = reference().memory
-    return md.table(
-        ("Step", "Known before it"),
-        (
-            (
-                md.code(step.name),
-                md.codes(fact.name for fact in Fact if fact in facts(design)[place(routine, number)]) or "nothing",
-            )
-            for number, step in enumerate(design.steps(routine))
-        ),
-    )
+def _known(routine: str, position: int) -> frozenset[Fact]:
+    return facts(reference().memory)[place(routine, position)]
 
 
 def _constants(fields: dict[str, str]) -> Iterator[tuple[str, ...]]:

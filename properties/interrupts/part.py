@@ -38,6 +38,7 @@ INTERRUPTS = Part(
     properties=interrupts.PROPERTIES,
     invariants=None,
     proved_for="",
+    grain="a step with those behind it that commute with all others, sections under the distributor's lock among them",
     configurations=CONFIGURATIONS,
     scenarios=SCENARIOS,
     processors=processors,

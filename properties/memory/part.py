@@ -36,6 +36,7 @@ MEMORY = Part(
     properties=memory.PROPERTIES,
     invariants=INDUCTIVE,
     proved_for="any memory, tables and VMIDs on two processors",
+    grain="one step of a routine, one access or one load of a TLB",
     configurations=CONFIGURATIONS,
     scenarios=SCENARIOS,
     processors=processors,

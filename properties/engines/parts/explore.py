@@ -1,7 +1,7 @@
 """The engine `explore` for a part of the system: every reachable state of small, stated configurations, nearest first.
 
-Every interleaving at the grain of the part's actions is followed; no step is merged with another one. States that no
-future tells apart (`Part.aspects`) count once.
+Every interleaving of what the domain says may happen is followed, at the grain that the part states (`Part.grain`).
+States that no future tells apart (`Part.aspects`) count once.
 """
 
 import time

@@ -57,6 +57,8 @@ class Part:
     """What the proofs about the part rest on, where there are proofs."""
     proved_for: str
     """What proofs quantify over, in words."""
+    grain: str
+    """What is one step of explorations, in words: what comes between two of them is gone through."""
     configurations: Mapping[str, Situation]
     """What is explored completely, by name, the largest first."""
     scenarios: Mapping[str, Situation]
