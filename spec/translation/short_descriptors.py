@@ -14,7 +14,7 @@ from spec.citations import arm, rule
 from spec.records import quick
 from spec.translation.attributes import Shareability
 from spec.translation.descriptors import ACCESS_FLAG, TRANSLATION
-from spec.words import U1, U2, U3, U4, U5, U6, U8, U32, U40, U64, bit, bits, choose, clear, select
+from spec.words import U1, U2, U3, U4, U5, U6, U8, U32, U40, U64, bit, bits, choose, clear, every, select
 
 REGIONS = tuple(((1 << n) - 1) << (32 - n) for n in range(8))
 """By TTBCR.N, the bits of an address that are zero where TTBR0 translates it."""
@@ -68,19 +68,19 @@ class ShortLeaf:
 @rule(arm("B3.5.4"), arm("B4.1.153"))
 def uses_ttbr1(ttbcr: U32, va: U32) -> bool:
     """Whether TTBR1 translates the address: TTBCR.N is not 0, and neither are the top N bits of the address."""
-    return va & select(REGIONS, ttbcr & 7) > 0
+    return va & select(REGIONS, bits(ttbcr, 2, 0)) > 0
 
 
 @rule(arm("B3.5.4"), arm("B4.1.153"))
 def walks_disabled(ttbcr: U32, va: U32) -> bool:
     """Whether TTBCR.PD0 or PD1 forbids the walk that the address asks for."""
-    return choose(uses_ttbr1(ttbcr, va), ttbcr >> 5, ttbcr >> 4) & 1 == 1
+    return choose(uses_ttbr1(ttbcr, va), bit(ttbcr, 5), bit(ttbcr, 4)) == 1
 
 
 @rule(arm("B3.5.5"), arm("B4.1.154"), arm("B4.1.155"))
 def first_entry(ttbcr: U32, ttbr0: U64, ttbr1: U64, va: U32) -> U32:
     """The address of the first-level descriptor; a table of TTBR1 always has 4096 entries."""
-    n, index = ttbcr & 7, va >> 18
+    n, index = bits(ttbcr, 2, 0), va >> 18
     low = (ttbr0 & select(BASES, n)) | (index & select(INDEXES, n))
     return choose(uses_ttbr1(ttbcr, va), (ttbr1 & BASES[0]) | (index & INDEXES[0]), low)
 
@@ -100,24 +100,25 @@ def word_at(doubleword: U64, address: U40) -> U32:
 @rule(arm("B3.5.1"))
 def section(first: U32, va: U32) -> ShortLeaf:
     """What a section or supersection descriptor says; a supersection is of domain 0 and has a 40-bit address."""
-    pa, domain = (first & 0xFFF00000) | (va & 0xFFFFF), first >> 5 & 15
-    if first & 0x40000 > 0:
-        pa, domain = (first & 0xFF000000) | (va & 0xFFFFFF) | ((first >> 20 & 15) << 32) | (domain << 36), 0
+    pa, domain = (first & 0xFFF00000) | (va & 0xFFFFF), bits(first, 8, 5)
+    if bit(first, 18) == 1:
+        high = (bits(first, 23, 20) << 32) | (domain << 36)
+        pa, domain = high | (first & 0xFF000000) | (va & 0xFFFFFF), 0
     return ShortLeaf(
-        pa, ap=(first >> 13 & 4) | (first >> 10 & 3), texcb=(first >> 10 & 0x1C) | (first >> 2 & 3),
-        s=first >> 16 & 1, ng=first >> 17 & 1, xn=first >> 4 & 1, pxn=first & 1, domain=domain,
+        pa, ap=(bit(first, 15) << 2) | bits(first, 11, 10), texcb=(bits(first, 14, 12) << 2) | bits(first, 3, 2),
+        s=bit(first, 16), ng=bit(first, 17), xn=bit(first, 4), pxn=bit(first, 0), domain=domain,
     )  # fmt: skip
 
 
 @rule(arm("B3.5.1"))
 def page(first: U32, second: U32, va: U32) -> ShortLeaf:
     """What a large or small page descriptor says below its table descriptor, which holds PXN and the domain."""
-    pa, tex, xn = (second & 0xFFFFF000) | (va & 0xFFF), second >> 6 & 7, second & 1
+    pa, tex, xn = (second & 0xFFFFF000) | (va & 0xFFF), bits(second, 8, 6), bit(second, 0)
     if second & 3 == LARGE_PAGE:
-        pa, tex, xn = (second & 0xFFFF0000) | (va & 0xFFFF), second >> 12 & 7, second >> 15 & 1
+        pa, tex, xn = (second & 0xFFFF0000) | (va & 0xFFFF), bits(second, 14, 12), bit(second, 15)
     return ShortLeaf(
-        pa, ap=(second >> 7 & 4) | (second >> 4 & 3), texcb=(tex << 2) | (second >> 2 & 3),
-        s=second >> 10 & 1, ng=second >> 11 & 1, xn=xn, pxn=first >> 2 & 1, domain=first >> 5 & 15,
+        pa, ap=(bit(second, 9) << 2) | bits(second, 5, 4), texcb=(tex << 2) | bits(second, 3, 2),
+        s=bit(second, 10), ng=bit(second, 11), xn=xn, pxn=bit(first, 2), domain=bits(first, 8, 5),
     )  # fmt: skip
 
 
@@ -161,6 +162,6 @@ def short_leaf_status(level: U2, descriptor: U32, access_flag: U1) -> U6:
 
     `access_flag` is SCTLR.AFE, under which AP[0] is the access flag.
     """
-    flag = choose(level == 1, descriptor >> 10, descriptor >> 4)
-    unused = choose(access_flag & (flag ^ 1) == 1, ACCESS_FLAG | level, 0)
-    return choose(descriptor & 3 == INVALID, TRANSLATION | level, unused)
+    flag = choose(level == 1, bit(descriptor, 10), bit(descriptor, 4))
+    unused = choose(every(access_flag == 1, flag == 0), ACCESS_FLAG | level, 0)
+    return choose(bits(descriptor, 1, 0) == INVALID, TRANSLATION | level, unused)
