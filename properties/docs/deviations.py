@@ -1,4 +1,4 @@
-"""What the proofs found in Linux 3.12: each deviation that the reference repairs, with the run that shows it."""
+"""What was found in Linux 3.12: each deviation that the reference repairs, with the run that shows it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -52,7 +52,7 @@ FOUND_HERE: Mapping[str, str] = MappingProxyType(
         "leaves for user space, which does not know the distributor.",
     }
 )
-"""Deviations that were on no list when a proof of this specification failed because of them: what goes wrong."""
+"""Deviations that were on no list when this specification found them: what goes wrong."""
 
 
 def page(measured: Measured) -> str:
@@ -66,11 +66,12 @@ def page(measured: Measured) -> str:
         for repair in REPAIRS
     )
     return md.page(
-        "# What the proofs found in Linux 3.12",
+        "# What was found in Linux 3.12",
         f"The code of Linux 3.12 does not have every property: these {len(REPAIRS)} deviations were found in it. "
-        "The reference design is Linux 3.12 with one repair for each, the smallest that the proofs need. Some had been "
-        "found by reading the code beside the paper (D numbers), some are bugs of KVM's history that Linux mended "
-        f"later, and {len(FOUND_HERE)} stood on neither list when a proof of this project failed because of them.",
+        "The reference design is Linux 3.12 with one repair for each, the smallest that its properties need. Some "
+        "had been found by reading the code beside the paper (D numbers), some are bugs of KVM's history that Linux mended "
+        f"later, and {len(FOUND_HERE)} stood on neither list when a proof or a search "
+        "of this project failed because of them.",
         md.table(("Deviation", "Repair: what the reference does and Linux 3.12 does not", "Known"), rows),
         *(_deviation(repair, measured) for repair in REPAIRS),
     )
@@ -80,7 +81,7 @@ def known(deviation: str) -> str:
     """How a deviation was known."""
     if LISTED.fullmatch(deviation):
         return "from reading the code beside the paper"
-    return "**found by the proofs of this project**" if deviation in FOUND_HERE else "as a bug that Linux had"
+    return "**found by this project**" if deviation in FOUND_HERE else "as a bug that Linux had"
 
 
 def _not_known(deviation: str) -> Iterator[tuple[str, str]]:

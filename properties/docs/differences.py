@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import cache
 from types import MappingProxyType
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import attrs
 
@@ -13,6 +13,7 @@ from model.designs.linux_3_12 import LINUX_3_12
 from model.designs.variations import REPAIRS
 from model.memory.design import ROUTINES as MEMORY_ROUTINES
 from model.memory.design import MemoryDesign
+from model.routines import Named
 from model.vgic.design import ROUTINES as VGIC_ROUTINES
 from model.vgic.design import Trait
 from properties.docs import markdown as md
@@ -21,14 +22,6 @@ Key = tuple[str, str]
 """A field of a design, and the name of an element of it: a step, an offset, a class or a row."""
 MEMORY, VGIC = "memory", "vgic"
 REGISTERS, TRAITS = f"{VGIC}.registers", f"{VGIC}.traits"
-
-
-class Named(Protocol):
-    """A step of a routine."""
-
-    @property
-    def name(self) -> str:
-        """What the step is called, once in its routine."""
 
 
 Step = TypeVar("Step", bound=Named)
