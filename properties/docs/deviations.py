@@ -69,8 +69,8 @@ def page(measured: Measured) -> str:
         "# What was found in Linux 3.12",
         f"The code of Linux 3.12 does not have every property: these {len(REPAIRS)} deviations were found in it. "
         "The reference design is Linux 3.12 with one repair for each, the smallest that its properties need. Some "
-        "had been found by reading the code beside the paper (D numbers), some are bugs of KVM's history that Linux mended "
-        f"later, and {len(FOUND_HERE)} stood on neither list when a proof or a search "
+        "had been found by reading the code beside the paper (D numbers), some are bugs of KVM's history that Linux "
+        f"mended later, and {len(FOUND_HERE)} stood on neither list when a proof or a search "
         "of this project failed because of them.",
         md.table(("Deviation", "Repair: what the reference does and Linux 3.12 does not", "Known"), rows),
         *(_deviation(repair, measured) for repair in REPAIRS),
