@@ -27,6 +27,7 @@ from spec.words import bits, field_names
 
 MOST_STEPS = 5000
 """How many steps of the drain may follow a state; it goes in circles long before."""
+ENDLESS = f"whatever waits: the drain took more than {MOST_STEPS} steps"
 MOST_REMEMBERED = 400_000
 
 
@@ -63,7 +64,8 @@ def drained(design: VgicDesign, state: VgicState) -> Drained:
             found = Drained(lost(design, state), restless(design, state))
         else:
             state = live(design, after)
-            found = Drained(lost(design, state)) if state in way or len(way) > MOST_STEPS else known.get(state)
+            found = Drained(lost(design, state)) if state in way else known.get(state)
+            found = Drained((ENDLESS,)) if found is None and len(way) > MOST_STEPS else found
     for passed in way:
         known[passed] = found
     return found
