@@ -35,7 +35,7 @@ def test_a_walk_finds_nothing_wrong_with_the_reference(topology: str) -> None:
     assert (found.violations, found.raised, found.chosen) == ({}, None, 300)
 
 
-@pytest.mark.parametrize("topology", sorted(name for name, each in TOPOLOGIES.items() if each.memory is None))
+@pytest.mark.parametrize("topology", sorted(name for name, each in TOPOLOGIES.items() if each.processors))
 def test_a_fast_walk_finds_nothing_wrong_with_the_reference(topology: str) -> None:
     found = fast_walk(DESIGN, USUAL, TOPOLOGIES[topology], seed=2, steps=600)
     assert (found.violations, found.raised, found.chosen) == ({}, None, 600)
@@ -71,6 +71,11 @@ def test_another_seed_gives_another_walk(walker: Any) -> None:
 @pytest.mark.parametrize("walker", [walk, fast_walk])
 def test_a_walk_that_is_late_has_made_no_step(walker: Any) -> None:
     assert walker(DESIGN, (), TOPOLOGIES["one"], deadline=0.0).chosen == 0
+
+
+@pytest.mark.parametrize("walker", [walk, fast_walk])
+def test_a_walk_where_nothing_can_be_chosen_ends_without_a_step(walker: Any) -> None:
+    assert walker(DESIGN, (), TOPOLOGIES["interrupts-one"], steps=50).chosen == 0
 
 
 @pytest.mark.parametrize("walker", [walk, fast_walk])

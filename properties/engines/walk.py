@@ -364,12 +364,15 @@ def fast_walk(
     deadline: float | None = None,
     until: str | None = None,
 ) -> Walked:
-    """The same as `walk` without Hypothesis: a plain random choice among the rules that are possible."""
+    """The same as `walk` without Hypothesis: a plain random choice among the rules that are possible.
+
+    Runs stop at `steps` of them too, so that a topology in which nothing can be chosen ends without a step.
+    """
     random = Random(seed)
     tally = Tally(design, tuple(properties), topology, steps, deadline, until)
     available = tuple(rules(initial(tally.topology, design)))
     with suppress(Enough):
-        while True:
+        while tally.examples < steps:
             tally.check()
             course = tally.start()
             for _ in range(LENGTH):
