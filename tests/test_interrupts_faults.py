@@ -37,6 +37,7 @@ BITES = {
     "interrupts.emulated": "gicd-reserved-offset-exits",
     "interrupts.sgi_targets": "D1",
     "interrupts.stored_exactly": "D8",
+    "interrupts.loaded": "without/vgic-access-decode",
     "interrupts.performed": "without/vgic-inject-line",
     "interrupts.vms_apart": "inject-irq-number-unchecked",
 }

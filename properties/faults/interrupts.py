@@ -40,7 +40,7 @@ BY_STEP: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "exit: GICH_VMCR": ("interface",),
         "run: handle the exit": ("edge",),
         "sync: lock": ("level", "edge"),
-        "access: decode": ("registers",),
+        "access: decode": ("loading",),
         "access: change interrupts": ("enabling",),
     }
 )

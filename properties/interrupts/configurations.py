@@ -6,7 +6,19 @@ from types import MappingProxyType
 from model.vgic.system import GuestExits, GuestPowersOff, GuestWaits
 from properties.engines.parts.part import Situation
 from properties.interrupts.domain import InterruptDomain, store
-from properties.interrupts.scenarios import DISABLE, ENABLE, FALL, LEVEL, OFF, ON, PULSE, RISE, TARGET, sgi
+from properties.interrupts.scenarios import (
+    DISABLE,
+    ENABLE,
+    FALL,
+    LEVEL,
+    OFF,
+    ON,
+    PULSE,
+    RISE,
+    SCENARIOS,
+    TARGET,
+    sgi,
+)
 
 CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
     {
@@ -36,6 +48,7 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
                 ),
             ),
         ),
+        "loads": SCENARIOS["loading"],
         "overflow": Situation(
             "interrupts-one-list",
             InterruptDomain(

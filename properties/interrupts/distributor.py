@@ -5,14 +5,14 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
-from model.vgic.design import OUT, Do, Register, VgicDesign, routine_at
+from model.vgic.design import OUT, Do, Register, VgicDesign
 from model.vgic.distributor import FIELD, register_at
 from model.vgic.injection import line_refused
 from model.vgic.pending import key_of
 from model.vgic.state import IMPLEMENTED, SGIS, Exit, Vcpu, VgicState, flag
 from model.vgic.system import VgicAction, VgicSteps
 from model.vgic.threads import is_agent, vcpu_of
-from properties.interrupts.steps import does, interrupts_of, named
+from properties.interrupts.steps import does, interrupts_of, named, routine_of
 from properties.property import Kind, Property
 from spec.gic.distributor import sgi_targets
 from spec.gic.registers import GICD
@@ -173,12 +173,6 @@ def undone(design: VgicDesign, state: VgicState, action: Action) -> list[str]:
     if found is None or vcpu.access.write == 0 or routine_of(vcpu.at) != "access":
         return []
     return unwritten(state, vcpu, found[0], vcpu.access.offset - base_of(design, found[0]))
-
-
-def routine_of(at: int) -> str:
-    """The routine of a program counter; empty outside the routines."""
-    found = routine_at(at)
-    return "" if found is None else found[0]
 
 
 def base_of(design: VgicDesign, register: Register) -> int:

@@ -22,6 +22,11 @@ def store(offset: int, value: int, size: int = 4) -> Access:
     return Access(offset, size, value, 1)
 
 
+def load(offset: int, size: int = 4) -> Access:
+    """A guest's load from its distributor, into a register that holds something else."""
+    return Access(offset, size, 0xDEADBEEF, 0)
+
+
 @frozen
 class InterruptDomain:
     """What may happen in a search over interrupts; empty tuples leave kinds of action out."""

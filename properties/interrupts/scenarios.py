@@ -7,7 +7,7 @@ from model.vgic.guest import Stores
 from model.vgic.state import Access
 from model.vgic.system import GuestExits, GuestPowersOff, GuestStops, GuestWaits
 from properties.engines.parts.part import Situation
-from properties.interrupts.domain import InterruptDomain, store
+from properties.interrupts.domain import InterruptDomain, load, store
 
 ENABLE, DISABLE, PEND, CLEAR = 0x104, 0x184, 0x204, 0x284
 """GICD_ISENABLER1, GICD_ICENABLER1, GICD_ISPENDR1 and GICD_ICPENDR1."""
@@ -16,9 +16,11 @@ EDGE, LEVEL = 1 << 8, 1 << 9
 RISE, FALL = (41, 1), (41, 0)
 PULSE = ((40, 1), (40, 0))
 OTHER = (42, 1)
-TARGET = 0x828
-OFF, ON = store(0, 0), store(0, 1)
 SGIR, SPEND, CPEND = 0xF00, 0xF20, 0xF10
+TARGET, PRIORITY = 0x828, 0x429
+OFF, ON = store(0, 0), store(0, 1)
+READ = ((0x004,), (PEND,), (CLEAR + 1, 1), (ENABLE, 2), (0x428,), (TARGET, 2), (0xC0A, 1), (0xE00,), (SPEND,))
+"""Offsets, and sizes where they are no words, of what a guest loads."""
 
 
 def sgi(targets: int, number: int = 1) -> Access:
@@ -86,6 +88,14 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
                     (0, store(0xE00, 1)), (0, store(SPEND, 0x0101)), (0, store(0xC0C, 0b10)), (0, store(0xC08, 0b10)),
                     (0, store(TARGET, 0x80, 1)),
                 ),
+            ),
+        ),
+        "loading": Situation(
+            "interrupts-moving",
+            InterruptDomain(
+                "a guest reads its distributor, whole words and parts of them, and where there is no register",
+                runs=((0, 0),), lines=(RISE, FALL), serves=False,
+                accesses=((0, store(PEND, LEVEL)), (0, store(PRIORITY, 0xA0, 1)), *((0, load(*at)) for at in READ)),
             ),
         ),
         "enabling": Situation(

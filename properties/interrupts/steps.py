@@ -7,7 +7,7 @@ from attrs import frozen
 
 from model.action import Action
 from model.state import State
-from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, after, place, step_at
+from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, after, place, routine_at, step_at
 from model.vgic.pending import Key, is_edge, is_enabled, key_of
 from model.vgic.state import PRIVATE, SGIS, Core, VgicState, VirtualIrq
 from model.vgic.system import VgicSteps
@@ -27,6 +27,12 @@ def does(design: VgicDesign, state: VgicState, action: Action) -> Do | None:
         return None
     step = step_at(design, at_of(state, action.cpu))
     return None if step is None else step.do
+
+
+def routine_of(at: int) -> str:
+    """The routine of a program counter; empty outside the routines."""
+    found = routine_at(at)
+    return "" if found is None else found[0]
 
 
 @cache
