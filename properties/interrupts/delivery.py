@@ -12,7 +12,7 @@ from model.vgic.pending import Key, is_edge
 from model.vgic.state import SGIS, VgicState
 from model.vgic.system import GuestActs, GuestWaits, VgicAction, VgicSteps
 from model.vgic.threads import vcpu_of
-from properties.interrupts.drain import outcome
+from properties.interrupts.drain import lost, outcome, restless
 from properties.interrupts.steps import does, high, in_lists, interrupts_of, named, wanted
 from properties.property import Kind, Property
 from spec.words import bits
@@ -34,6 +34,11 @@ def lost_text(design: Design, before: State, action: Action, after: State) -> st
     return f"when nothing is due any more, its target has not got {', '.join(found.lost)}"
 
 
+def all_delivered(design: Design, state: State, circles: bool) -> bool:
+    """Whether nothing waits in the end of a drain, or in its circles."""
+    return not lost(design.vgic, interrupts_of(state))
+
+
 DELIVERED = Property(
     id="interrupts.delivered",
     statement="Whatever came before: once nothing new happens, every enabled pending interrupt of a vCPU that is "
@@ -43,6 +48,7 @@ DELIVERED = Property(
     kind=Kind.STATE,
     about=(VgicAction,),
     holds=delivered,
+    settled=all_delivered,
     interesting=lambda d, b, a, s: isinstance(a, GuestActs),
     explain=lost_text,
 )
@@ -53,6 +59,11 @@ def restful(design: Design, before: State, action: Action, after: State) -> Any:
     return not outcome(design.vgic, interrupts_of(after)).restless
 
 
+def all_rest(design: Design, state: State, circles: bool) -> bool:
+    """Whether every guest that waits sleeps in the end of a drain; in circles none waits for ever."""
+    return circles or not restless(design.vgic, interrupts_of(state))
+
+
 IDLE_SLEEPS = Property(
     id="interrupts.idle_sleeps",
     statement="Once nothing new happens, a guest that waits for interrupts gives its processor to the host.",
@@ -61,6 +72,7 @@ IDLE_SLEEPS = Property(
     kind=Kind.STATE,
     about=(VgicAction,),
     holds=restful,
+    settled=all_rest,
     interesting=lambda d, b, a, s: isinstance(a, GuestWaits),
     explain=lambda d, b, a, s: "when nothing is due any more, a guest that waits is entered again and again: "
     + ", ".join(f"vCPU{number}" for number in outcome(d.vgic, interrupts_of(s)).restless),

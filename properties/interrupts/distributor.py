@@ -190,7 +190,7 @@ BITWISE = {Register.ISENABLER: ("enabled", 1), Register.ICENABLER: ("enabled", 0
 
 
 def unwritten(state: VgicState, vcpu: Vcpu, register: Register, inner: int) -> list[str]:
-    """What a store to a register has not done."""
+    """What a store to a register has not done, of as much of it as lies in the register's word."""
     access, texts = vcpu.access, []
     if register is Register.CTLR and inner == 0 and state.vms[vcpu.vm].enabled != access.value & 1:
         texts.append("GICD_CTLR is not what was stored")
@@ -203,7 +203,7 @@ def unwritten(state: VgicState, vcpu: Vcpu, register: Register, inner: int) -> l
                 texts.append(f"vCPU{other.number} has not got SGI {irq}")
     if register in BITWISE:
         name, value = BITWISE[register]
-        for position in range(8 * access.size):
+        for position in range(8 * min(access.size, 4 - inner % 4)):
             number = 8 * inner + position
             key = key_of(vcpu.vm, vcpu.number, number)
             if access.value >> position & 1 and number >= SGIS and getattr(state.irqs.get(key), name) != value:

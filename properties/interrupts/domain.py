@@ -68,6 +68,10 @@ class InterruptDomain:
             found = [*self.arrives(cpu), *self.thread(design.vgic, state, cpu)]
         return [action for action in found if vgic.vgic_guard(design.vgic, state, action)]
 
+    def follows(self, design: Design, state: VgicState) -> VgicAction | None:
+        """The step that belongs to the one before, at the stated grain."""
+        return forced(design.vgic, state) if self.merges else None
+
     def arrives(self, cpu: int) -> Iterator[VgicAction]:
         """Physical interrupts, and the host that takes them."""
         yield vgic.HostTakesInterrupts(cpu)

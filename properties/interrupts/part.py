@@ -1,11 +1,13 @@
 """Interrupts as a part that the engines of concrete steps explore, search and walk through."""
 
 from model.action import Action
+from model.design import Design
 from model.vgic.state import VgicState
 from model.vgic.system import GuestPowersOn, HostTakesInterrupts, LineChanges, VgicAction, VgicSteps
 from properties import interrupts
 from properties.engines.parts.part import Part
 from properties.interrupts.configurations import CONFIGURATIONS
+from properties.interrupts.drain import next_action
 from properties.interrupts.hostile import proposed
 from properties.interrupts.scenarios import SCENARIOS
 from properties.interrupts.states import aspects
@@ -30,6 +32,11 @@ def names(state: VgicState, action: Action) -> bool:
     return vcpu and getattr(action, "vm", 0) < len(state.vms)
 
 
+def due(design: Design, state: VgicState) -> VgicAction | None:
+    """The next step of the fair drain."""
+    return next_action(design.vgic, state)
+
+
 INTERRUPTS = Part(
     name="interrupts",
     title="interrupts",
@@ -45,5 +52,6 @@ INTERRUPTS = Part(
     runs_on=runs_on,
     names=names,
     aspects=aspects,
+    due=due,
     proposed=proposed,
 )

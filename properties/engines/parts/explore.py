@@ -1,19 +1,21 @@
 """The engine `explore` for a part of the system: every reachable state of small, stated configurations, nearest first.
 
-Every interleaving of what the domain says may happen is followed, at the grain that the part states (`Part.grain`).
-States that no future tells apart (`Part.aspects`) count once.
+Every interleaving of what the domain says may happen is followed, at the grain that the part states (`Part.grain`): an
+action is one transition with those that belong to it (`Domain.follows`), and the states between them are judged and not
+kept. States that no future tells apart (`Part.aspects`) count once.
 """
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from model.action import Action
 from model.design import Design
 from model.topology import TOPOLOGIES, initial
-from properties.engines.parts.moves import Failing, Key, Moves
+from properties.engines.parts.drain import Drains
+from properties.engines.parts.moves import Failing, Key, Move, Moves
 from properties.engines.parts.part import Domain, Part
 from properties.engines.parts.rows import Row
 from properties.engines.search import Run
@@ -34,8 +36,78 @@ class Explored:
     """The properties that had something to say about: a step that is interesting to them occurred."""
 
 
-Parents = list[tuple[int, Action] | None]
-"""For each state, by its number, the one before it and the action between them."""
+@define(eq=False)
+class Seen:
+    """The states of an exploration that is under way, and how each was reached."""
+
+    moves: Moves
+    numbers: dict[Key, int] = field(init=False)
+    """The number of each state."""
+    waiting: deque[tuple[Key, Row]] = field(init=False)
+    """The states whose moves are still to be taken, in the order of their numbers."""
+    failing: list[Failing] = field(init=False)
+    """For each state the conditions that do not hold of it."""
+    parents: list[tuple[int, Move] | None] = field(factory=lambda: [None])
+    """For each state the one before it, and the move between them."""
+    transitions: int = 0
+    violations: dict[str, Run] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        first = self.moves.first_key()
+        self.numbers, self.waiting = {first: 0}, deque([(first, self.moves.first)])
+        self.failing = [self.moves.first_failing()]
+
+    def take(self, here: int, key: Key, row: Row, move: Move) -> int:
+        """Take a move and those that belong to it, and judge each; the number of the state behind them."""
+        moves, failing = self.moves, self.failing[here]
+        way = 0
+        self.transitions += 1
+        following: Move | None = move
+        while following is not None:
+            effect, way = following.effect(row), way + 1
+            after = effect.after(row)
+            key = moves.key(key, effect, after)
+            failing = moves.failing(failing, effect, after)
+            if effect.met or effect.unmet:
+                moves.meet(effect, row)
+            for prop in moves.wrong(effect, row, failing):
+                self.violations[prop.id] = self.way_to(here, move, way)
+            row, following = after, moves.follows(after)
+        there = self.numbers.get(key)
+        if there is None:
+            there = self.numbers[key] = len(self.parents)
+            self.parents.append((here, move))
+            self.failing.append(failing)
+            self.waiting.append((key, row))
+        return there
+
+    def way_to(self, state: int, move: Move | None = None, steps: int = 0) -> Run:
+        """The actions from the initial state to a state, and so many of those of a move behind it."""
+        actions, row = self.replayed(state)
+        while move is not None and steps > 0:
+            actions.append(move.action)
+            row, steps = move.effect(row).after(row), steps - 1
+            move = self.moves.follows(row)
+        return tuple(actions)
+
+    def row_of(self, state: int) -> Row:
+        """The row of a state, as it was reached first."""
+        return self.replayed(state)[1]
+
+    def replayed(self, state: int) -> tuple[list[Action], Row]:
+        """The actions from the initial state to a state, and its row."""
+        way: list[Move] = []
+        while (parent := self.parents[state]) is not None:
+            state, move = parent
+            way.append(move)
+        row, actions = self.moves.first, list[Action]()
+        for chosen in reversed(way):
+            following: Move | None = chosen
+            while following is not None:
+                actions.append(following.action)
+                row = following.effect(row).after(row)
+                following = self.moves.follows(row)
+        return actions, row
 
 
 def explore_part(
@@ -49,45 +121,30 @@ def explore_part(
 ) -> Explored:
     """Every state that is reachable within a domain; ends early at a deadline or beyond a number of states."""
     began = time.monotonic()
-    moves = Moves(part, design, tuple(properties), domain, initial(TOPOLOGIES[topology], design))
-    first = moves.first_key()
-    numbers: dict[Key, int] = {first: 0}
-    parents: Parents = [None]
-    failing: list[Failing] = [moves.first_failing()]
-    waiting: deque[tuple[int, Key, Row]] = deque([(0, first, moves.first)])
-    violations: dict[str, Run] = {}
-    transitions, complete = 0, True
-    while waiting:
-        here, before, row = waiting.popleft()
-        if len(parents) > most_states or (deadline is not None and time.monotonic() > deadline):
-            complete = False
+    properties = tuple(properties)
+    in_the_end = tuple(prop for prop in properties if prop.settled is not None)
+    start = initial(TOPOLOGIES[topology], design)
+    moves = Moves(part, design, properties, domain, start, in_the_end)
+    seen = Seen(moves)
+    drains = Drains(moves, in_the_end, seen.numbers, seen.row_of) if in_the_end else None
+    here = -1
+    while seen.waiting:
+        if len(seen.parents) > most_states or (deadline is not None and time.monotonic() > deadline):
             break
+        key, row = seen.waiting.popleft()
+        here, onward = here + 1, None
+        due = None if drains is None else drains.due(row)
         for possible in moves.possible:
             for move in possible(row):
-                effect = move.effect(row)
-                after = effect.after(row)
-                transitions += 1
-                key = moves.key(before, effect, after)
-                there = numbers.get(key)
-                if there is None:
-                    there = numbers[key] = len(parents)
-                    parents.append((here, move.action))
-                    failing.append(moves.failing(failing[here], effect, after))
-                    waiting.append((there, key, after))
-                if effect.met or effect.unmet:
-                    moves.meet(effect, row)
-                for prop in moves.wrong(effect, row, failing[there]):
-                    violations[prop.id] = (*way_to(parents, here), move.action)
+                there = seen.take(here, key, row, move)
+                onward = there if move is due else onward
+        if drains is not None:
+            drains.note(drains.alone(key, row) if onward is None else onward)
+    complete = not seen.waiting
+    if drains is not None:
+        drains.rest(seen.waiting)
+        for prop, state in drains.first_failing().items():
+            seen.violations[prop] = seen.way_to(state)
     seconds = time.monotonic() - began
-    return Explored(
-        len(parents), transitions, seconds, complete, violations, frozenset(moves.kinds), frozenset(moves.met)
-    )
-
-
-def way_to(parents: Parents, state: int) -> Run:
-    """The actions from the initial state to a state, by their numbers."""
-    actions: list[Action] = []
-    while (parent := parents[state]) is not None:
-        state, action = parent
-        actions.append(action)
-    return tuple(reversed(actions))
+    kinds, met = frozenset(moves.kinds), frozenset(moves.met)
+    return Explored(len(seen.parents), seen.transitions, seconds, complete, seen.violations, kinds, met)

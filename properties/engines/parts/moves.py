@@ -80,10 +80,14 @@ class Moves:
     properties: tuple[Property, ...]
     domain: Domain
     start: State
+    unasked: tuple[Property, ...] = ()
+    """Those of the properties of states that somebody else asks."""
     layout: Layout = field(init=False)
     first: Row = field(init=False)
     possible: tuple[Remembered, ...] = field(init=False)
     """For each processor, what it may do."""
+    follows: Remembered = field(init=False)
+    """The move that belongs to the one before, or None."""
     aspects: tuple[Remembered, ...] = field(init=False)
     conditions: tuple[Condition, ...] = field(init=False)
     known: dict[Action, Move] = field(factory=dict)
@@ -101,13 +105,14 @@ class Moves:
         self.first = self.layout.row(first)
         cpus = range(self.part.processors(first))
         self.possible = tuple(self.remembered(partial(self.moves_of, cpu)) for cpu in cpus)
+        self.follows = self.remembered(partial(self.move_by, self.domain.follows))
         self.aspects = tuple(
             self.remembered(partial(self.numbered, aspect)) for aspect in self.part.aspects(self.design, first)
         )
         self.conditions = tuple(
             Condition(prop, self.projected(predicate))
             for prop in self.properties
-            if prop.kind is Kind.STATE
+            if prop.kind is Kind.STATE and prop not in self.unasked
             for predicate in (prop.conjuncts or (prop.holds,))
         )
 
@@ -131,6 +136,11 @@ class Moves:
     def moves_of(self, cpu: int, state: Any) -> tuple[Move, ...]:
         """What a processor may do in a state."""
         return tuple([self.move(action) for action in self.domain.of_processor(self.design, state, cpu)])
+
+    def move_by(self, choice: Callable[[Design, Any], Action | None], state: Any) -> Move | None:
+        """The move that is chosen in a state, where one is."""
+        action = choice(self.design, state)
+        return None if action is None else self.move(action)
 
     def move(self, action: Action) -> Move:
         """The move that takes an action."""

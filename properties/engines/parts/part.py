@@ -27,6 +27,9 @@ class Domain(Protocol):
     def of_processor(self, design: Design, state: Any, cpu: int) -> list[Any]:
         """The actions of one processor that are possible in a state of the part, in a fixed order."""
 
+    def follows(self, design: Design, state: Any) -> Any:
+        """The action that belongs to the one before, so that nothing comes in between; None where there is none."""
+
 
 @frozen
 class Situation:
@@ -73,6 +76,8 @@ class Part:
     """Of a design and any state of a configuration: what tells its states apart; states alike in each count once."""
     proposed: Callable[[Random, Design, Any], Action]
     """An action with hostile operands that may be possible next, for walks; some proposal is always possible."""
+    due: Callable[[Design, Any], Action | None] = lambda design, state: None
+    """The next step of a fair drain, in which nothing new happens; None where nothing is due any more."""
 
     @property
     def judged(self) -> tuple[Property, ...]:
