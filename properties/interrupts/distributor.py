@@ -237,14 +237,14 @@ def spread(design: VgicDesign, before: VgicState, action: VgicAction, after: Vgi
     else:
         own = before.vcpus[before.cores[action.cpu].vcpu].vm
     for vm, (old, new) in enumerate(zip(before.vms, after.vms, strict=True)):
-        if vm != own and old != new:
+        if old is not new and vm != own and old != new:
             texts.append(f"the distributor of VM{vm} changes")
     for number, (was, now) in enumerate(zip(before.vcpus, after.vcpus, strict=True)):
-        if was.vm != own and was != now:
+        if was is not now and was.vm != own and was != now:
             texts.append(f"vCPU{number} of VM{was.vm} changes")
-    for one, other in ((before.irqs.entries, after.irqs.entries), (before.stale.entries, after.stale.entries)):
+    for one, other in ((before.irqs, after.irqs), (before.stale, after.stale)):
         if one is not other:
-            changed = {key for key in {*one, *other} if one.get(key) != other.get(key)}
+            changed = {key for key in {*one.entries, *other.entries} if one.get(key) != other.get(key)}
             texts += [f"{named(key)} changes" for key in sorted(changed) if key[0] != own]
     return texts
 

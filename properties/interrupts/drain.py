@@ -83,6 +83,11 @@ def next_action(design: VgicDesign, state: VgicState) -> VgicAction | None:
         action = due(design, state, cpu)
         if action is not None:
             return action
+    return scheduled(design, state)
+
+
+def scheduled(design: VgicDesign, state: VgicState) -> VgicAction | None:
+    """What the host does where nobody has anything to do: it runs who may run, and guests wait where one has to."""
     for cpu, core in enumerate(state.cores):
         if core.busy == 0:
             waiting = next((n for n in range(len(state.vcpus)) if runnable(state, n)), None)

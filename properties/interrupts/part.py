@@ -6,8 +6,8 @@ from model.vgic.state import VgicState
 from model.vgic.system import GuestPowersOn, HostTakesInterrupts, LineChanges, VgicAction, VgicSteps
 from properties import interrupts
 from properties.engines.parts.part import Part
+from properties.interrupts import drain
 from properties.interrupts.configurations import CONFIGURATIONS
-from properties.interrupts.drain import next_action
 from properties.interrupts.hostile import proposed
 from properties.interrupts.scenarios import SCENARIOS
 from properties.interrupts.states import aspects
@@ -32,9 +32,14 @@ def names(state: VgicState, action: Action) -> bool:
     return vcpu and getattr(action, "vm", 0) < len(state.vms)
 
 
-def due(design: Design, state: VgicState) -> VgicAction | None:
-    """The next step of the fair drain."""
-    return next_action(design.vgic, state)
+def due(design: Design, state: VgicState, cpu: int) -> VgicAction | None:
+    """What a processor or agent does next in the fair drain."""
+    return drain.due(design.vgic, state, cpu)
+
+
+def due_then(design: Design, state: VgicState) -> VgicAction | None:
+    """What the host does where nobody has anything to do."""
+    return drain.scheduled(design.vgic, state)
 
 
 INTERRUPTS = Part(
@@ -53,5 +58,6 @@ INTERRUPTS = Part(
     names=names,
     aspects=aspects,
     due=due,
+    due_then=due_then,
     proposed=proposed,
 )

@@ -5,7 +5,8 @@ noted of a state is the number of the next one, and the ends are found when all 
 exploration's, the drain goes on by itself until it comes to a state that has a number, or to its end.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from attrs import define, field
 
@@ -25,11 +26,11 @@ class Drains:
 
     moves: Moves
     properties: tuple[Property, ...]
-    numbers: Mapping[Key, int]
-    """The numbers of the states."""
+    number: Callable[[Key], int | None]
+    """The number of a state of the exploration, by its key."""
     row_of: Callable[[int], Row]
-    due: Remembered = field(init=False)
-    """The move that is due in a state, or None."""
+    of_processor: tuple[Remembered, ...] = field(init=False)
+    """For each processor the move that is due in a state, or None; and that where no processor has one."""
     onward: list[int | Failed] = field(factory=list)
     """For each state the next one, or what fails in the end."""
     known: dict[Key, int | Failed] = field(factory=dict)
@@ -37,9 +38,18 @@ class Drains:
     ends: dict[Row, Failed] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        part = self.moves.part
-        choice = part.due
-        self.due = self.moves.remembered(lambda state: self.moves.move_by(choice, state))
+        moves, part = self.moves, self.moves.part
+        then = moves.remembered(partial(moves.move_by, lambda design, state, cpu: part.due_then(design, state), -1))
+        cpus = range(len(moves.possible))
+        self.of_processor = (*(moves.remembered(partial(moves.move_by, part.due, cpu)) for cpu in cpus), then)
+
+    def due(self, row: Row) -> Move | None:
+        """The move that is due in a state; None where nothing is any more."""
+        for of_processor in self.of_processor:
+            move: Move | None = of_processor(row)
+            if move is not None:
+                return move
+        return None
 
     def note(self, value: int | Failed) -> None:
         """Note what becomes of the next state."""
@@ -63,9 +73,10 @@ class Drains:
                 found: int | Failed = self.end(row, False)
                 break
             key, row = self.taken(key, row, move)
-            state = self.numbers.get(key, self.known.get(key))
-            if state is not None:
-                found = state
+            state = self.number(key)
+            known = self.known.get(key) if state is None else state
+            if known is not None:
+                found = known
                 break
             if key in way or len(way) > MOST_STEPS:
                 found = self.end(row, True)

@@ -6,8 +6,10 @@ kept. States that no future tells apart (`Part.aspects`) count once.
 """
 
 import time
+from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from struct import Struct
 
 from attrs import define, field, frozen
 
@@ -15,7 +17,7 @@ from model.action import Action
 from model.design import Design
 from model.topology import TOPOLOGIES, initial
 from properties.engines.parts.drain import Drains
-from properties.engines.parts.moves import Failing, Key, Move, Moves
+from properties.engines.parts.moves import Effect, Failing, Key, Move, Moves
 from properties.engines.parts.part import Domain, Part
 from properties.engines.parts.rows import Row
 from properties.engines.search import Run
@@ -36,50 +38,74 @@ class Explored:
     """The properties that had something to say about: a step that is interesting to them occurred."""
 
 
+NOTHING: Failing = frozenset()
+
+
 @define(eq=False)
 class Seen:
     """The states of an exploration that is under way, and how each was reached."""
 
     moves: Moves
-    numbers: dict[Key, int] = field(init=False)
-    """The number of each state."""
+    packing: Struct = field(init=False)
+    numbers: dict[bytes, int] = field(init=False)
+    """The number of each state, by its key in few bytes."""
     waiting: deque[tuple[Key, Row]] = field(init=False)
     """The states whose moves are still to be taken, in the order of their numbers."""
-    failing: list[Failing] = field(init=False)
-    """For each state the conditions that do not hold of it."""
-    parents: list[tuple[int, Move] | None] = field(factory=lambda: [None])
-    """For each state the one before it, and the move between them."""
+    failing: dict[int, Failing] = field(init=False)
+    """The conditions that do not hold of a state, where there are any."""
+    origins: "array[int]" = field(factory=lambda: array("l", (-1,)))
+    """For each state the one before it."""
+    ways: list[Move | None] = field(factory=lambda: [None])
+    """For each state the move between them."""
     transitions: int = 0
     violations: dict[str, Run] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         first = self.moves.first_key()
-        self.numbers, self.waiting = {first: 0}, deque([(first, self.moves.first)])
-        self.failing = [self.moves.first_failing()]
+        self.packing = Struct(f"{len(first)}I")
+        self.numbers, self.waiting = {self.packing.pack(*first): 0}, deque([(first, self.moves.first)])
+        failing = self.moves.first_failing()
+        self.failing = {0: failing} if failing else {}
+
+    def number(self, key: Key) -> int | None:
+        """The number of a state, by its key."""
+        return self.numbers.get(self.packing.pack(*key))
 
     def take(self, here: int, key: Key, row: Row, move: Move) -> int:
-        """Take a move and those that belong to it, and judge each; the number of the state behind them."""
-        moves, failing = self.moves, self.failing[here]
-        way = 0
+        """Take a move and those that belong to it, and judge them; the number of the state behind them."""
+        moves, effects = self.moves, list[Effect]()
         self.transitions += 1
         following: Move | None = move
         while following is not None:
-            effect, way = following.effect(row), way + 1
+            effect = following.effect(row)
+            effects.append(effect)
             after = effect.after(row)
             key = moves.key(key, effect, after)
-            failing = moves.failing(failing, effect, after)
             if effect.met or effect.unmet:
                 moves.meet(effect, row)
-            for prop in moves.wrong(effect, row, failing):
-                self.violations[prop.id] = self.way_to(here, move, way)
+            if effect.violated or effect.undecided:
+                self.violated(moves.wrong_step(effect, row), here, move, len(effects))
             row, following = after, moves.follows(after)
-        there = self.numbers.get(key)
+        packed = self.packing.pack(*key)
+        there = self.numbers.get(packed)
         if there is None:
-            there = self.numbers[key] = len(self.parents)
-            self.parents.append((here, move))
-            self.failing.append(failing)
+            there = self.numbers[packed] = len(self.origins)
+            self.origins.append(here)
+            self.ways.append(move)
             self.waiting.append((key, row))
+            before = self.failing.get(here, NOTHING)
+            failing = moves.failing_behind(before, effects, row)
+            if failing:
+                self.failing[there] = failing
+                self.violated(moves.wrong_state(effects[-1].action, failing), here, move, len(effects))
+        elif self.failing and there in self.failing:
+            self.violated(moves.wrong_state(effects[-1].action, self.failing[there]), here, move, len(effects))
         return there
+
+    def violated(self, properties: Iterable[Property], here: int, move: Move, steps: int) -> None:
+        """Note what is violated after so many steps of a move."""
+        for prop in properties:
+            self.violations[prop.id] = self.way_to(here, move, steps)
 
     def way_to(self, state: int, move: Move | None = None, steps: int = 0) -> Run:
         """The actions from the initial state to a state, and so many of those of a move behind it."""
@@ -97,8 +123,8 @@ class Seen:
     def replayed(self, state: int) -> tuple[list[Action], Row]:
         """The actions from the initial state to a state, and its row."""
         way: list[Move] = []
-        while (parent := self.parents[state]) is not None:
-            state, move = parent
+        while (move := self.ways[state]) is not None:
+            state = self.origins[state]
             way.append(move)
         row, actions = self.moves.first, list[Action]()
         for chosen in reversed(way):
@@ -126,10 +152,10 @@ def explore_part(
     start = initial(TOPOLOGIES[topology], design)
     moves = Moves(part, design, properties, domain, start, in_the_end)
     seen = Seen(moves)
-    drains = Drains(moves, in_the_end, seen.numbers, seen.row_of) if in_the_end else None
+    drains = Drains(moves, in_the_end, seen.number, seen.row_of) if in_the_end else None
     here = -1
     while seen.waiting:
-        if len(seen.parents) > most_states or (deadline is not None and time.monotonic() > deadline):
+        if len(seen.ways) > most_states or (deadline is not None and time.monotonic() > deadline):
             break
         key, row = seen.waiting.popleft()
         here, onward = here + 1, None
@@ -147,4 +173,4 @@ def explore_part(
             seen.violations[prop] = seen.way_to(state)
     seconds = time.monotonic() - began
     kinds, met = frozenset(moves.kinds), frozenset(moves.met)
-    return Explored(len(seen.parents), seen.transitions, seconds, complete, seen.violations, kinds, met)
+    return Explored(len(seen.ways), seen.transitions, seconds, complete, seen.violations, kinds, met)
