@@ -23,6 +23,8 @@ DENIES_NOTHING = 0x00F00000
 """CPACR that grants CP10 and CP11 to PL1 and PL0."""
 SGI, EDGE, LEVEL, OTHER = (1, True, 0), (40, True, 0), (41, False, 0), (42, True, 0)
 """Interrupts of the configurations: an SGI, and SPIs of both kinds that vCPU 0 gets."""
+MOST_LISTS, MOST_VCPUS = 64, 8
+"""As many list registers as a processor can have, and as many vCPUs as a VM."""
 
 
 @frozen
@@ -37,6 +39,15 @@ class Topology:
     vms: tuple[tuple[int, bool], ...]
     memory: Layout | None = None
     interrupts: vgic.Layout | None = None
+
+
+def wide(lists: int) -> Topology:
+    """Many vCPUs on several processors, in one VM or two, whose interrupts nearly fill so many list registers."""
+    count = 1 + lists * 3 % MOST_VCPUS
+    vms = (count,) if lists % 3 or count == 1 else (count - 1, 1)
+    spis = ((40 + n, n % 3 > 0, n % min(vms)) for n in range(2 + min(lists, 6)))
+    layout = vgic.Layout(1 + lists % 4, vms, lists, (SGI, (27, True, 0), *spis), agents=1 + lists % 2)
+    return Topology(f"interrupts-wide-{lists}", 0, (), interrupts=layout)
 
 
 TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
@@ -69,6 +80,7 @@ TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
             Topology("interrupts-sgi", 0, (), interrupts=vgic.Layout(2, (2,), 2, (SGI,))),
             Topology("interrupts-three-vcpus", 0, (), interrupts=vgic.Layout(2, (3,), 2, (SGI,), agents=0)),
             Topology("interrupts-two-vms", 0, (), interrupts=vgic.Layout(1, (1, 1), 1, (LEVEL,))),
+            *(wide(lists) for lists in range(1, MOST_LISTS + 1)),
         )
     }
 )

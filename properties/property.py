@@ -67,6 +67,11 @@ class Property:
     """The properties that its proof takes for granted of the state before a step, by id."""
     conjuncts: tuple[Predicate, ...] = ()
     """Predicates that hold together exactly where `holds` does, for engines that ask each where it may have changed."""
+    settled: Callable[[Design, State, bool], bool] | None = field(default=None)
+    """For a property of what becomes of a state in a fair drain, as `holds` asks it: what must hold in the end.
+
+    Of a drain that goes in circles, of any state of the circle, with True; for engines that drain by themselves.
+    """
     enumerate: Callable[[Design], "Enumeration"] | None = field(default=None)
     """For a property of a finite table: goes through all of it."""
 

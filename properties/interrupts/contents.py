@@ -10,7 +10,7 @@ from model.vgic.design import GUEST, Do, VgicDesign, after, place
 from model.vgic.pending import is_edge, key_of
 from model.vgic.state import PRIVATE, VgicState
 from model.vgic.system import VgicAction, VgicSteps
-from properties.interrupts.steps import Place, does, forwarded, high, in_lists, interrupts_of, mine, named
+from properties.interrupts.steps import Place, does, forwarded, high, in_lists, interrupts_of, mine, named, touched
 from properties.property import Kind, Property
 from spec.gic import list_registers as lists
 from spec.words import bit
@@ -56,11 +56,11 @@ ONE_LIST_REGISTER = Property(
 def misplaced(design: VgicDesign, state: VgicState, number: int) -> list[Place]:
     """The list registers of a vCPU with something pending that is not to be delivered to it."""
     found = []
-    for one in in_lists(design, state):
+    for one in in_lists(design, state, (number,)):
         record = state.irqs.get(one.key)
         right = forwarded(state, one.key, record) and mine(state, number, one.key, record)
         level = is_edge(one.key[2], record) or high(record) or record.pending == 1
-        if one.vcpu == number and one.pending and not (right and level):
+        if one.pending and not (right and level):
             found.append(one)
     return found
 
@@ -143,9 +143,10 @@ LISTS_AGREE = Property(
 
 def disturbed(design: VgicDesign, before: VgicState, after: VgicState) -> list[Place]:
     """The active interrupts that behind a step are not active any more, or come from somebody else."""
-    now = {(one.vcpu, one.position): one for one in in_lists(design, after)}
+    of = touched(before, after)
+    now = {(one.vcpu, one.position): one for one in in_lists(design, after, of)}
     found = []
-    for one in in_lists(design, before):
+    for one in in_lists(design, before, of):
         other = now.get((one.vcpu, one.position))
         same = other is not None and other.active and (other.key, other.source) == (one.key, one.source)
         if one.active and not same:
@@ -181,10 +182,11 @@ ACTIVE_KEPT = Property(
 
 def again(design: VgicDesign, before: VgicState, after: VgicState) -> list[Place]:
     """The level-sensitive interrupts that are active and become pending as well."""
-    old = {(one.vcpu, one.position) for one in in_lists(design, before) if one.pending}
+    of = touched(before, after)
+    old = {(one.vcpu, one.position) for one in in_lists(design, before, of) if one.pending}
     return [
         one
-        for one in in_lists(design, after)
+        for one in in_lists(design, after, of)
         if one.pending and one.active and (one.vcpu, one.position) not in old
         and not is_edge(one.key[2], after.irqs.get(one.key))
     ]  # fmt: skip

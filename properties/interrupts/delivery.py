@@ -12,8 +12,8 @@ from model.vgic.pending import Key, is_edge
 from model.vgic.state import SGIS, VgicState
 from model.vgic.system import GuestActs, GuestWaits, VgicAction, VgicSteps
 from model.vgic.threads import vcpu_of
-from properties.interrupts.drain import outcome
-from properties.interrupts.steps import does, high, in_lists, interrupts_of, named, wanted
+from properties.interrupts.drain import lost, outcome, restless
+from properties.interrupts.steps import does, high, in_lists, interrupts_of, listed, named, touched, wanted
 from properties.property import Kind, Property
 from spec.words import bits
 
@@ -34,6 +34,11 @@ def lost_text(design: Design, before: State, action: Action, after: State) -> st
     return f"when nothing is due any more, its target has not got {', '.join(found.lost)}"
 
 
+def all_delivered(design: Design, state: State, circles: bool) -> bool:
+    """Whether nothing waits in the end of a drain, or in its circles."""
+    return not lost(design.vgic, interrupts_of(state))
+
+
 DELIVERED = Property(
     id="interrupts.delivered",
     statement="Whatever came before: once nothing new happens, every enabled pending interrupt of a vCPU that is "
@@ -43,6 +48,7 @@ DELIVERED = Property(
     kind=Kind.STATE,
     about=(VgicAction,),
     holds=delivered,
+    settled=all_delivered,
     interesting=lambda d, b, a, s: isinstance(a, GuestActs),
     explain=lost_text,
 )
@@ -53,6 +59,11 @@ def restful(design: Design, before: State, action: Action, after: State) -> Any:
     return not outcome(design.vgic, interrupts_of(after)).restless
 
 
+def all_rest(design: Design, state: State, circles: bool) -> bool:
+    """Whether every guest that waits sleeps in the end of a drain; in circles none waits for ever."""
+    return circles or not restless(design.vgic, interrupts_of(state))
+
+
 IDLE_SLEEPS = Property(
     id="interrupts.idle_sleeps",
     statement="Once nothing new happens, a guest that waits for interrupts gives its processor to the host.",
@@ -61,24 +72,31 @@ IDLE_SLEEPS = Property(
     kind=Kind.STATE,
     about=(VgicAction,),
     holds=restful,
+    settled=all_rest,
     interesting=lambda d, b, a, s: isinstance(a, GuestWaits),
     explain=lambda d, b, a, s: "when nothing is due any more, a guest that waits is entered again and again: "
     + ", ".join(f"vCPU{number}" for number in outcome(d.vgic, interrupts_of(s)).restless),
 )
 
 
-def waiting(design: VgicDesign, state: VgicState) -> "Counter[Token]":
-    """How often each edge, and each source of an SGI, is still to be delivered."""
+def waiting(design: VgicDesign, state: VgicState, of: tuple[int, ...] | None = None) -> "Counter[Token]":
+    """How often each edge, and each source of an SGI, is still to be delivered; in list registers of some vCPUs."""
     found: Counter[Token] = Counter()
     for key, record in state.irqs.entries.items():
         if record.pending == 1 and key[2] < SGIS:
             found.update((key, source) for source in range(8) if record.sources >> source & 1)
         elif record.pending == 1 and is_edge(key[2], record):
             found[key, 0] += 1
-    for place in in_lists(design, state):
+    for place in in_lists(design, state, of):
         if place.pending and is_edge(place.key[2], state.irqs.get(place.key)):
             found[place.key, place.source] += 1
     return found
+
+
+def unchanged(design: VgicDesign, before: VgicState, after: VgicState, of: tuple[int, ...]) -> bool:
+    """Whether a step has left alone what `waiting` counts, as far as can be told at once."""
+    same = before.irqs is after.irqs
+    return same and all(listed(design, before, number) == listed(design, after, number) for number in of)
 
 
 def written(design: VgicDesign, state: VgicState, action: VgicSteps, registers: tuple[Register, ...]) -> bool:
@@ -91,12 +109,12 @@ def written(design: VgicDesign, state: VgicState, action: VgicSteps, registers: 
 
 def acknowledged(design: VgicDesign, before: VgicState, after: VgicState, cpu: int) -> set[Token]:
     """What a guest has got in a step."""
-    number = before.cores[cpu].vcpu
-    active = {(place.position, place.key) for place in in_lists(design, after) if place.vcpu == number and place.active}
+    own = (before.cores[cpu].vcpu,)
+    active = {(place.position, place.key) for place in in_lists(design, after, own) if place.active}
     return {
         (place.key, place.source)
-        for place in in_lists(design, before)
-        if place.vcpu == number and not place.active and (place.position, place.key) in active
+        for place in in_lists(design, before, own)
+        if not place.active and (place.position, place.key) in active
     }
 
 
@@ -104,7 +122,8 @@ def gone(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicS
     """What waits no longer behind a step without having been delivered, or taken back by its guest."""
     if isinstance(action, VgicSteps) and written(design, before, action, CLEARS):
         return set()
-    left = set(waiting(design, before)) - set(waiting(design, after))
+    of = touched(before, after)
+    left = set() if unchanged(design, before, after, of) else set(waiting(design, before, of)) - set(waiting(design, after, of))
     if left and isinstance(action, GuestActs):
         left -= acknowledged(design, before, after, action.cpu)
     return left
@@ -142,8 +161,11 @@ def uncaused(design: VgicDesign, before: VgicState, action: VgicAction, after: V
     """What waits once more behind a step, without a device, a guest or user space that has asked for it."""
     if isinstance(action, VgicSteps) and written(design, before, action, PENDS):
         return set()
-    old = waiting(design, before)
-    more = {token for token, count in waiting(design, after).items() if count > old[token]}
+    of = touched(before, after)
+    if unchanged(design, before, after, of):
+        return set()
+    old = waiting(design, before, of)
+    more = {token for token, count in waiting(design, after, of).items() if count > old[token]}
     if not more or not isinstance(action, VgicSteps):
         return more
     match does(design, before, action):
@@ -162,8 +184,9 @@ def groundless(design: VgicDesign, before: VgicState, action: VgicAction, after:
     """The level-sensitive interrupts that a step of KVM makes pending in a list register though nothing causes them."""
     if does(design, before, action) is not Do.FLUSH_ONE:
         return set()
-    held = {(place.vcpu, place.position) for place in in_lists(design, before) if place.pending}
-    now = (place for place in in_lists(design, after) if place.pending)
+    of = touched(before, after)
+    held = {(place.vcpu, place.position) for place in in_lists(design, before, of) if place.pending}
+    now = (place for place in in_lists(design, after, of) if place.pending)
     fresh = [place.key for place in now if (place.vcpu, place.position) not in held]
     records = ((key, before.irqs.get(key)) for key in fresh)
     return {key for key, record in records if not is_edge(key[2], record) and not (wanted(key, record) or high(record))}

@@ -184,7 +184,7 @@ BITWISE = {Register.ISENABLER: ("enabled", 1), Register.ICENABLER: ("enabled", 0
 
 
 def unwritten(state: VgicState, vcpu: Vcpu, register: Register, inner: int) -> list[str]:
-    """What a store to a register has not done."""
+    """What a store to a register has not done, of as much of it as lies in the register's word."""
     access, texts = vcpu.access, []
     if register is Register.CTLR and inner == 0 and state.vms[vcpu.vm].enabled != access.value & 1:
         texts.append("GICD_CTLR is not what was stored")
@@ -197,7 +197,7 @@ def unwritten(state: VgicState, vcpu: Vcpu, register: Register, inner: int) -> l
                 texts.append(f"vCPU{other.number} has not got SGI {irq}")
     if register in BITWISE:
         name, value = BITWISE[register]
-        for position in range(8 * access.size):
+        for position in range(8 * min(access.size, 4 - inner % 4)):
             number = 8 * inner + position
             key = key_of(vcpu.vm, vcpu.number, number)
             if access.value >> position & 1 and number >= SGIS and getattr(state.irqs.get(key), name) != value:
@@ -231,14 +231,14 @@ def spread(design: VgicDesign, before: VgicState, action: VgicAction, after: Vgi
     else:
         own = before.vcpus[before.cores[action.cpu].vcpu].vm
     for vm, (old, new) in enumerate(zip(before.vms, after.vms, strict=True)):
-        if vm != own and old != new:
+        if old is not new and vm != own and old != new:
             texts.append(f"the distributor of VM{vm} changes")
     for number, (was, now) in enumerate(zip(before.vcpus, after.vcpus, strict=True)):
-        if was.vm != own and was != now:
+        if was is not now and was.vm != own and was != now:
             texts.append(f"vCPU{number} of VM{was.vm} changes")
-    for one, other in ((before.irqs.entries, after.irqs.entries), (before.stale.entries, after.stale.entries)):
+    for one, other in ((before.irqs, after.irqs), (before.stale, after.stale)):
         if one is not other:
-            changed = {key for key in {*one, *other} if one.get(key) != other.get(key)}
+            changed = {key for key in {*one.entries, *other.entries} if one.get(key) != other.get(key)}
             texts += [f"{named(key)} changes" for key in sorted(changed) if key[0] != own]
     return texts
 

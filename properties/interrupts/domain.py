@@ -11,7 +11,7 @@ from model.vgic.guest import Acknowledges, Completes, GuestUse
 from model.vgic.state import Access, VgicState
 from model.vgic.system import VgicAction
 from model.vgic.threads import agent_of, is_agent
-from properties.interrupts.grain import forced, next_irq
+from properties.interrupts.grain import forced_on, next_irq
 from spec.gic import list_registers as lists
 
 Kinds = tuple[type[VgicAction], ...]
@@ -61,10 +61,6 @@ class InterruptDomain:
 
     def of_processor(self, design: Design, state: VgicState, cpu: int) -> list[VgicAction]:
         """What may happen on one processor or agent now, in a fixed order."""
-        if self.merges:
-            first = forced(design.vgic, state)
-            if first is not None:
-                return [first] if first.cpu == cpu else []
         if is_agent(state, cpu):
             found = list(self.agent(design.vgic, state, cpu))
         elif state.cores[cpu].busy == 0:
@@ -72,6 +68,15 @@ class InterruptDomain:
         else:
             found = [*self.arrives(cpu), *self.thread(design.vgic, state, cpu)]
         return [action for action in found if vgic.vgic_guard(design.vgic, state, action)]
+
+    def follows(self, design: Design, state: VgicState, cpu: int) -> VgicAction | None:
+        """The step of a processor or agent that belongs to the one before, at the stated grain."""
+        return forced_on(design.vgic, state, cpu, self.quiet) if self.merges else None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing comes that could be early or late for the masking of interrupts."""
+        return not (self.signals or self.arrivals or self.preempts)
 
     def arrives(self, cpu: int) -> Iterator[VgicAction]:
         """Physical interrupts, and the host that takes them."""

@@ -73,19 +73,30 @@ def drained(design: VgicDesign, state: VgicState) -> Drained:
 
 def next_state(design: VgicDesign, state: VgicState) -> VgicState | None:
     """The state after the next step of the drain; None where nothing is due any more."""
+    action = next_action(design, state)
+    return None if action is None else merged(design, state, action)
+
+
+def next_action(design: VgicDesign, state: VgicState) -> VgicAction | None:
+    """The next step of the drain; None where nothing is due any more."""
     for cpu in range(len(state.cores) + len(state.agents)):
         action = due(design, state, cpu)
         if action is not None:
-            return merged(design, state, action)
+            return action
+    return scheduled(design, state)
+
+
+def scheduled(design: VgicDesign, state: VgicState) -> VgicAction | None:
+    """What the host does where nobody has anything to do: it runs who may run, and guests wait where one has to."""
     for cpu, core in enumerate(state.cores):
         if core.busy == 0:
             waiting = next((n for n in range(len(state.vcpus)) if runnable(state, n)), None)
             if waiting is not None:
-                return merged(design, state, vgic.HostRuns(cpu, waiting))
+                return vgic.HostRuns(cpu, waiting)
     if any(runnable(state, number) for number in range(len(state.vcpus))):
         for cpu, core in enumerate(state.cores):
             if core.busy == 1 and state.vcpus[core.vcpu].at == GUEST:
-                return merged(design, state, vgic.GuestWaits(cpu))
+                return vgic.GuestWaits(cpu)
     return None
 
 

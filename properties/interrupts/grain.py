@@ -1,7 +1,8 @@
 """The grain of explorations and searches of interrupts: which steps belong to the one before them.
 
 What a thread does under the distributor's lock is one step with the taking of the lock, and so is with the step before
-what touches nothing that anybody else reads. The host takes a physical interrupt as soon as it can. Nothing comes in
+what touches nothing that anybody else reads. Where no signal and no physical interrupt comes but kicks, and the host
+takes no processor away, so is the masking of interrupts with the look for signals behind it. The host takes a physical interrupt as soon as it can. Nothing comes in
 between, so fewer orders are gone through, and none is that others see.
 """
 
@@ -9,7 +10,7 @@ from functools import cache
 
 from model.vgic.design import OUT, ROUTINES, Do, Trait, VgicDesign, place, step_at
 from model.vgic.lists import to_flush
-from model.vgic.state import END, PRIVATE, Exit, VgicState
+from model.vgic.state import END, PRIVATE, Exit, Mode, VgicState
 from model.vgic.system import HostTakesInterrupts, VgicAction, VgicSteps, vgic_guard, vgic_step
 from model.vgic.threads import agent_of, at_of, is_agent, vcpu_of
 from spec.gic.state import U10
@@ -62,13 +63,19 @@ def inner(design: VgicDesign) -> frozenset[int]:
     return frozenset(found)
 
 
-def commutes(design: VgicDesign, state: VgicState, cpu: int) -> bool:
-    """Whether the thread's next step commutes with whatever else happens."""
+def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False) -> bool:
+    """Whether the thread's next step commutes with whatever else happens.
+
+    `quiet` says that no signals and no physical interrupts but kicks come, and that the host takes no processor away:
+    then nobody is told apart who comes before the masking of interrupts, or before the look for a signal.
+    """
     at = at_of(state, cpu)
     step = step_at(design, at)
     if at in inner(design) or step is None:
         return step is not None
     match step.do:
+        case Do.MASK_IRQS | Do.CHECK_SIGNAL:
+            return quiet and bool(vcpu_of(state, cpu).mode == Mode.OUTSIDE_GUEST_MODE)
         case Do.KICK | Do.KICK_ONE:
             thread = agent_of(state, cpu) if is_agent(state, cpu) else vcpu_of(state, cpu)
             return bool(thread.updated == 0)
@@ -89,22 +96,25 @@ def next_irq(design: VgicDesign, state: VgicState, cpu: int) -> U10:
     return min((irq for vm, bank, irq in keys if bank == vcpu.number or irq >= PRIVATE), default=END)
 
 
-def forced(design: VgicDesign, state: VgicState) -> VgicAction | None:
+def forced(design: VgicDesign, state: VgicState, quiet: bool = False) -> VgicAction | None:
     """The step that belongs to the one before it, of the lowest processor or agent that has one."""
-    for cpu in range(len(state.cores) + len(state.agents)):
-        if not is_agent(state, cpu):
-            core, taken = state.cores[cpu], HostTakesInterrupts(cpu)
-            if (core.irq or core.ipi) and vgic_guard(design, state, taken):
-                return taken
-        if goes_on(design, state, cpu):
-            return VgicSteps(cpu, next_irq(design, state, cpu))
-    return None
+    cpus = range(len(state.cores) + len(state.agents))
+    return next((step for cpu in cpus if (step := forced_on(design, state, cpu, quiet)) is not None), None)
 
 
-def goes_on(design: VgicDesign, state: VgicState, cpu: int) -> bool:
+def forced_on(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False) -> VgicAction | None:
+    """The step of one processor or agent that belongs to the one before it."""
+    if not is_agent(state, cpu):
+        core, taken = state.cores[cpu], HostTakesInterrupts(cpu)
+        if (core.irq or core.ipi) and vgic_guard(design, state, taken):
+            return taken
+    return VgicSteps(cpu, next_irq(design, state, cpu)) if goes_on(design, state, cpu, quiet) else None
+
+
+def goes_on(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False) -> bool:
     """Whether a processor or agent has a next step that belongs to the one before."""
     idle = agent_of(state, cpu).at == OUT if is_agent(state, cpu) else state.cores[cpu].busy == 0
-    return not idle and commutes(design, state, cpu)
+    return not idle and commutes(design, state, cpu, quiet)
 
 
 def merged(design: VgicDesign, state: VgicState, action: VgicAction) -> VgicState:

@@ -19,6 +19,8 @@ from spec.gic import list_registers as lists
 from spec.gic.state import Choices
 
 OFFSETS = (0, 0x104, 0x184, 0x204, 0x284, 0x428, 0x828, 0xC08, 0xC0C, 0xF00, 0xF10, 0xF20)
+BANKS = ((0x100, 32), (0x180, 32), (0x200, 32), (0x280, 32), (0x400, 256), (0x800, 256), (0xC00, 64), (0xF00, 48))
+"""Where registers begin that have a field for each interrupt, and how many bytes of them there are."""
 INTERFACE = (0, 4, 8, 0xC, 0x10, 0x1C, 0xD0, 0x1000)
 NUMBERS = (1, 16, 27, 32, 40, 40, 41, 41, 127, 128, 255, 256, 0xFFFF)
 
@@ -46,7 +48,8 @@ def use(random: Random, lrs: tuple[int, ...]) -> GuestUse:
 def access(random: Random) -> Access:
     """An access to the distributor."""
     value = random.choice((random.getrandbits(32), 1 << random.randrange(32), 0xFFFFFFFF, 0x300, 1))
-    offset = random.choice((random.randrange(0x1000), *OFFSETS))
+    base, length = random.choice(BANKS)
+    offset = random.choice((random.randrange(0x1000), base + random.randrange(length), *OFFSETS))
     return Access(offset, random.choice((1, 2, 4)), value, random.choice((0, 1, 1)))
 
 
@@ -77,7 +80,9 @@ def proposed(random: Random, design: Design, state: VgicState) -> VgicAction:
         if random.random() < 0.2:
             return vgic.UserSignals(cpu, random.randrange(len(state.vcpus)))
         vm, vcpu = random.randrange(len(state.vms)), random.randrange(8)
-        return vgic.LineChanges(cpu, vm, vcpu, random.choice(NUMBERS), random.getrandbits(1))
+        known = sorted({irq for owner, _, irq in state.irqs.entries if owner == vm})
+        irq = random.choice(random.choice((NUMBERS, known)) if known else NUMBERS)
+        return vgic.LineChanges(cpu, vm, vcpu, irq, random.getrandbits(1))
     if random.random() < 0.1:
         return random.choice((vgic.InterruptArrives, vgic.HostTakesInterrupts, vgic.HostPreempts))(cpu)
     if state.cores[cpu].busy == 0:

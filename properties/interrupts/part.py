@@ -1,10 +1,12 @@
 """Interrupts as a part that the engines of concrete steps explore, search and walk through."""
 
 from model.action import Action
+from model.design import Design
 from model.vgic.state import VgicState
 from model.vgic.system import GuestPowersOn, HostTakesInterrupts, LineChanges, VgicAction, VgicSteps
 from properties import interrupts
 from properties.engines.parts.part import Part
+from properties.interrupts import drain
 from properties.interrupts.configurations import CONFIGURATIONS
 from properties.interrupts.hostile import proposed
 from properties.interrupts.scenarios import SCENARIOS
@@ -30,6 +32,16 @@ def names(state: VgicState, action: Action) -> bool:
     return vcpu and getattr(action, "vm", 0) < len(state.vms)
 
 
+def due(design: Design, state: VgicState, cpu: int) -> VgicAction | None:
+    """What a processor or agent does next in the fair drain."""
+    return drain.due(design.vgic, state, cpu)
+
+
+def due_then(design: Design, state: VgicState) -> VgicAction | None:
+    """What the host does where nobody has anything to do."""
+    return drain.scheduled(design.vgic, state)
+
+
 INTERRUPTS = Part(
     name="interrupts",
     title="interrupts",
@@ -45,5 +57,7 @@ INTERRUPTS = Part(
     runs_on=runs_on,
     names=names,
     aspects=aspects,
+    due=due,
+    due_then=due_then,
     proposed=proposed,
 )

@@ -1,6 +1,6 @@
 """What properties of interrupts ask of a step: its states, its thread, and where an interrupt is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from attrs import frozen
@@ -67,7 +67,8 @@ def listed(design: VgicDesign, state: VgicState, number: int) -> tuple[int, ...]
 
 def core_of(state: VgicState, number: int) -> Core | None:
     """The processor on which a vCPU's thread runs; None where it runs on none."""
-    return next((core for core in state.cores if core.busy == 1 and core.vcpu == number), None)
+    core = state.cores[state.vcpus[number].cpu]
+    return core if core.busy == 1 and core.vcpu == number else None
 
 
 @frozen
@@ -95,9 +96,17 @@ class Place:
         return lists.cpu_id(self.lr) if self.key[2] < SGIS else 0
 
 
-def in_lists(design: VgicDesign, state: VgicState) -> Iterator[Place]:
-    """Every list register that holds an interrupt."""
-    for number, vcpu in enumerate(state.vcpus):
+def touched(before: VgicState, after: VgicState) -> tuple[int, ...]:
+    """The vCPUs whose list registers a step may have changed: what they are is not the very same record any more."""
+    cores = [n for n, core in enumerate(before.cores) if core is not after.cores[n]]
+    run = {core.vcpu for n in cores for core in (before.cores[n], after.cores[n]) if core.busy == 1}
+    return tuple(n for n, vcpu in enumerate(before.vcpus) if n in run or vcpu is not after.vcpus[n])
+
+
+def in_lists(design: VgicDesign, state: VgicState, of: Iterable[int] | None = None) -> Iterator[Place]:
+    """Every list register that holds an interrupt; those of some vCPUs alone, where these are given."""
+    for number in range(len(state.vcpus)) if of is None else of:
+        vcpu = state.vcpus[number]
         for position, lr in enumerate(listed(design, state, number)):
             if lists.state(lr) != lists.ListState.INVALID:
                 yield Place(number, position, lr, key_of(vcpu.vm, vcpu.number, lists.virtual_id(lr)))

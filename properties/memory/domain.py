@@ -84,6 +84,9 @@ class MemoryDomain:
             found.append(ThreadSteps(cpu, self.given(design.memory, state, core.at)))
         return [action for action in found if memory_guard(design.memory, state, action)]
 
+    def follows(self, design: Design, state: MemoryState, cpu: int) -> None:
+        """No step belongs to another one: the smallest grain is explored."""
+
     def guest(self, cpu: int) -> Iterator[MemoryAction]:
         """What a guest does, and its processor for it."""
         for kind in self.guests:

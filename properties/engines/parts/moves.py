@@ -1,6 +1,6 @@
 """The moves of a part of the system on rows: what is possible, what it leads to, and which properties it violates."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -80,10 +80,14 @@ class Moves:
     properties: tuple[Property, ...]
     domain: Domain
     start: State
+    unasked: tuple[Property, ...] = ()
+    """Those of the properties of states that somebody else asks."""
     layout: Layout = field(init=False)
     first: Row = field(init=False)
     possible: tuple[Remembered, ...] = field(init=False)
     """For each processor, what it may do."""
+    following: tuple[Remembered, ...] = field(init=False)
+    """For each processor its move that belongs to the one before, or None."""
     aspects: tuple[Remembered, ...] = field(init=False)
     conditions: tuple[Condition, ...] = field(init=False)
     known: dict[Action, Move] = field(factory=dict)
@@ -101,13 +105,14 @@ class Moves:
         self.first = self.layout.row(first)
         cpus = range(self.part.processors(first))
         self.possible = tuple(self.remembered(partial(self.moves_of, cpu)) for cpu in cpus)
+        self.following = tuple(self.remembered(partial(self.move_by, self.domain.follows, cpu)) for cpu in cpus)
         self.aspects = tuple(
             self.remembered(partial(self.numbered, aspect)) for aspect in self.part.aspects(self.design, first)
         )
         self.conditions = tuple(
             Condition(prop, self.projected(predicate))
             for prop in self.properties
-            if prop.kind is Kind.STATE
+            if prop.kind is Kind.STATE and prop not in self.unasked
             for predicate in (prop.conjuncts or (prop.holds,))
         )
 
@@ -131,6 +136,24 @@ class Moves:
     def moves_of(self, cpu: int, state: Any) -> tuple[Move, ...]:
         """What a processor may do in a state."""
         return tuple([self.move(action) for action in self.domain.of_processor(self.design, state, cpu)])
+
+    def move_by(self, choice: Callable[[Design, Any, int], Action | None], cpu: int, state: Any) -> Move | None:
+        """The move of a processor that is chosen in a state, where one is."""
+        action = choice(self.design, state, cpu)
+        return None if action is None else self.move(action)
+
+    def follows(self, row: Row) -> Move | None:
+        """The move that belongs to the one before, where there is one."""
+        for of_processor in self.following:
+            move: Move | None = of_processor(row)
+            if move is not None:
+                return move
+        return None
+
+    def ways(self, row: Row) -> list[Move]:
+        """What may happen next: the move that belongs to the one before alone, where there is one."""
+        follows = self.follows(row)
+        return [move for possible in self.possible for move in possible(row)] if follows is None else [follows]
 
     def move(self, action: Action) -> Move:
         """The move that takes an action."""
@@ -248,17 +271,40 @@ class Moves:
             return before
         return before.difference(effect.conditions).union(found)
 
+    def failing_behind(self, before: Failing, effects: Sequence[Effect], row: Row) -> Failing:
+        """The conditions that do not hold of the row after several effects, given those that did not before them."""
+        if len(effects) == 1:
+            return self.failing(before, effects[0], row)
+        for effect in effects:
+            if effect.seen_to != self.version:
+                self.see_to(effect)
+        asked = set().union(*[effect.conditions for effect in effects])
+        found = [condition for condition in asked if not condition.holds(row)]
+        if not found and not before:
+            return before
+        return before.difference(asked).union(found)
+
     def wrong(self, effect: Effect, row: Row, failing: Failing) -> list[Property]:
         """The properties that a step is the first to violate, given the conditions that fail after it."""
-        if not (effect.violated or effect.undecided or failing):
+        return [*self.wrong_step(effect, row), *self.wrong_state(effect.action, failing)]
+
+    def wrong_step(self, effect: Effect, row: Row) -> list[Property]:
+        """The properties of steps that a step is the first to violate."""
+        if not (effect.violated or effect.undecided):
             return []
         found = [prop for prop in effect.violated if prop.id not in self.violated]
         both = row + effect.numbers
         found += [prop for prop, holds in effect.undecided if prop.id not in self.violated and not holds(both)]
-        for condition in failing:
-            prop = condition.prop
-            if isinstance(effect.action, prop.about) and prop.id not in self.violated and prop not in found:
-                found.append(prop)
+        return self.noted(found)
+
+    def wrong_state(self, action: Action, failing: Failing) -> list[Property]:
+        """The properties of states that a step is the first to violate, given the conditions that fail after it."""
+        broken = (condition.prop for condition in failing)
+        return self.noted({prop: None for prop in broken if isinstance(action, prop.about)})
+
+    def noted(self, broken: Iterable[Property]) -> list[Property]:
+        """Those of the properties that have not been violated before."""
+        found = [prop for prop in broken if prop.id not in self.violated]
         if found:
             self.violated |= {prop.id for prop in found}
             self.version += 1

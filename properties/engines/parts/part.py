@@ -27,6 +27,12 @@ class Domain(Protocol):
     def of_processor(self, design: Design, state: Any, cpu: int) -> list[Any]:
         """The actions of one processor that are possible in a state of the part, in a fixed order."""
 
+    def follows(self, design: Design, state: Any, cpu: int) -> Any:
+        """The action of a processor that belongs to the one before, so that nothing comes in between; or None.
+
+        Where several processors have one, that of the first comes first.
+        """
+
 
 @frozen
 class Situation:
@@ -73,6 +79,10 @@ class Part:
     """Of a design and any state of a configuration: what tells its states apart; states alike in each count once."""
     proposed: Callable[[Random, Design, Any], Action]
     """An action with hostile operands that may be possible next, for walks; some proposal is always possible."""
+    due: Callable[[Design, Any, int], Action | None] = lambda design, state, cpu: None
+    """What a processor does next in a fair drain, in which nothing new happens; the first that has something acts."""
+    due_then: Callable[[Design, Any], Action | None] = lambda design, state: None
+    """What is due where no processor has anything; None in the drain's end."""
 
     @property
     def judged(self) -> tuple[Property, ...]:

@@ -103,10 +103,9 @@ def search_part(
         for node, row in level:
             if len(seen.parents) > most_states or (deadline is not None and time.monotonic() > deadline):
                 return result(seen, False, depths - 1, began)
-            for possible in moves.possible:
-                for move in possible(row):
-                    if not (part.runs_on(move.action) and move.action.cpu == node[1]):
-                        advance(seen, node, row, move, following, most_states)
+            for move in moves.ways(row):
+                if not (part.runs_on(move.action) and move.action.cpu == node[1]):
+                    advance(seen, node, row, move, following, most_states)
         level = following
     return result(seen, not level, depths, began)
 
@@ -131,8 +130,8 @@ def advance(seen: Seen, node: Node, row: Row, move: Move, found: list[tuple[Node
         seen.parents[target] = (node, action)
         found.append((target, after))
         if runs:
-            ways = moves.possible[action.cpu](after)
-            waiting += ((target, after, way) for way in ways if moves.part.runs_on(way.action))
+            own = (way for way in moves.ways(after) if way.action.cpu == action.cpu)
+            waiting += ((target, after, way) for way in own if moves.part.runs_on(way.action))
 
 
 def ended(seen: Seen, until: str | None) -> bool:
