@@ -62,9 +62,9 @@ TIMER_3_12 = TimerDesign(
 
 WITHOUT_VTIMER = TimerDesign(
     run=(
-        step("flush: interrupt 27", Do.FLUSH, "configure_hyp_role", HEAD),
         step("run: mask interrupts", Do.MASK_IRQS, "kvm_arch_vcpu_ioctl_run", ARM),
         step("run: check signals", Do.CHECK_SIGNAL, "kvm_arch_vcpu_ioctl_run", ARM),
+        step("enter: interrupt 27", Do.FLUSH, "configure_hyp_role", HEAD),
         step("enter: CNTHCTL", Do.LOAD_CNTHCTL, "restore_timer_state", HEAD),
         step("enter: guest", Do.ENTER, "__kvm_vcpu_run", INTERRUPTS),
         step("exit: CNTHCTL", Do.RESTORE_CNTHCTL, "save_timer_state", HEAD),
@@ -73,6 +73,7 @@ WITHOUT_VTIMER = TimerDesign(
     ),
     block=BLOCK,
     expire=(
+        TimerStep("expire: early", Do.REARM_EARLY, (paper("5.2"),)),
         TimerStep("expire: disarm", Do.DISARM, (paper("5.2"),)),
         TimerStep("expire: raise the line", Do.INJECT, (paper("5.2"),)),
         step("expire: kick", Do.KICK, "vcpu_interrupt_line", ARM),

@@ -50,14 +50,16 @@ def queue_work(design: TimerDesign, state: TimeState, number: int) -> TimeState:
 
 @rule(linux(TIMER, "kvm_timer_inject_irq_work"))
 def disarm(design: TimerDesign, state: TimeState, number: int) -> TimeState:
-    """The software timer is armed no longer."""
-    return with_vcpu(state, number, put(state.vcpus[number], "armed", 0))
+    """The software timer is armed no longer, unless it counts again."""
+    vcpu = state.vcpus[number]
+    return with_vcpu(state, number, put(vcpu, "armed", vcpu.running))
 
 
 @rule(linux(TIMER, "kvm_timer_inject_irq"))
 def inject(design: TimerDesign, state: TimeState, number: int) -> TimeState:
-    """The distributor is told that the timer fires."""
-    return with_vcpu(state, number, told(design, state.vcpus[number], 1))
+    """The distributor is told that the timer fires, unless the software timer counts again."""
+    vcpu = state.vcpus[number]
+    return with_vcpu(state, number, choose(vcpu.running == 1, vcpu, told(design, vcpu, 1)))
 
 
 @rule(paper("5.2"), linux("arch/arm/kvm/arm.c", "kvm_vm_ioctl_irq_line"))

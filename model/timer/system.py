@@ -322,9 +322,10 @@ def guest_acts(design: TimerDesign, state: TimeState, action: TimeAction) -> Tim
         case GuestCompletes():
             ended = choose(Trait.LINKED in design.traits, 0, core.active)
             state = with_core(state, cpu, put(core, "active", ended))
-            return with_vcpu(state, number, put(vcpu, "listed", vcpu.listed & PENDING))
+            state = with_vcpu(state, number, put(vcpu, "listed", vcpu.listed & PENDING))
+            return left_for_device(design, state, cpu)
         case GuestReadsCount():
-            return left_guest(design, state, cpu, Exit.USER) if Trait.IN_USER_SPACE in design.traits else state
+            return left_for_device(design, state, cpu)
         case GuestEnables(_, value):
             return left_guest(design, with_vcpu(state, number, put(vcpu, "enabled", value)), cpu, Exit.NONE)
         case GuestWaits():
@@ -352,7 +353,13 @@ def timer_written(design: TimerDesign, state: TimeState, action: TimeAction) -> 
     if not device:
         return with_vcpu(with_core(state, cpu, put(core, name, value)), number, vcpu)
     state = soft.of_device(design, with_vcpu(state, number, put(vcpu, name, value)), number)
-    return left_guest(design, state, cpu, Exit.USER)
+    return left_for_device(design, state, cpu)
+
+
+@rule(paper("5.2"))
+def left_for_device(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
+    """The guest is left to user space where that emulates what it uses: counter, timer and interrupt controller."""
+    return left_guest(design, state, cpu, Exit.USER) if Trait.IN_USER_SPACE in design.traits else state
 
 
 @rule(linux("arch/arm/kvm/interrupts.S", "__kvm_vcpu_return"))

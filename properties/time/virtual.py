@@ -40,8 +40,8 @@ def monotonic(design: Design, before: State, action: Action, after: State) -> An
 
 MONOTONIC = Property(
     id="time.monotonic",
-    statement="The virtual time of a VM that has run advances, modulo 2^64, by exactly the ticks that pass, whatever any "
-    "guest, the host or user space does.",
+    statement="The virtual time of a VM that has run advances, modulo 2^64, by exactly the ticks that pass, whatever "
+    "any guest, the host or user space does.",
     claims=("C28",),
     question="Can a guest's clock jump, or run backwards?",
     kind=Kind.STEP,
