@@ -31,20 +31,20 @@ class TimerSteps(TimeAction):
 
 
 @frozen
-class HostRuns(TimeAction):
+class HostResumes(TimeAction):
     """The host's scheduler gives the processor to a vCPU's thread; one from user space calls KVM_RUN."""
 
     vcpu: int
 
 
 @frozen
-class HostPreempts(TimeAction):
+class HostSuspends(TimeAction):
     """The host's scheduler takes the processor from a vCPU's thread."""
 
 
 @frozen
-class HostTakesInterrupts(TimeAction):
-    """The host takes the physical interrupts of the processor other than the timer's."""
+class HostTakesKick(TimeAction):
+    """The host takes the kick that is pending on the processor."""
 
 
 @frozen
@@ -53,19 +53,19 @@ class TimerInterruptTaken(TimeAction):
 
 
 @frozen
-class GuestInterrupted(TimeAction):
+class GuestTakenOut(TimeAction):
     """A physical interrupt takes the processor out of the guest."""
 
 
 @frozen
-class GuestExits(TimeAction):
+class GuestTraps(TimeAction):
     """The guest traps for something that does not concern time; to user space, if so said."""
 
     to_user: bool = False
 
 
 @frozen
-class GuestWaits(TimeAction):
+class GuestIdles(TimeAction):
     """The guest executes WFI with no virtual interrupt signalled, so that it would suspend the processor."""
 
 
@@ -141,7 +141,7 @@ class WorkRuns(TimeAction):
 
 
 @frozen
-class UserSignals(TimeAction):
+class ThreadSignalled(TimeAction):
     """User space sends a signal to a vCPU's thread."""
 
     vcpu: int
@@ -193,15 +193,15 @@ def time_guard(design: TimerDesign, state: TimeState, action: TimeAction) -> boo
         return apart_guard(state, action)
     core = state.cores[cpu]
     match action:
-        case HostRuns(_, vcpu):
+        case HostResumes(_, vcpu):
             return every(core.busy == 0, core.masked == 0, may_run(state, vcpu))
-        case HostTakesInterrupts():
+        case HostTakesKick():
             return every(core.masked == 0, core.irq == 1)
         case TimerInterruptTaken():
             return every(core.masked == 0, run.signals(state, cpu))
         case TimerSteps():
             return every(core.busy == 1, step_at(design, vcpu_of(state, cpu).at) is not None)
-        case HostPreempts():
+        case HostSuspends():
             return every(core.busy == 1, core.masked == 0, negate(vcpu_of(state, cpu).at == GUEST))
     return every(core.busy == 1, vcpu_of(state, cpu).at == GUEST, guest_guard(state, action))
 
@@ -215,7 +215,7 @@ def apart_guard(state: TimeState, action: TimeAction) -> bool:
             return every(state.vcpus[vcpu].running == 1, state.vcpus[vcpu].left == 0)
         case WorkRuns(_, vcpu):
             return state.vcpus[vcpu].queued == 1
-    return isinstance(action, UserSignals)
+    return isinstance(action, ThreadSignalled)
 
 
 def may_run(state: TimeState, number: int) -> bool:
@@ -229,10 +229,10 @@ def guest_guard(state: TimeState, action: TimeAction) -> bool:
     """Whether a guest that runs may do that, or that may happen to it."""
     vcpu = vcpu_of(state, action.cpu)
     match action:
-        case GuestInterrupted():
+        case GuestTakenOut():
             core = state.cores[action.cpu]
             return either(core.irq == 1, interrupts(state, core))
-        case GuestWaits():
+        case GuestIdles():
             return vcpu.listed & PENDING == 0
         case GuestTakes():
             return vcpu.listed == PENDING
@@ -249,11 +249,11 @@ def time_step(design: TimerDesign, state: TimeState, action: TimeAction) -> Time
     match action:
         case TimerSteps():
             return thread_steps(design, state, cpu)
-        case HostRuns(_, vcpu):
+        case HostResumes(_, vcpu):
             return host_runs(state, cpu, vcpu)
-        case HostPreempts():
+        case HostSuspends():
             return given_up(state, cpu)
-        case HostTakesInterrupts():
+        case HostTakesKick():
             return with_core(state, cpu, put(state.cores[cpu], "irq", 0))
         case TimerInterruptTaken():
             state = performed(design, design.handler, state, cpu)
@@ -268,7 +268,7 @@ def time_step(design: TimerDesign, state: TimeState, action: TimeAction) -> Time
         case WorkRuns(_, vcpu):
             done = with_vcpu(state, vcpu, put(state.vcpus[vcpu], "queued", 0))
             return performed(design, design.work, done, vcpu)
-        case UserSignals(_, vcpu):
+        case ThreadSignalled(_, vcpu):
             return threads.signalled(state, vcpu)
     return guest_acts(design, state, action)
 
@@ -328,9 +328,9 @@ def guest_acts(design: TimerDesign, state: TimeState, action: TimeAction) -> Tim
             return left_for_device(design, state, cpu)
         case GuestEnables(_, value):
             return left_guest(design, with_vcpu(state, number, put(vcpu, "enabled", value)), cpu, Exit.NONE)
-        case GuestWaits():
+        case GuestIdles():
             return left_guest(design, state, cpu, Exit.WAIT)
-        case GuestExits(_, to_user):
+        case GuestTraps(_, to_user):
             return left_guest(design, state, cpu, Exit.USER if to_user else Exit.NONE)
     late = choose(interrupts(state, core), 1, core.late)
     return left_guest(design, with_core(state, cpu, put(core, "late", late)), cpu, Exit.NONE)

@@ -52,14 +52,14 @@ class TimeDomain:
         if cpu >= len(state.cores):
             found = list(self.apart(state, cpu))
         elif state.cores[cpu].busy == 0:
-            found = [*self.arrives(cpu), *(time.HostRuns(cpu, vcpu) for core, vcpu in self.runs if core == cpu)]
+            found = [*self.arrives(cpu), *(time.HostResumes(cpu, vcpu) for core, vcpu in self.runs if core == cpu)]
         else:
             found = [*self.arrives(cpu), *self.thread(design.timer, state, cpu)]
         return [action for action in found if time.time_guard(design.timer, state, action)]
 
     def arrives(self, cpu: int) -> Iterator[TimeAction]:
         """The host takes interrupts."""
-        yield time.HostTakesInterrupts(cpu)
+        yield time.HostTakesKick(cpu)
         if self.late:
             yield time.TimerInterruptTaken(cpu)
 
@@ -75,25 +75,25 @@ class TimeDomain:
                 yield time.ClockStepped(cpu, vcpu.left)
         for number in self.signals:
             if state.vcpus[number].signal == 0:
-                yield time.UserSignals(cpu, number)
+                yield time.ThreadSignalled(cpu, number)
 
     def thread(self, design: TimerDesign, state: TimeState, cpu: int) -> Iterator[TimeAction]:
         """What may happen to a vCPU's thread that runs."""
         core = state.cores[cpu]
         vcpu = state.vcpus[core.vcpu]
         if self.preempts:
-            yield time.HostPreempts(cpu)
+            yield time.HostSuspends(cpu)
         yield time.TimerSteps(cpu)
         if vcpu.at != GUEST:
             return
-        yield time.GuestInterrupted(cpu)
+        yield time.GuestTakenOut(cpu)
         yield time.GuestTakes(cpu)
         yield time.GuestCompletes(cpu)
         yield from (time.GuestWritesCtl(cpu, value) for value in self.ctls if value != vcpu.own_ctl)
         yield from (time.GuestWritesTval(cpu, value) for value in self.tvals)
         yield from (time.GuestEnables(cpu, value) for value in self.enables)
-        yield from (time.GuestExits(cpu, to_user) for to_user in self.exits)
+        yield from (time.GuestTraps(cpu, to_user) for to_user in self.exits)
         if self.reads:
             yield time.GuestReadsCount(cpu)
         if self.waits:
-            yield time.GuestWaits(cpu)
+            yield time.GuestIdles(cpu)

@@ -69,9 +69,9 @@ def next_action(design: TimerDesign, state: TimeState) -> TimeAction | None:
     ready = [number for number in range(len(state.vcpus)) if time.may_run(state, number)]
     for cpu, core in enumerate(state.cores):
         if ready and core.busy == 0 and core.masked == 0:
-            return time.HostRuns(cpu, ready[0])
+            return time.HostResumes(cpu, ready[0])
     for cpu, core in enumerate(state.cores):
-        yields = time.GuestWaits(cpu)
+        yields = time.GuestIdles(cpu)
         if ready and core.busy == 1 and time.time_guard(design, state, yields):
             return yields
     ticks = min(ahead(state), default=0)
@@ -82,7 +82,7 @@ def due(design: TimerDesign, state: TimeState, cpu: int) -> TimeAction | None:
     """What a processor has to do next; None where it has nothing to do, or waits."""
     core = state.cores[cpu]
     if core.irq == 1 and core.masked == 0:
-        return time.HostTakesInterrupts(cpu)
+        return time.HostTakesKick(cpu)
     if core.busy == 0:
         return None
     vcpu = state.vcpus[core.vcpu]
@@ -92,7 +92,7 @@ def due(design: TimerDesign, state: TimeState, cpu: int) -> TimeAction | None:
         return time.GuestWritesCtl(cpu, 0) if vcpu.own_ctl else time.GuestCompletes(cpu)
     if vcpu.listed == PENDING:
         return time.GuestTakes(cpu)
-    leaves = time.GuestInterrupted(cpu)
+    leaves = time.GuestTakenOut(cpu)
     return leaves if time.time_guard(design, state, leaves) else None
 
 

@@ -8,7 +8,7 @@ from functools import cache
 
 from model.timer.design import Do, TimerDesign, program
 from model.timer.state import TimeState
-from model.timer.system import HostTakesInterrupts, TimeAction, TimerSteps, time_guard, time_step
+from model.timer.system import HostTakesKick, TimeAction, TimerSteps, time_guard, time_step
 
 OWN = frozenset(
     {
@@ -29,7 +29,7 @@ def forced(design: TimerDesign, state: TimeState) -> TimeAction | None:
     """The step that belongs to the one before it, of the lowest processor that has one."""
     for cpu, core in enumerate(state.cores):
         if core.irq == 1 and core.masked == 0:
-            return HostTakesInterrupts(cpu)
+            return HostTakesKick(cpu)
         if core.busy == 1 and core.masked == 1 and state.vcpus[core.vcpu].at in inner(design):
             return TimerSteps(cpu)
     return None

@@ -6,12 +6,13 @@ from model.action import Action
 from model.design import Design
 from model.state import State
 from model.timer.design import Do, Trait
+from model.timer.state import PENDING
 from model.timer.system import TimeAction, TimerSteps
 from model.timer.threads import vcpu_of
-from model.timer.timer import fires_loaded, interrupts
+from model.timer.timer import fires_loaded, fires_saved, interrupts
 from properties.property import Kind, Property
 from properties.time.steps import does, noted, time_of
-from spec.words import every, implies, negate
+from spec.words import either, every, implies, negate
 
 
 def undisturbed(design: Design, before: State, action: Action, after: State) -> Any:
@@ -81,4 +82,28 @@ NO_STORM = Property(
     explain=lambda d, b, a, s: f"vCPU{time_of(b).cores[a.cpu].vcpu} is entered, and its timer takes it out again",
 )
 
-PROPERTIES = (UNDISTURBED, PROGRESSES, NO_STORM)
+
+
+def has_reason(design: Design, before: State, action: Action, after: State) -> Any:
+    """The predicate of WAITS."""
+    state = time_of(before)
+    if does(design.timer, state, action) is not Do.FINISH_WAIT:
+        return True
+    vcpu = vcpu_of(state, action.cpu)
+    told = every(vcpu.enabled == 1, either(vcpu.line == 1, vcpu.pending == 1))
+    return either(told, vcpu.listed & PENDING > 0, vcpu.signal == 1, fires_saved(state, state.cores[action.cpu].vcpu))
+
+
+WAITS = Property(
+    id="time.waits",
+    statement="A vCPU whose guest waits goes on only for interrupt 27, its timer or a signal.",
+    claims=("C26",),
+    question="Does a guest that waits for its timer cost a processor meanwhile?",
+    kind=Kind.STEP,
+    about=(TimerSteps,),
+    holds=has_reason,
+    interesting=lambda d, b, a, s: does(d.timer, time_of(b), a) is Do.FINISH_WAIT,
+    explain=lambda d, b, a, s: f"vCPU{time_of(b).cores[a.cpu].vcpu} goes on for nothing",
+)
+
+PROPERTIES = (UNDISTURBED, PROGRESSES, NO_STORM, WAITS)

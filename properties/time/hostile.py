@@ -22,9 +22,9 @@ def proposed(random: Random, design: Design, state: TimeState) -> TimeAction:
         return apart(random, state, cpu)
     core = state.cores[cpu]
     if random.random() < 0.15:
-        return random.choice((time.HostTakesInterrupts, time.TimerInterruptTaken, time.HostPreempts))(cpu)
+        return random.choice((time.HostTakesKick, time.TimerInterruptTaken, time.HostSuspends))(cpu)
     if core.busy == 0:
-        return time.HostRuns(cpu, random.randrange(len(state.vcpus)))
+        return time.HostResumes(cpu, random.randrange(len(state.vcpus)))
     if state.vcpus[core.vcpu].at == GUEST:
         return in_guest(random, state, cpu)
     return time.TimerSteps(cpu)
@@ -44,7 +44,7 @@ def apart(random: Random, state: TimeState, cpu: int) -> TimeAction:
             return time.WorkRuns(cpu, vcpu)
         case 4:
             return time.ClockStepped(cpu, random.choice(TICKS))
-    return time.UserSignals(cpu, vcpu)
+    return time.ThreadSignalled(cpu, vcpu)
 
 
 def in_guest(random: Random, state: TimeState, cpu: int) -> TimeAction:
@@ -63,7 +63,7 @@ def in_guest(random: Random, state: TimeState, cpu: int) -> TimeAction:
         case 5:
             return time.GuestEnables(cpu, random.getrandbits(1))
         case 6:
-            return time.GuestExits(cpu, random.random() < 0.3)
+            return time.GuestTraps(cpu, random.random() < 0.3)
         case 7:
-            return time.GuestWaits(cpu)
-    return random.choice((time.GuestInterrupted, time.GuestReadsCount))(cpu)
+            return time.GuestIdles(cpu)
+    return random.choice((time.GuestTakenOut, time.GuestReadsCount))(cpu)

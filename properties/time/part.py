@@ -2,7 +2,7 @@
 
 from model.action import Action
 from model.timer.state import TimeState
-from model.timer.system import HostTakesInterrupts, TimeAction, TimerSteps
+from model.timer.system import HostTakesKick, TimeAction, TimerSteps
 from properties import time
 from properties.engines.parts.part import Part
 from properties.time.configurations import CONFIGURATIONS
@@ -18,7 +18,7 @@ def processors(state: TimeState) -> int:
 
 def runs_on(action: Action) -> bool:
     """Whether an action is a thread's next step, or the host takes what has interrupted it there."""
-    return isinstance(action, TimerSteps | HostTakesInterrupts)
+    return isinstance(action, TimerSteps | HostTakesKick)
 
 
 def names(state: TimeState, action: Action) -> bool:

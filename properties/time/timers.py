@@ -91,7 +91,8 @@ def announced(design: TimerDesign, before: TimeState, action: Action, after: Tim
     """Whether a vCPU's interrupt 27 comes one way nearer to its guest in a step without a cause."""
     old, new = before.vcpus[number], after.vcpus[number]
     told = either(every(old.line == 0, new.line == 1), every(old.pending == 0, new.pending == 1))
-    listed = every(old.listed & PENDING == 0, new.listed & PENDING > 0, old.line == 0)
+    flushed = does(design, before, action) is Do.FLUSH and before.cores[action.cpu].vcpu == number
+    listed = every(flushed, new.listed & PENDING > 0, old.line == 0)
     return every(either(told, listed), negate(due(before, number)))
 
 
@@ -103,8 +104,8 @@ def never_early(design: Design, before: State, action: Action, after: State) -> 
 
 NEVER_EARLY = Property(
     id="time.never_early",
-    statement="Interrupt 27 becomes pending, and gets into a list register, only while the guest's timer fires: never "
-    "before its compare value, and not for a timer that the guest has stopped.",
+    statement="Interrupt 27 becomes pending, and a flush leaves it in a list register, only while the guest's timer "
+    "fires: never before its compare value, and not for a timer that the guest has stopped.",
     claims=("C26",),
     question="Does a guest get a timer interrupt too early, or one that it has called off?",
     kind=Kind.STEP,

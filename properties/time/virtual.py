@@ -64,15 +64,16 @@ def own_offset(design: Design, before: State, action: Action, after: State) -> A
 
     def shown(cpu: int, number: int) -> Any:
         vm = state.vms[state.vcpus[number].vm]
-        return state.cores[cpu].off == choose(vm.timer == 1, vm.off, 0)
+        begun = implies(vm.timer == 1, vm.ready == 1)
+        return every(begun, state.cores[cpu].off == choose(vm.timer == 1, vm.off, 0))
 
     return in_guests(state, shown)
 
 
 OWN_OFFSET = Property(
     id="time.own_offset",
-    statement="While a guest runs, on whichever processor, CNTVOFF is its VM's: all vCPUs of a VM see one time, and no "
-    "other VM's.",
+    statement="While a guest runs, on whichever processor, CNTVOFF is its VM's, chosen when it first ran: all vCPUs of "
+    "a VM see one time, and no other VM's.",
     claims=("C28",),
     question="Does a guest's time depend on where it runs, or on who ran there before?",
     kind=Kind.STATE,
@@ -80,7 +81,10 @@ OWN_OFFSET = Property(
     holds=own_offset,
     interesting=lambda d, b, a, s: does(d.timer, time_of(b), a) is Do.ENTER,
     explain=lambda d, b, a, s: "; ".join(
-        f"on CPU{cpu} CNTVOFF is {core.off:#x}" for cpu, core in enumerate(time_of(s).cores) if core.busy
+        f"on CPU{cpu} CNTVOFF is {core.off:#x}, that of VM{vcpu.vm} {time_of(s).vms[vcpu.vm].off:#x}"
+        for cpu, core in enumerate(time_of(s).cores)
+        if core.busy
+        for vcpu in (time_of(s).vcpus[core.vcpu],)
     ),
 )
 
