@@ -23,6 +23,7 @@ from model.lowvisor import moves
 from model.memory.actions import MemoryAction
 from model.memory.guards import memory_guard
 from model.state import Physical, Standing, State, Where, context
+from model.timer.system import TimeAction, time_guard
 from model.vgic.system import VgicAction, vgic_guard
 from spec import exceptions, interrupts
 from spec.citations import arm, linux, rule
@@ -50,6 +51,8 @@ def guard(design: Design, state: State, action: Action) -> bool:
         return state.memory is not None and memory_guard(design.memory, state.memory, action)
     if isinstance(action, VgicAction):
         return state.interrupts is not None and vgic_guard(design.vgic, state.interrupts, action)
+    if isinstance(action, TimeAction):
+        return state.time is not None and time_guard(design.timer, state.time, action)
     physical = state.processors[action.cpu]
     where = physical.thread.where
     match action:

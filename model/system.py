@@ -3,11 +3,11 @@
 A step is as small as the code's own atomicity: each step of the lowvisor is one, each exit the highvisor handles is
 one, each guest or host instruction is one. `step` is the only way forward.
 
-Not modelled: the time that passes; memory slots and TLBs, but in the configurations of `model.memory`; what the
-distributor and list registers do, but in those of `model.vgic` (in all others an access that the distributor accepts is
-answered with any value); what timers do; a user space that writes the structure it shares with the kernel while the
-kernel reads it, which weakens `mmio.delivered` and `mmio.described`; the exit that finds a permission fault's address
-by ATS1CPR always succeeds (its silent retry needs stage 1).
+Not modelled: the time that passes, and what timers do, but in the configurations of `model.timer`; memory slots and
+TLBs, but in those of `model.memory`; what the distributor and list registers do, but in those of `model.vgic` (in all
+others an access that the distributor accepts is answered with any value); a user space that writes the structure it
+shares with the kernel while the kernel reads it, which weakens `mmio.delivered` and `mmio.described`; the exit that
+finds a permission fault's address by ATS1CPR always succeeds (its silent retry needs stage 1).
 """
 
 from attrs import evolve
@@ -37,6 +37,7 @@ from model.lowvisor.moves import TranslateFaultAddress
 from model.memory.actions import MemoryAction
 from model.memory.system import memory_step
 from model.state import Physical, Standing, State, Thread, Vcpu, Where, context
+from model.timer.system import TimeAction, time_step
 from model.vgic.system import VgicAction, vgic_step
 from spec import exceptions
 from spec.citations import arm, gic, linux, paper, rule
@@ -60,6 +61,9 @@ def step(design: Design, state: State, action: Action) -> State:
     if isinstance(action, VgicAction):
         assert state.interrupts is not None
         return put(state, "interrupts", vgic_step(design.vgic, state.interrupts, action))
+    if isinstance(action, TimeAction):
+        assert state.time is not None
+        return put(state, "time", time_step(design.timer, state.time, action))
     physical = state.processors[action.cpu]
     match action:
         case HostRunsVcpu(_, vcpu):

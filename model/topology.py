@@ -10,6 +10,8 @@ from model.design import KERNEL_MODE_OF, Design
 from model.lowvisor.context import Image, Vm
 from model.memory.layout import Layout, initial_memory
 from model.state import HOST, Physical, State, Vcpu
+from model.timer import layout as timing
+from model.timer.layout import initial_time
 from model.vgic import layout as vgic
 from model.vgic.layout import initial_vgic
 from spec.processor import Local, Processor, Signals
@@ -31,7 +33,7 @@ MOST_LISTS, MOST_VCPUS = 64, 8
 class Topology:
     """A configuration: how many processors, and for each VM how many vCPUs and whether it has the in-kernel timer.
 
-    Where it has a layout it is one of the memory system or of interrupts, without what the spine adds to it.
+    Where it has a layout it is one of the memory system, of interrupts or of time, without what the spine adds to it.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Topology:
     vms: tuple[tuple[int, bool], ...]
     memory: Layout | None = None
     interrupts: vgic.Layout | None = None
+    time: timing.Layout | None = None
 
 
 def wide(lists: int) -> Topology:
@@ -81,6 +84,11 @@ TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
             Topology("interrupts-three-vcpus", 0, (), interrupts=vgic.Layout(2, (3,), 2, (SGI,), agents=0)),
             Topology("interrupts-two-vms", 0, (), interrupts=vgic.Layout(1, (1, 1), 1, (LEVEL,))),
             *(wide(lists) for lists in range(1, MOST_LISTS + 1)),
+            Topology("time-one", 0, (), time=timing.Layout(1, ((1, True),))),
+            Topology("time-moving", 0, (), time=timing.Layout(2, ((1, True),))),
+            Topology("time-siblings", 0, (), time=timing.Layout(1, ((2, True),))),
+            Topology("time-two-vms", 0, (), time=timing.Layout(1, ((1, True), (1, True)))),
+            Topology("time-foreign", 0, (), time=timing.Layout(1, ((1, False), (1, True)))),
         )
     }
 )
@@ -106,7 +114,8 @@ def initial(topology: Topology, design: Design) -> State:
         )
         vcpus += [Vcpu(image(len(vcpus) + position, position), number) for position in range(count)]
     interrupts = None if topology.interrupts is None else initial_vgic(topology.interrupts, design.vgic)
-    return State(processors, tuple(vcpus), tuple(vms), memory, interrupts)
+    time = None if topology.time is None else initial_time(topology.time, design.timer)
+    return State(processors, tuple(vcpus), tuple(vms), memory, interrupts, time)
 
 
 def distinct(cls: type, owner: int, start: int = 0) -> Any:

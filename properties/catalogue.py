@@ -11,6 +11,7 @@ from properties import (
     specification,
     split_mode,
     table1,
+    time,
     trap_completeness,
     world_switch,
 )
@@ -22,6 +23,7 @@ PROPERTIES: tuple[Property, ...] = (
     *split_mode.PROPERTIES,
     *memory.ALL,
     *interrupts.PROPERTIES,
+    *time.PROPERTIES,
     *mmio.PROPERTIES,
     *specification.PROPERTIES,
     *classification.PROPERTIES,

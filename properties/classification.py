@@ -59,7 +59,7 @@ class Classified:
 
 ACCEPTED: Mapping[str, tuple[Declassification, tuple[str, ...]]] = MappingProxyType(
     {
-        "cntpct": (DECLASSIFIED[0], ("CNTPCT", "CNTVCT", "CNTV_TVAL")),
+        "cntpct": (DECLASSIFIED[0], ("CNTPCT", "CNTVCT", "CNTV_TVAL", "CNTV_CTL")),
         **{name: (DECLASSIFIED[1], ("WFI", "WFE")) for name in ("irq", "fiq", "abort")},
         "event": (DECLASSIFIED[2], ("WFE", "SEV")),
     }

@@ -8,8 +8,9 @@ from properties.engines.parts.part import Part, Situation
 from properties.interrupts.part import INTERRUPTS
 from properties.memory.part import MEMORY
 from properties.property import Property
+from properties.time.part import TIME
 
-PARTS: tuple[Part, ...] = (MEMORY, INTERRUPTS)
+PARTS: tuple[Part, ...] = (MEMORY, INTERRUPTS, TIME)
 
 
 def part_of(prop: Property) -> Part | None:

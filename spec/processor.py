@@ -195,7 +195,7 @@ class Hyp:
 
 @frozen
 class Timer:
-    """The generic timer's registers, as opaque words: what they count comes with the timer's own rules."""
+    """The generic timer's registers; `spec.timer` has what they count and when they fire."""
 
     cntkctl: U32
     cnthctl: U32

@@ -14,7 +14,8 @@ from spec.psr import (
     is_hyp,
 )
 from spec.registers import REGISTERS, read, write
-from spec.words import U2, add, bit, bits, choose, clear, either, every, mask, negate, put, sub
+from spec.timer import counters, timers
+from spec.words import U2, bit, bits, choose, clear, either, every, mask, negate, put
 
 FORCED_BROADCAST = ("BPIALL", "ICIALLU")
 
@@ -68,18 +69,19 @@ def coprocessor_value(cpu: Processor, row: Row) -> int:
         case Effect.INTERRUPT_STATUS:
             return interrupts.interrupt_status(cpu)
         case Effect.PHYSICAL_COUNT:
-            return cpu.timer.cntpct
+            return counters.physical_count(cpu.timer)
         case Effect.VIRTUAL_COUNT:
-            return sub(cpu.timer.cntpct, cpu.timer.cntvoff, 64)
+            return counters.virtual_count(cpu.timer)
         case Effect.TIMER_VALUE:
-            return bits(sub(read(cpu, row.state or ""), counter(cpu, row), 64), 31, 0)
+            return timers.tval(cpu.timer, timer_of(row))
+        case Effect.TIMER_CONTROL:
+            return timers.ctl_value(cpu.timer, timer_of(row))
     return read(cpu, row.state) if row.state is not None else 0
 
 
-def counter(cpu: Processor, row: Row) -> int:
-    """The counter that a timer compares with: the virtual one for CNTV, else the physical one."""
-    offset = cpu.timer.cntvoff if row.name.startswith("CNTV") else 0
-    return sub(cpu.timer.cntpct, offset, 64)
+def timer_of(row: Row) -> timers.GenericTimer:
+    """The timer whose register a row is."""
+    return next(timer for timer in timers.GenericTimer if row.state in (timer.ctl, timer.cval))
 
 
 @rule(arm("A8.8.107"), arm("A8.8.108"))
@@ -109,8 +111,9 @@ def coprocessor_write(cpu: Processor, access: CoprocessorAccess) -> Processor:
         case Effect.CLEAR_BITS:
             value = clear(before, value)
         case Effect.TIMER_VALUE:
-            extended = value | choose(bit(value, 31) == 1, 0xFFFFFFFF00000000, 0)
-            value = add(counter(cpu, row), extended, 64)
+            return put(cpu, "timer", timers.with_tval(cpu.timer, timer_of(row), value))
+        case Effect.TIMER_CONTROL:
+            return put(cpu, "timer", timers.with_ctl(cpu.timer, timer_of(row), value))
         case Effect.STORAGE:
             if width == 64 and row.form is Form.WORD:
                 value = clear(before, 0xFFFFFFFF) | value
@@ -126,7 +129,8 @@ IMPLEMENTED = {"vbar": 0xFFFFFFE0}
 
 
 WRITABLE = (
-    Effect.STORAGE, Effect.SET_BITS, Effect.CLEAR_BITS, Effect.TIMER_VALUE, Effect.CHANNEL, Effect.OS_LOCK,
+    Effect.STORAGE, Effect.SET_BITS, Effect.CLEAR_BITS, Effect.TIMER_VALUE, Effect.TIMER_CONTROL,
+    Effect.CHANNEL, Effect.OS_LOCK,
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from spec.processor import Processor
 from spec.psr import is_hyp, is_pl1, is_user
 from spec.registers import read
 from spec.syndrome import ExceptionClass
+from spec.timer.access import granted
 from spec.words import U1, U4, U32, bit, bits, choose, either, every, implies, negate, select
 
 TGE, TDE = 27, 8
@@ -73,7 +74,6 @@ def control_traps(cpu: Processor, trap: Trap, read_access: bool) -> bool:
 def gate_open(cpu: Processor, gate: Gate) -> bool:
     """Whether the enable that the row's gate names is set: for PL0 alone, except CP15BEN and FPEXC.EN."""
     user = is_user(cpu.cpsr)
-    cntkctl = cpu.timer.cntkctl
     match gate:
         case Gate.NONE:
             return True
@@ -87,16 +87,7 @@ def gate_open(cpu: Processor, gate: Gate) -> bool:
             return implies(user, bit(cpu.debug.dbgdscr, 12) == 0)
         case Gate.TEECR_XED:
             return implies(user, bit(cpu.cp15.teecr, 0) == 0)
-        case Gate.PL0PCTEN:
-            return implies(user, bit(cntkctl, 0) == 1)
-        case Gate.PL0VCTEN:
-            return implies(user, bit(cntkctl, 1) == 1)
-        case Gate.PL0_ANY_COUNT:
-            return implies(user, bits(cntkctl, 1, 0) != 0)
-        case Gate.PL0PTEN:
-            return implies(user, bit(cntkctl, 9) == 1)
-        case Gate.PL0VTEN:
-            return implies(user, bit(cntkctl, 8) == 1)
+    return implies(user, granted(cpu.timer.cntkctl, gate))
 
 
 @rule(arm("B3.15.2"))

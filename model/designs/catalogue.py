@@ -7,6 +7,7 @@ from attrs import evolve
 
 from model.design import Design, Placement, Variation, renamed, vary
 from model.designs.linux_3_12 import LINUX_3_12
+from model.designs.timer import WITHOUT_VTIMER
 from model.designs.variations import REPAIR, REPAIRS
 from model.designs.vgic import WITHOUT_VGIC
 from model.lowvisor.moves import Clrex, Load, Pop, Push, Save, Step
@@ -72,6 +73,7 @@ MONITOR_NOT_CLEARED = Variation(
 KERNEL_IN_HYP = Variation("kernel-in-hyp-mode", "the whole host kernel runs in Hyp mode", (paper("3.1"),))
 NO_LOWVISOR = Variation("no-lowvisor", "the highvisor has no code in Hyp mode", (paper("3.1"),))
 NO_VGIC = Variation("without-vgic", "user space emulates the interrupt controller", (paper("5.2"), paper("3.5")))
+NO_VTIMER = Variation("without-vtimers", "user space emulates counter and timer", (paper("5.2"), paper("3.6")))
 NO_EXTENSIONS = Variation(
     "no-virtualization-extensions", "the processor has no Hyp mode and guests run at PL0", (paper("2"),)
 )
@@ -100,8 +102,9 @@ def no_extensions() -> Design:
 
 
 def without_vgic() -> Design:
-    """The paper's other measurement: no virtual interface, so that user space emulates the interrupt controller."""
-    return renamed(vary(evolve(reference(), vgic=WITHOUT_VGIC), NO_VGIC), "without-vgic")
+    """The paper's other measurement: user space emulates the interrupt controller, and counter and timer."""
+    design = vary(evolve(reference(), vgic=WITHOUT_VGIC), NO_VGIC)
+    return renamed(vary(evolve(design, timer=WITHOUT_VTIMER), NO_VTIMER), "without-vgic")
 
 
 DESIGNS: Mapping[str, Callable[[], Design]] = MappingProxyType(

@@ -30,9 +30,11 @@ from model.designs.linux_3_12 import (
     step,
 )
 from model.designs.memory_variations import MEMORY_REPAIRS
+from model.designs.timer_variations import TIMER_REPAIRS, heeding
 from model.designs.vgic_variations import VGIC_REPAIRS
 from model.lowvisor.moves import Alter, Isb, Load, Move, Pop, Push, Save, Step, When, Write
 from model.routines import after_step, position_of, with_step
+from model.timer.design import Trait
 from spec.citations import arm, linux, paper
 
 
@@ -100,7 +102,7 @@ def always_stop_timer(design: Design) -> Design:
     steps = design.exit
     for name in ("exit: save CNTV_CTL", "exit: stop CNTV", "exit: ISB after CNTV_CTL", "exit: CNTVOFF"):
         steps = with_step(steps, name, evolve(steps[position_of(steps, name)], when=When.ALWAYS))
-    return evolve(design, exit=steps)
+    return evolve(design, exit=steps, timer=heeding((Trait.ALWAYS_STOPPED,), design.timer))
 
 
 def survive_unknown_traps(design: Design) -> Design:
@@ -310,7 +312,10 @@ REPAIRS: tuple[Repair, ...] = (
         "mmio-width-from-user-space",
         keep_width,
     ),
-    *(Repair(variation, deviation, change) for variation, deviation, change in (*MEMORY_REPAIRS, *VGIC_REPAIRS)),
+    *(
+        Repair(variation, deviation, change)
+        for variation, deviation, change in (*MEMORY_REPAIRS, *VGIC_REPAIRS, *TIMER_REPAIRS)
+    ),
 )
 
 REPAIR: Mapping[str, Repair] = MappingProxyType({repair.variation.id: repair for repair in REPAIRS})

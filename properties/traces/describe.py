@@ -28,8 +28,9 @@ from model.highvisor import exits
 from model.highvisor import run as kvm_run
 from model.memory.actions import MemoryAction
 from model.state import State, Where
+from model.timer.system import TimeAction
 from model.vgic.system import VgicAction
-from properties.traces import interrupts, memory
+from properties.traces import interrupts, memory, time
 from properties.traces.changes import class_name, register_name
 from spec import accesses, exceptions, execute, operations, status
 from spec.citations import Citation
@@ -71,6 +72,10 @@ def account(design: Design, before: State, action: Action, after: State) -> Acco
         assert before.interrupts is not None
         who, what, rule = interrupts.told(design, before.interrupts, action)
         return Account(who, what, interrupts.sources_of(design, before.interrupts, action, rule))
+    if isinstance(action, TimeAction):
+        assert before.time is not None
+        who, what, rule = time.told(design, before.time, action)
+        return Account(who, what, time.sources_of(design, before.time, action, rule))
     match action:
         case HostRunsVcpu(_, vcpu):
             return Account("host", f"runs vCPU{vcpu}", _sources(system.host_calls))

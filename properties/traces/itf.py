@@ -16,7 +16,7 @@ from model.state import Physical, State, Vcpu
 from model.vgic.state import VgicState
 from properties.interrupts.steps import named
 from properties.property import Trace
-from properties.traces import interrupts
+from properties.traces import interrupts, time
 from properties.traces.changes import mode_name
 from properties.traces.describe import account, step_name
 from properties.traces.memory import maps_changed, place_name
@@ -76,6 +76,8 @@ def _variables(design: Design, state: State, action: str) -> dict[str, Any]:
         return variables | _memory(design, state.memory)
     if state.interrupts is not None:
         return variables | _interrupts(design, state.interrupts)
+    if state.time is not None:
+        return variables | {name: _value(value) for name, value in time.variables(design, state.time)}
     for number, physical in enumerate(state.processors):
         for name, value in _processor(design, state, number, physical).items():
             variables[f"cpu{number}_{name}"] = value

@@ -18,6 +18,7 @@ from properties.traces.describe import account, cited
 from properties.traces.interrupts import interrupt_changes
 from properties.traces.memory import memory_changes
 from properties.traces.replay import Transition, Violation, expand, first_violation, is_forced, length, thread_runs
+from properties.traces.time import time_changes
 
 MOST_CHANGES = 8
 THREAD = Action
@@ -92,14 +93,20 @@ def _topology(name: str) -> str:
     if topology is None:
         return name
     layout = topology.memory or topology.interrupts
+    if topology.time is not None:
+        processors, of_vms = topology.time.processors, topology.time.vms
+        return f"{name}: {_count(processors, 'processor')}; {_vms(of_vms)}"
     if layout is not None:
         vms = "; ".join(f"VM{number} with {_count(vcpus, 'vCPU')}" for number, vcpus in enumerate(layout.vms))
         return f"{name}: {_count(layout.processors, 'processor')}; {vms}"
-    vms = "; ".join(
+    return f"{name}: {_count(topology.processors, 'processor')}; {_vms(topology.vms)}"
+
+
+def _vms(vms: tuple[tuple[int, bool], ...]) -> str:
+    return "; ".join(
         f"VM{number} with {_count(vcpus, 'vCPU')}{'' if timer else ' and no in-kernel timer'}"
-        for number, (vcpus, timer) in enumerate(topology.vms)
+        for number, (vcpus, timer) in enumerate(vms)
     )
-    return f"{name}: {_count(topology.processors, 'processor')}; {vms}"
 
 
 def _processors(state: State) -> int:
@@ -109,6 +116,8 @@ def _processors(state: State) -> int:
 
 def _lane_name(state: State, cpu: int) -> str:
     agent = state.interrupts is not None and cpu >= len(state.interrupts.cores)
+    if state.time is not None and cpu >= len(state.time.cores):
+        return "Time"
     return f"Agent{cpu}" if agent else f"CPU{cpu}"
 
 
@@ -117,6 +126,8 @@ def _changed(before: State, after: State) -> list[Change]:
         return memory_changes(before.memory, after.memory)
     if before.interrupts is not None and after.interrupts is not None:
         return interrupt_changes(before.interrupts, after.interrupts)
+    if before.time is not None and after.time is not None:
+        return time_changes(before.time, after.time)
     return in_words(changes(before, after))
 
 

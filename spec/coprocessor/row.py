@@ -35,6 +35,7 @@ class Effect(Enum):
     PHYSICAL_COUNT = "reads the physical counter"
     VIRTUAL_COUNT = "reads the physical counter less CNTVOFF"
     TIMER_VALUE = "reads and writes the timer's compare value as a 32-bit distance from the counter"
+    TIMER_CONTROL = "reads and writes the timer's enable and mask; reads whether it has fired"
     SET_BITS = "reads the register; a write sets the bits that are one"
     CLEAR_BITS = "reads the register; a write clears the bits that are one"
     CHANNEL = "reads the register, DBGDTRRX; a write goes to DBGDTRTX"

@@ -1,0 +1,155 @@
+"""The decisions of KVM/ARM about time that are data: the routines step by step, and what the code heeds."""
+
+from collections.abc import Mapping
+from enum import Enum
+from functools import cache
+from types import MappingProxyType
+
+from attrs import frozen
+
+from spec.citations import Citation
+from spec.words import U8
+
+
+class Do(Enum):
+    """What one step of a routine does."""
+
+    FIRST_RUN = "makes the physical count the VM's offset, where no vCPU of it has run yet"
+    CANCEL = "cancels the software timer and its work"
+    SAMPLE = "tells the distributor whether the timer fires"
+    FLUSH = "puts interrupt 27 into a list register where it is pending, and takes it out where it is not any more"
+    MASK_IRQS = "masks interrupts"
+    CHECK_SIGNAL = "backs out where a signal is pending"
+    MARK_ACTIVE = "makes the physical interrupt 27 active while the virtual one is up, so that it is not signalled"
+    LOAD_CNTHCTL = "takes the physical timer from PL1"
+    LOAD_CNTVOFF = "writes CNTVOFF"
+    LOAD_CVAL = "writes CNTV_CVAL"
+    LOAD_CTL = "writes CNTV_CTL"
+    ENTER = "enters the guest"
+    SAVE_CTL = "reads CNTV_CTL"
+    STOP = "clears CNTV_CTL.ENABLE"
+    SAVE_CVAL = "reads CNTV_CVAL"
+    CLEAR_CNTVOFF = "clears CNTVOFF"
+    RESTORE_CNTHCTL = "gives the physical timer back to PL1"
+    UNMASK_IRQS = "unmasks interrupts"
+    ARM = "arms the software timer where the guest's own is on its way"
+    HANDLE_EXIT = "does what the exit asks for"
+    PREPARE_WAIT = "puts the thread on the vCPU's wait queue"
+    CHECK_RUNNABLE = "goes on where there is an interrupt for the guest, or a signal"
+    SLEEP = "gives the processor away until something wakes the thread"
+    FINISH_WAIT = "takes the thread off the wait queue"
+    REARM_EARLY = "arms the software timer again, and does no more, where the guest's own has not fired yet"
+    QUEUE_WORK = "queues the work"
+    DISARM = "notes that the software timer is not armed"
+    INJECT = "tells the distributor about the timer"
+    KICK = "wakes or interrupts the vCPU"
+    WARN = "tells the log that an interrupt came which nobody expects"
+    COPY_CTL = "copies CNTV_CTL to the vCPU"
+    SILENCE = "disables the physical interrupt 27 on this processor, where user space has the VM's interrupt controller"
+
+
+class Trait(Enum):
+    """Something that the highvisor's code heeds or not."""
+
+    MASKS = "whoever tells the distributor that a timer fires sets its IMASK too"
+    LEVEL = "the line of interrupt 27 rises and falls with the timer; else each expiry is an edge"
+    ALWAYS_STOPPED = "the exit stops the virtual timer and clears CNTVOFF whether or not the VM has an in-kernel timer"
+    TIMER_WAKES = "a vCPU whose timer fires does not go to sleep"
+    BY_LEVEL = "the physical interrupt is active while the timer fires, not only while a list register has interrupt 27"
+    LINKED = "the end of interrupt 27 in the guest ends the physical one too"
+    OFFSET_ONCE = "a VM's offset is chosen once"
+    IN_USER_SPACE = "user space emulates counter and timer, and guests reach them by exits"
+
+
+@frozen(cache_hash=True)
+class TimerStep:
+    """One step of a routine, with the code that it stands for."""
+
+    name: str
+    do: Do
+    sources: tuple[Citation, ...]
+
+
+@frozen(cache_hash=True)
+class TimerDesign:
+    """How a design gives guests time: its routines and what its code heeds."""
+
+    run: tuple[TimerStep, ...]
+    """The run loop of a vCPU: flush, checks, world switch in and out, sync."""
+    block: tuple[TimerStep, ...]
+    """What follows a trapped WFI; then the run loop."""
+    expire: tuple[TimerStep, ...]
+    """The software timer has expired, at once in an interrupt of the host."""
+    work: tuple[TimerStep, ...]
+    """The work that the expired software timer queues, in a thread of the host, at once for all that others see."""
+    handler: tuple[TimerStep, ...]
+    """The host takes the physical interrupt 27, at once in an interrupt of the host."""
+    traits: frozenset[Trait]
+
+    def steps(self, routine: str) -> tuple[TimerStep, ...]:
+        """The steps of a routine, by its field's name."""
+        found: tuple[TimerStep, ...] = getattr(self, routine)
+        return found
+
+
+ROUTINES = ("run", "block", "expire", "work", "handler")
+THREADS = ("run", "block")
+"""The routines in which a vCPU's thread has a program counter; the others are one action each."""
+LONGEST = 64
+OUT, GUEST = 0xFE, 0xFF
+"""Program counters outside the routines: a thread in user space, and the guest."""
+
+JUMPS: Mapping[Do, Do] = MappingProxyType({Do.CHECK_SIGNAL: Do.UNMASK_IRQS, Do.CHECK_RUNNABLE: Do.FINISH_WAIT})
+"""Where a step may go on instead of the next one: to the first such step behind it, or else to the end."""
+
+
+def place(routine: str, index: int = 0) -> U8:
+    """The program counter of a step."""
+    return THREADS.index(routine) * LONGEST + index
+
+
+def routine_at(at: U8) -> tuple[str, int] | None:
+    """The routine and the position of a concrete program counter; None outside the routines."""
+    if at >= len(THREADS) * LONGEST:
+        return None
+    return THREADS[at // LONGEST], at % LONGEST
+
+
+@cache
+def program(design: TimerDesign) -> tuple[TimerStep | None, ...]:
+    """The step at each program counter."""
+    found: list[TimerStep | None] = [None] * (GUEST + 1)
+    for routine in THREADS:
+        start = place(routine)
+        found[start : start + len(design.steps(routine))] = design.steps(routine)
+    return tuple(found)
+
+
+def step_at(design: TimerDesign, at: U8) -> TimerStep | None:
+    """The step at a concrete program counter; None outside the routines and behind a routine's last step."""
+    return program(design)[at]
+
+
+@cache
+def after(design: TimerDesign, routine: str, do: Do) -> U8:
+    """The program counter behind the first step of a kind; the routine's start where there is none."""
+    found = (index + 1 for index, step in enumerate(design.steps(routine)) if step.do is do)
+    return place(routine, next(found, 0))
+
+
+@cache
+def jump_target(design: TimerDesign, at: U8) -> U8:
+    """The program counter at which the step there goes on where it does not go on with the next one."""
+    found = routine_at(at)
+    assert found is not None
+    routine, index = found
+    steps = design.steps(routine)
+    wanted = JUMPS[steps[index].do]
+    behind = range(index + 1, len(steps))
+    return place(routine, next((n for n in behind if steps[n].do is wanted), len(steps)))
+
+
+@cache
+def ends(design: TimerDesign) -> tuple[int, ...]:
+    """The program counters behind the last step of each routine of a thread."""
+    return tuple(place(name, len(design.steps(name))) for name in THREADS)

@@ -1,0 +1,45 @@
+"""Time as a part that the engines of concrete steps explore, search and walk through."""
+
+from model.action import Action
+from model.timer.state import TimeState
+from model.timer.system import HostTakesKick, TimeAction, TimerSteps
+from properties import time
+from properties.engines.parts.part import Part
+from properties.time.configurations import CONFIGURATIONS
+from properties.time.hostile import proposed
+from properties.time.scenarios import SCENARIOS
+from properties.time.states import aspects
+
+
+def processors(state: TimeState) -> int:
+    """How many processors there are, and one more for what is of none."""
+    return len(state.cores) + 1
+
+
+def runs_on(action: Action) -> bool:
+    """Whether an action is a thread's next step, or the host takes what has interrupted it there."""
+    return isinstance(action, TimerSteps | HostTakesKick)
+
+
+def names(state: TimeState, action: Action) -> bool:
+    """Whether there is the vCPU that an action names."""
+    return getattr(action, "vcpu", 0) < len(state.vcpus)
+
+
+TIME = Part(
+    name="time",
+    title="time",
+    action=TimeAction,
+    depends=("timer",),
+    properties=time.PROPERTIES,
+    invariants=None,
+    proved_for="",
+    grain="a step with those of the world switch behind it, which read no clock; time passes up to what comes next",
+    configurations=CONFIGURATIONS,
+    scenarios=SCENARIOS,
+    processors=processors,
+    runs_on=runs_on,
+    names=names,
+    aspects=aspects,
+    proposed=proposed,
+)
