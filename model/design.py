@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 
 from model.lowvisor.moves import Step
 from model.memory.design import MemoryDesign
+from model.power.design import PowerDesign
 from model.vgic.design import VgicDesign
 from spec.citations import Citation
 from spec.psr import Mode
@@ -192,6 +193,8 @@ class Design:
     """Stage 2, VMIDs, faults and what takes memory away."""
     vgic: VgicDesign
     """Virtual interrupts."""
+    power: PowerDesign
+    """How vCPUs start and stop, and what user space may do to them."""
 
     def routine(self, name: str) -> tuple[Step, ...]:
         """The steps of a lowvisor routine, by its field's name."""

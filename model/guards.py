@@ -22,6 +22,7 @@ from model.highvisor.mmio import ExitReason
 from model.lowvisor import moves
 from model.memory.actions import MemoryAction
 from model.memory.guards import memory_guard
+from model.power.system import PowerAction, power_guard
 from model.state import Physical, Standing, State, Where, context
 from model.vgic.system import VgicAction, vgic_guard
 from spec import exceptions, interrupts
@@ -50,6 +51,8 @@ def guard(design: Design, state: State, action: Action) -> bool:
         return state.memory is not None and memory_guard(design.memory, state.memory, action)
     if isinstance(action, VgicAction):
         return state.interrupts is not None and vgic_guard(design.vgic, state.interrupts, action)
+    if isinstance(action, PowerAction):
+        return state.power is not None and power_guard(design.power, state.power, action)
     physical = state.processors[action.cpu]
     where = physical.thread.where
     match action:

@@ -7,6 +7,7 @@ from attrs import field, frozen
 from model.highvisor.mmio import NO_ACCESS, NO_RUN, Access, KvmRun
 from model.lowvisor.context import Context, Image, Vm
 from model.memory.state import MemoryState
+from model.power.state import PowerState
 from model.vgic.state import VgicState
 from spec.processor import Processor, Vfp
 from spec.words import U32
@@ -94,6 +95,8 @@ class State:
     """The memory system, in configurations that are about it."""
     interrupts: VgicState | None = None
     """Virtual interrupts, in configurations that are about them."""
+    power: PowerState | None = None
+    """vCPUs that start and stop, in configurations that are about that."""
 
 
 def context(state: State, cpu: int) -> Context:

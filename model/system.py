@@ -36,6 +36,7 @@ from model.lowvisor import moves
 from model.lowvisor.moves import TranslateFaultAddress
 from model.memory.actions import MemoryAction
 from model.memory.system import memory_step
+from model.power.system import PowerAction, power_step
 from model.state import Physical, Standing, State, Thread, Vcpu, Where, context
 from model.vgic.system import VgicAction, vgic_step
 from spec import exceptions
@@ -60,6 +61,9 @@ def step(design: Design, state: State, action: Action) -> State:
     if isinstance(action, VgicAction):
         assert state.interrupts is not None
         return put(state, "interrupts", vgic_step(design.vgic, state.interrupts, action))
+    if isinstance(action, PowerAction):
+        assert state.power is not None
+        return put(state, "power", power_step(design.power, state.power, action))
     physical = state.processors[action.cpu]
     match action:
         case HostRunsVcpu(_, vcpu):

@@ -9,6 +9,8 @@ from attrs import evolve, frozen
 from model.design import KERNEL_MODE_OF, Design
 from model.lowvisor.context import Image, Vm
 from model.memory.layout import Layout, initial_memory
+from model.power import layout as of_power
+from model.power.layout import initial_power
 from model.state import HOST, Physical, State, Vcpu
 from model.vgic import layout as vgic
 from model.vgic.layout import initial_vgic
@@ -29,7 +31,7 @@ SGI, EDGE, LEVEL, OTHER = (1, True, 0), (40, True, 0), (41, False, 0), (42, True
 class Topology:
     """A configuration: how many processors, and for each VM how many vCPUs and whether it has the in-kernel timer.
 
-    Where it has a layout it is one of the memory system or of interrupts, without what the spine adds to it.
+    Where it has a layout it is one of a part of the system, without what the spine adds to it.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Topology:
     vms: tuple[tuple[int, bool], ...]
     memory: Layout | None = None
     interrupts: vgic.Layout | None = None
+    power: of_power.Layout | None = None
 
 
 TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
@@ -69,6 +72,11 @@ TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
             Topology("interrupts-sgi", 0, (), interrupts=vgic.Layout(2, (2,), 2, (SGI,))),
             Topology("interrupts-three-vcpus", 0, (), interrupts=vgic.Layout(2, (3,), 2, (SGI,), agents=0)),
             Topology("interrupts-two-vms", 0, (), interrupts=vgic.Layout(1, (1, 1), 1, (LEVEL,))),
+            Topology("power", 0, (), power=of_power.Layout(2, (2,), off=(1,))),
+            Topology("power-on", 0, (), power=of_power.Layout(2, (2,))),
+            Topology("power-three-vcpus", 0, (), power=of_power.Layout(3, (3,), off=(2,))),
+            Topology("power-new", 0, (), power=of_power.Layout(1, (1,), initialised=False)),
+            Topology("power-one", 0, (), power=of_power.Layout(1, (1,))),
         )
     }
 )
@@ -94,7 +102,8 @@ def initial(topology: Topology, design: Design) -> State:
         )
         vcpus += [Vcpu(image(len(vcpus) + position, position), number) for position in range(count)]
     interrupts = None if topology.interrupts is None else initial_vgic(topology.interrupts, design.vgic)
-    return State(processors, tuple(vcpus), tuple(vms), memory, interrupts)
+    powered = None if topology.power is None else initial_power(topology.power, design.power)
+    return State(processors, tuple(vcpus), tuple(vms), memory, interrupts, powered)
 
 
 def distinct(cls: type, owner: int, start: int = 0) -> Any:

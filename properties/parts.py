@@ -7,9 +7,10 @@ from model.state import State
 from properties.engines.parts.part import Part, Situation
 from properties.interrupts.part import INTERRUPTS
 from properties.memory.part import MEMORY
+from properties.power.part import POWER
 from properties.property import Property
 
-PARTS: tuple[Part, ...] = (MEMORY, INTERRUPTS)
+PARTS: tuple[Part, ...] = (MEMORY, INTERRUPTS, POWER)
 
 
 def part_of(prop: Property) -> Part | None:

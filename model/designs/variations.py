@@ -30,6 +30,7 @@ from model.designs.linux_3_12 import (
     step,
 )
 from model.designs.memory_variations import MEMORY_REPAIRS
+from model.designs.power_variations import POWER_REPAIRS
 from model.designs.vgic_variations import VGIC_REPAIRS
 from model.lowvisor.moves import Alter, Isb, Load, Move, Pop, Push, Save, Step, When, Write
 from model.routines import after_step, position_of, with_step
@@ -310,7 +311,10 @@ REPAIRS: tuple[Repair, ...] = (
         "mmio-width-from-user-space",
         keep_width,
     ),
-    *(Repair(variation, deviation, change) for variation, deviation, change in (*MEMORY_REPAIRS, *VGIC_REPAIRS)),
+    *(
+        Repair(variation, deviation, change)
+        for variation, deviation, change in (*MEMORY_REPAIRS, *VGIC_REPAIRS, *POWER_REPAIRS)
+    ),
 )
 
 REPAIR: Mapping[str, Repair] = MappingProxyType({repair.variation.id: repair for repair in REPAIRS})

@@ -22,6 +22,8 @@ from model.actions import LowvisorSteps
 from model.guards import TAKEN
 from model.memory import actions as memory
 from model.memory.actions import MemoryAction, ThreadSteps
+from model.power import system as power
+from model.power.system import PowerAction, PowerSteps
 from model.topology import TOPOLOGIES
 from model.vgic import guest
 from model.vgic import system as vgic
@@ -42,7 +44,7 @@ NATURAL = Width(64)
 """The size of an operand whose declaration gives none."""
 HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,16}", re.ASCII)
 LONGEST_QUOTE = 40
-REPEATED = (LowvisorSteps, ThreadSteps, VgicSteps)
+REPEATED = (LowvisorSteps, ThreadSteps, VgicSteps, PowerSteps)
 """The kinds of action of which a run of equal ones is written once, with how often it is taken."""
 
 
@@ -52,12 +54,17 @@ class BadTrace(Exception):
 
 def _concrete(module: Any, base: type) -> Mapping[str, type]:
     kinds = (kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, base))
-    return MappingProxyType({kind.__name__: kind for kind in kinds if kind not in (base, MemoryAction, VgicAction)})
+    bases = (base, MemoryAction, VgicAction, PowerAction)
+    return MappingProxyType({kind.__name__: kind for kind in kinds if kind not in bases})
 
 
 KINDS: Mapping[type, Mapping[str, type]] = MappingProxyType(
     {
-        Action: {**_concrete(actions, Action), **_concrete(memory, Action), **_concrete(vgic, Action)},
+        Action: {
+            name: kind
+            for module in (actions, memory, vgic, power)
+            for name, kind in _concrete(module, Action).items()
+        },
         Operation: _concrete(operations, Operation),
         GuestUse: _concrete(guest, GuestUse),
     }

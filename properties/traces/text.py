@@ -17,6 +17,7 @@ from properties.traces.changes import Change, changes, in_words
 from properties.traces.describe import account, cited
 from properties.traces.interrupts import interrupt_changes
 from properties.traces.memory import memory_changes
+from properties.traces.power import power_changes
 from properties.traces.replay import Transition, Violation, expand, first_violation, is_forced, length, thread_runs
 
 MOST_CHANGES = 8
@@ -91,7 +92,7 @@ def _topology(name: str) -> str:
     topology: Topology | None = TOPOLOGIES.get(name)
     if topology is None:
         return name
-    layout = topology.memory or topology.interrupts
+    layout = topology.memory or topology.interrupts or topology.power
     if layout is not None:
         vms = "; ".join(f"VM{number} with {_count(vcpus, 'vCPU')}" for number, vcpus in enumerate(layout.vms))
         return f"{name}: {_count(layout.processors, 'processor')}; {vms}"
@@ -108,7 +109,8 @@ def _processors(state: State) -> int:
 
 
 def _lane_name(state: State, cpu: int) -> str:
-    agent = state.interrupts is not None and cpu >= len(state.interrupts.cores)
+    threads = state.interrupts or state.power
+    agent = threads is not None and cpu >= len(threads.cores)
     return f"Agent{cpu}" if agent else f"CPU{cpu}"
 
 
@@ -117,6 +119,8 @@ def _changed(before: State, after: State) -> list[Change]:
         return memory_changes(before.memory, after.memory)
     if before.interrupts is not None and after.interrupts is not None:
         return interrupt_changes(before.interrupts, after.interrupts)
+    if before.power is not None and after.power is not None:
+        return power_changes(before.power, after.power)
     return in_words(changes(before, after))
 
 
