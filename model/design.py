@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 
 from model.lowvisor.moves import Step
 from model.memory.design import MemoryDesign
+from model.power.design import PowerDesign
 from model.timer.design import TimerDesign
 from model.vgic.design import VgicDesign
 from spec.citations import Citation
@@ -195,6 +196,8 @@ class Design:
     """Virtual interrupts."""
     timer: TimerDesign
     """Virtual time, and the timers of vCPUs."""
+    power: PowerDesign
+    """How vCPUs start and stop, and what user space may do to them."""
 
     def routine(self, name: str) -> tuple[Step, ...]:
         """The steps of a lowvisor routine, by its field's name."""

@@ -22,6 +22,7 @@ from model.highvisor.mmio import ExitReason
 from model.lowvisor import moves
 from model.memory.actions import MemoryAction
 from model.memory.guards import memory_guard
+from model.power.system import PowerAction, power_guard
 from model.state import Physical, Standing, State, Where, context
 from model.timer.system import TimeAction, time_guard
 from model.vgic.system import VgicAction, vgic_guard
@@ -53,6 +54,8 @@ def guard(design: Design, state: State, action: Action) -> bool:
         return state.interrupts is not None and vgic_guard(design.vgic, state.interrupts, action)
     if isinstance(action, TimeAction):
         return state.time is not None and time_guard(design.timer, state.time, action)
+    if isinstance(action, PowerAction):
+        return state.power is not None and power_guard(design.power, state.power, action)
     physical = state.processors[action.cpu]
     where = physical.thread.where
     match action:

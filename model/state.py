@@ -7,6 +7,7 @@ from attrs import field, frozen
 from model.highvisor.mmio import NO_ACCESS, NO_RUN, Access, KvmRun
 from model.lowvisor.context import Context, Image, Vm
 from model.memory.state import MemoryState
+from model.power.state import PowerState
 from model.timer.state import TimeState
 from model.vgic.state import VgicState
 from spec.processor import Processor, Vfp
@@ -97,6 +98,8 @@ class State:
     """Virtual interrupts, in configurations that are about them."""
     time: TimeState | None = None
     """Virtual time, in configurations that are about it."""
+    power: PowerState | None = None
+    """vCPUs that start and stop, in configurations that are about that."""
 
 
 def context(state: State, cpu: int) -> Context:

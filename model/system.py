@@ -36,6 +36,7 @@ from model.lowvisor import moves
 from model.lowvisor.moves import TranslateFaultAddress
 from model.memory.actions import MemoryAction
 from model.memory.system import memory_step
+from model.power.system import PowerAction, power_step
 from model.state import Physical, Standing, State, Thread, Vcpu, Where, context
 from model.timer.system import TimeAction, time_step
 from model.vgic.system import VgicAction, vgic_step
@@ -64,6 +65,9 @@ def step(design: Design, state: State, action: Action) -> State:
     if isinstance(action, TimeAction):
         assert state.time is not None
         return put(state, "time", time_step(design.timer, state.time, action))
+    if isinstance(action, PowerAction):
+        assert state.power is not None
+        return put(state, "power", power_step(design.power, state.power, action))
     physical = state.processors[action.cpu]
     match action:
         case HostRunsVcpu(_, vcpu):

@@ -9,6 +9,8 @@ from attrs import evolve, frozen
 from model.design import KERNEL_MODE_OF, Design
 from model.lowvisor.context import Image, Vm
 from model.memory.layout import Layout, initial_memory
+from model.power import layout as of_power
+from model.power.layout import initial_power
 from model.state import HOST, Physical, State, Vcpu
 from model.timer import layout as timing
 from model.timer.layout import initial_time
@@ -33,7 +35,7 @@ MOST_LISTS, MOST_VCPUS = 64, 8
 class Topology:
     """A configuration: how many processors, and for each VM how many vCPUs and whether it has the in-kernel timer.
 
-    Where it has a layout it is one of the memory system, of interrupts or of time, without what the spine adds to it.
+    Where it has a layout it is one of a part of the system, without what the spine adds to it.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Topology:
     memory: Layout | None = None
     interrupts: vgic.Layout | None = None
     time: timing.Layout | None = None
+    power: of_power.Layout | None = None
 
 
 def wide(lists: int) -> Topology:
@@ -89,6 +92,11 @@ TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
             Topology("time-siblings", 0, (), time=timing.Layout(1, ((2, True),))),
             Topology("time-two-vms", 0, (), time=timing.Layout(1, ((1, True), (1, True)))),
             Topology("time-foreign", 0, (), time=timing.Layout(1, ((1, False), (1, True)))),
+            Topology("power", 0, (), power=of_power.Layout(2, (2,), off=(1,))),
+            Topology("power-on", 0, (), power=of_power.Layout(2, (2,))),
+            Topology("power-three-vcpus", 0, (), power=of_power.Layout(3, (3,), off=(2,))),
+            Topology("power-new", 0, (), power=of_power.Layout(1, (1,), initialised=False)),
+            Topology("power-one", 0, (), power=of_power.Layout(1, (1,))),
         )
     }
 )
@@ -115,7 +123,8 @@ def initial(topology: Topology, design: Design) -> State:
         vcpus += [Vcpu(image(len(vcpus) + position, position), number) for position in range(count)]
     interrupts = None if topology.interrupts is None else initial_vgic(topology.interrupts, design.vgic)
     time = None if topology.time is None else initial_time(topology.time, design.timer)
-    return State(processors, tuple(vcpus), tuple(vms), memory, interrupts, time)
+    powered = None if topology.power is None else initial_power(topology.power, design.power)
+    return State(processors, tuple(vcpus), tuple(vms), memory, interrupts, time, powered)
 
 
 def distinct(cls: type, owner: int, start: int = 0) -> Any:

@@ -7,10 +7,11 @@ from model.state import State
 from properties.engines.parts.part import Part, Situation
 from properties.interrupts.part import INTERRUPTS
 from properties.memory.part import MEMORY
+from properties.power.part import POWER
 from properties.property import Property
 from properties.time.part import TIME
 
-PARTS: tuple[Part, ...] = (MEMORY, INTERRUPTS, TIME)
+PARTS: tuple[Part, ...] = (MEMORY, INTERRUPTS, TIME, POWER)
 
 
 def part_of(prop: Property) -> Part | None:

@@ -34,6 +34,11 @@ def trm(section: str) -> Citation:
     return Citation("Cortex-A15 TRM", section)
 
 
+def psci(function: str) -> Citation:
+    """ARM Power State Coordination Interface (DEN 0022), the section of a function."""
+    return Citation("ARM DEN 0022", function)
+
+
 def paper(section: str) -> Citation:
     """Dall and Nieh, KVM/ARM: The Design and Implementation of the Linux ARM Hypervisor, ASPLOS 2014, by section."""
     return Citation("ASPLOS 2014", section)

@@ -7,6 +7,7 @@ from properties.catalogue import PROPERTIES
 from properties.check import violates
 from properties.designs import resolve
 from properties.faults.catalogue import EXCUSES, FAULT, FAULTS
+from properties.parts import PARTS
 from properties.why import counterexample, element
 
 BITES = {
@@ -105,6 +106,6 @@ def test_an_element_is_found_by_its_name_in_any_case() -> None:
 
 
 def test_every_stepwise_property_stands_in_the_table_above() -> None:
-    helpers = ("specification.", "memory.", "interrupts.")
+    helpers = ("specification.", *(f"{part.name}." for part in PARTS))
     stepwise = {p.id for p in PROPERTIES if p.enumerate is None and not p.id.startswith(helpers)}
     assert stepwise == set(BITES)

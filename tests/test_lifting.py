@@ -29,6 +29,13 @@ from model.lowvisor.moves import Step
 from model.memory import design as memory_design
 from model.memory import system as memory_system
 from model.memory.design import MemoryDesign
+from model.power import design as power_design
+from model.power import system as power_system
+from model.power.design import PowerDesign
+from model.power.layout import Layout as PowerLayout
+from model.power.layout import initial_power
+from model.power.system import PowerAction
+from model.programs import GUEST
 from model.state import HOST, Physical, State, Thread, Vcpu, Where
 from model.topology import TOPOLOGIES, initial
 from model.vgic import design as vgic_design
@@ -41,7 +48,7 @@ from model.vgic.system import VgicAction
 from properties.engines.assignments import Assignment, bindings, evaluate
 from properties.engines.explorer import Exploration, OutOfFuel, Path, Raised, explore, new_solver
 from properties.engines.frames import Constant, Record, Shape, Words, among, one_of
-from properties.engines.inputs import banked_names, constraints, fits, like, shape
+from properties.engines.inputs import banked_names, constraints, field_hints, fits, like, shape
 from properties.engines.symbolic import formula
 from spec.operations import Choices, Instruction
 from spec.registers import REGISTERS
@@ -248,12 +255,60 @@ def vgic_actions() -> Shape:
 
 
 @cache
+def power_state(at: int) -> Shape:
+    """Two processors, the first with the first vCPU's thread at a program counter, and an agent there too."""
+    free: Any = like(initial_power(PowerLayout(2, (2,)), designs()[0].power))
+    for path, value in (
+        (("cores", "0", "busy"), 1),
+        (("cores", "0", "vcpu"), 0),
+        (("vcpus", "0", "vm"), 0),
+        (("vcpus", "1", "vm"), 0),
+        (("vcpus", "0", "at"), at),
+        (("agents", "0", "at"), at),
+        (("agents", "0", "vm"), 0),
+    ):
+        free = with_deep(free, path, Constant(value))
+    return free
+
+
+@cache
+def power_states(rule: str) -> Shape:
+    """The states in which a rule about power is applied: a step's where its routine has it, others' in a guest."""
+    wanted = {do for do, step in power_system.STEPS.items() if f"{step.__module__}.{step.__name__}" == rule}
+    found = {}
+    for design in (d.power for d in designs()):
+        for routine in power_design.ROUTINES:
+            for index, step in enumerate(design.steps(routine)):
+                if step.do in wanted:
+                    found.setdefault(step.do, power_design.PROGRAMS.place(routine, index))
+    return one_of(power_state(at) for at in found.values() or (GUEST,))
+
+
+@cache
+def power_actions() -> Shape:
+    """Every kind of action of the first processor, or of the agent, that concerns power."""
+    operands = {"cpu": Constant(0), "vcpu": Constant(0), "vm": Constant(0)}
+    kinds = [kind for kind in vars(power_system).values() if isinstance(kind, type) and issubclass(kind, PowerAction)]
+    return one_of(
+        Record(
+            kind,
+            tuple((name, operands.get(name) or shape(hint)) for name, hint in field_hints(kind).items()),
+            named=True,
+        )
+        for kind in kinds
+        if kind is not PowerAction
+    )
+
+
+@cache
 def stated_type(hint: Any) -> Shape | None:
     """The stated values of a type of which not every combination of fields is a value."""
     stated: dict[Any, Callable[[], Shape]] = {
         Design: lambda: among(designs()),
         MemoryDesign: lambda: among(dict.fromkeys(design.memory for design in designs())),
         VgicAction: vgic_actions,
+        PowerAction: power_actions,
+        PowerDesign: lambda: among(dict.fromkeys(design.power for design in designs()[:2])),
         VgicDesign: lambda: among(dict.fromkeys(design.vgic for design in designs()[:2])),
         Memory: lambda: attrs.evolve(shape(Memory), size=ENTRIES),
         Step: lambda: among(steps()),
@@ -278,6 +333,10 @@ def stated_parameter(name: str) -> Shape | None:
         return Constant(2 if rule in OF_AGENTS else 0)
     if rule.startswith("model.vgic.") and parameter == "state":
         return vgic_states(rule)
+    if rule.startswith("model.power.") and parameter in ("cpu", "number"):
+        return Constant(2 if rule.startswith("model.power.user.") and parameter == "cpu" else 0)
+    if rule.startswith("model.power.") and parameter == "state":
+        return power_states(rule)
     stated: dict[str, Callable[[], Shape]] = {
         "model.memory.system.slot_set.slot": lambda: among((0, 1)),
         "spec.transfers.delivered.value": lambda: Words(Width(64)),

@@ -2,6 +2,7 @@
 
 from model.design import Design, DeviceAccess, Emulated, Emulation, Handler, Injection, Placement, Skip, Vector
 from model.designs.memory import MEMORY_3_12
+from model.designs.power import POWER_3_12
 from model.designs.timer import TIMER_3_12
 from model.designs.vgic import VGIC_3_12
 from model.lowvisor.moves import (
@@ -272,4 +273,5 @@ LINUX_3_12 = Design(
     memory=MEMORY_3_12,
     vgic=VGIC_3_12,
     timer=TIMER_3_12,
+    power=POWER_3_12,
 )

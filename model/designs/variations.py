@@ -30,6 +30,7 @@ from model.designs.linux_3_12 import (
     step,
 )
 from model.designs.memory_variations import MEMORY_REPAIRS
+from model.designs.power_variations import POWER_REPAIRS
 from model.designs.timer_variations import TIMER_REPAIRS, heeding
 from model.designs.vgic_variations import VGIC_REPAIRS
 from model.lowvisor.moves import Alter, Isb, Load, Move, Pop, Push, Save, Step, When, Write
@@ -314,7 +315,7 @@ REPAIRS: tuple[Repair, ...] = (
     ),
     *(
         Repair(variation, deviation, change)
-        for variation, deviation, change in (*MEMORY_REPAIRS, *VGIC_REPAIRS, *TIMER_REPAIRS)
+        for variation, deviation, change in (*MEMORY_REPAIRS, *VGIC_REPAIRS, *TIMER_REPAIRS, *POWER_REPAIRS)
     ),
 )
 

@@ -16,7 +16,7 @@ Use = tuple[Citation, str]
 
 TITLES: tuple[tuple[str, Callable[..., Citation]], ...] = tuple(
     (constructor("").document, constructor)
-    for constructor in (citations.arm, citations.gic, citations.trm, citations.paper)
+    for constructor in (citations.arm, citations.gic, citations.trm, citations.psci, citations.paper)
 )
 
 

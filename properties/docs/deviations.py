@@ -26,6 +26,10 @@ KNOWN_BUGS = (
     "gicv-page-neighbour-exposed",
     "icpendr-kills-level-line",
     "gicd-reserved-offset-exits",
+    "cpu-on-double-success",
+    "cpu-on-remote-reset",
+    "cpu-on-little-endian",
+    "power-off-at-first-run-only",
 )
 """Deviations that are bugs of KVM's history, known before anything was proved."""
 FOUND_HERE: Mapping[str, str] = MappingProxyType(
@@ -50,6 +54,15 @@ FOUND_HERE: Mapping[str, str] = MappingProxyType(
         "the SPI is pended again: the new target gets it at once, so that two vCPUs handle one interrupt.",
         "sgi-pending-registers-missing": "GICD_CPENDSGIR and GICD_SPENDSGIR are not emulated: a guest's access to them "
         "leaves for user space, which does not know the distributor.",
+        "cpu-on-without-context": "A vCPU starts with 0 in r0, whatever context its CPU_ON has passed: PSCI 0.1, which "
+        "Linux 3.12 has, knows no context, PSCI 0.2 does.",
+        "system-off-unknown": "A guest that calls SYSTEM_OFF goes on behind its call: PSCI 0.1, which Linux 3.12 has, "
+        "does not know it, PSCI 0.2 does.",
+        "cpu-on-during-system-off": "A vCPU that is amid a CPU_ON, or calls it just before it is interrupted, starts a "
+        "third one behind the SYSTEM_OFF of another: nothing orders the two calls, and nobody asks whether the caller "
+        "itself is still on. Linux 3.12 has no SYSTEM_OFF; giving it the later one uncovers this.",
+        "system-mode-refused": "A guest in System mode can be saved, but KVM_SET_ONE_REG refuses the CPSR that "
+        "KVM_GET_ONE_REG has read: its list of modes lacks this one.",
     }
 )
 """Deviations that were on no list when this specification found them: what goes wrong."""

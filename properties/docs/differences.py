@@ -13,6 +13,8 @@ from model.designs.linux_3_12 import LINUX_3_12
 from model.designs.variations import REPAIRS
 from model.memory.design import ROUTINES as MEMORY_ROUTINES
 from model.memory.design import MemoryDesign
+from model.power.design import ROUTINES as POWER_ROUTINES
+from model.power.design import Trait as PowerTrait
 from model.routines import Named
 from model.vgic.design import ROUTINES as VGIC_ROUTINES
 from model.vgic.design import Trait
@@ -20,8 +22,8 @@ from properties.docs import markdown as md
 
 Key = tuple[str, str]
 """A field of a design, and the name of an element of it: a step, an offset, a class or a row."""
-MEMORY, VGIC = "memory", "vgic"
-REGISTERS, TRAITS = f"{VGIC}.registers", f"{VGIC}.traits"
+MEMORY, VGIC, POWER = "memory", "vgic", "power"
+REGISTERS, TRAITS, POWER_TRAITS = f"{VGIC}.registers", f"{VGIC}.traits", f"{POWER}.traits"
 
 
 Step = TypeVar("Step", bound=Named)
@@ -37,14 +39,21 @@ def vgic_field(routine: str) -> str:
     return f"{VGIC}.{routine}"
 
 
+def power_field(routine: str) -> str:
+    """The field of a key that names a step of power."""
+    return f"{POWER}.{routine}"
+
+
 def routines(design: Design) -> Iterator[tuple[str, Sequence[Named]]]:
-    """Every routine of a design, of the lowvisor, of memory management and of interrupts, by its field."""
+    """Every routine of a design, of the lowvisor and of each part of the system, by its field."""
     for routine in ROUTINES:
         yield routine, design.routine(routine)
     for routine in MEMORY_ROUTINES:
         yield memory_field(routine), design.memory.steps(routine)
     for routine in VGIC_ROUTINES:
         yield vgic_field(routine), design.vgic.steps(routine)
+    for routine in POWER_ROUTINES:
+        yield power_field(routine), design.power.steps(routine)
 
 
 def elements(design: Design) -> dict[Key, object]:
@@ -62,6 +71,7 @@ def elements(design: Design) -> dict[Key, object]:
     for line in design.vgic.registers:
         found[REGISTERS, line.register.value] = (line, line.register in design.vgic.updating)
     found.update(((TRAITS, trait.name), trait in design.vgic.traits) for trait in Trait)
+    found.update(((POWER_TRAITS, trait.name), trait in design.power.traits) for trait in PowerTrait)
     for field in ("unknown_trap", "placement", "virtualization_extensions"):
         found[field, ""] = getattr(design, field)
     return found

@@ -15,6 +15,7 @@ from properties.docs import (
     machine,
     memory,
     modules,
+    power,
     source,
 )
 from properties.docs import markdown as md
@@ -37,6 +38,7 @@ def pages(measured: Measured) -> Mapping[str, str]:
         "highvisor.md": hypervisor.highvisor(),
         "memory.md": memory.page(),
         "interrupts.md": interrupts.page(),
+        "power.md": power.page(),
         "designs.md": hypervisor.designs(),
         "properties.md": findings.properties_page(PROPERTIES, measured),
         "claims.md": findings.claims_page(measured),

@@ -32,14 +32,13 @@ from model.actions import (
 from model.design import Design
 from model.guards import TAKEN
 from model.highvisor.mmio import NO_RUN, ExitReason, KvmRun
-from model.memory.actions import MemoryAction
 from model.state import State
 from model.topology import TOPOLOGIES, Topology, initial
-from model.vgic.system import VgicAction
 from properties.engines.course import USUAL, Course, Raised, Run, begin
 from properties.engines.frames import Constant, Members, OneOf, Record, Shape, Strategy, Words, among
 from properties.engines.inputs import field_hints, shape
 from properties.engines.shorten import shorten
+from properties.parts import PARTS
 from properties.property import Property
 from properties.traces.replay import fold
 from spec.operations import (
@@ -144,7 +143,7 @@ def _width(hint: Any) -> Any:
 def kinds_of_action() -> tuple[type[Action], ...]:
     """The kinds of action that somebody chooses, by name; those of the parts have walks of their own."""
     chosen = {kind.__name__: kind for kind in Action.__subclasses__() if hasattr(kind, "__attrs_attrs__")}
-    amid = {kind.__name__ for kind in (*FORCED, HypFaults, MemoryAction, VgicAction)}
+    amid = {kind.__name__ for kind in (*FORCED, HypFaults, *(part.action for part in PARTS))}
     return tuple(kind for name, kind in sorted(chosen.items()) if name not in amid)
 
 

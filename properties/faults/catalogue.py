@@ -17,7 +17,7 @@ from model.designs.catalogue import (
 )
 from model.designs.variations import REPAIRS
 from model.lowvisor.moves import Alter, Inspect
-from properties.faults import interrupts, memory, time
+from properties.faults import interrupts, memory, power, time
 from properties.faults.devices import device_faults
 from properties.faults.fault import Excuse, Fault
 from properties.faults.generated import generated, slug, with_entry_move, without_step
@@ -38,11 +38,13 @@ def deviations() -> Iterator[Fault]:
             repair.deviation, identifier, f"Linux 3.12 lacks this: {repair.variation.statement}",
             repair.variation.sources, lambda design, lacking=identifier: _replaced(design, lacking),  # type: ignore[misc]
             DEVIATION_TOUCHES.get(identifier, frozenset()), "deviation of Linux 3.12",
-            (*memory.BY_DEVIATION.get(identifier, ()), *interrupts.BY_DEVIATION.get(identifier, ()),
-             *time.BY_DEVIATION.get(identifier, ())),
+            tuple(name for part in PARTS for name in part.get(identifier, ())),
             DEVIATION_DEPTH.get(identifier, 5),
         )  # fmt: skip
 
+
+PARTS = (memory.BY_DEVIATION, interrupts.BY_DEVIATION, time.BY_DEVIATION, power.BY_DEVIATION)
+"""For each part of the system the situations in which a repair matters."""
 
 DEVIATION_TOUCHES = {
     "fiq-bank-saved": frozenset({"r8_fiq"}),
@@ -186,10 +188,12 @@ def _faults() -> tuple[Fault, ...]:
     remembered = (*memory.historical(), *memory.structural(), *memory.step_faults(design.memory))
     of_vgic = (*interrupts.historical(), *interrupts.structural(), *interrupts.step_faults(design.vgic))
     of_time = (*time.historical(), *time.structural(), *time.step_faults(design.timer))
+    of_power = (*power.historical(), *power.step_faults(design.power))
     found = (
         evolve(fault, scenarios=memory.BY_LOWVISOR.get(fault.id, fault.scenarios)) for fault in generated(design)
     )
-    return (*deviations(), *historical(), *device_faults(), *structural(), *found, *remembered, *of_vgic, *of_time)
+    of_parts = (*remembered, *of_vgic, *of_time, *of_power)
+    return (*deviations(), *historical(), *device_faults(), *structural(), *found, *of_parts)
 
 
 FAULTS: tuple[Fault, ...] = _faults()
@@ -215,6 +219,7 @@ EXCUSES: Mapping[str, Excuse] = MappingProxyType(
         **memory.EXCUSES,
         **interrupts.EXCUSES,
         **time.EXCUSES,
+        **power.EXCUSES,
         **{
             identifier: Excuse(
                 "the ISB orders the counter offset and compare value before the control write; how late a system "

@@ -22,6 +22,8 @@ from model.actions import LowvisorSteps
 from model.guards import TAKEN
 from model.memory import actions as memory
 from model.memory.actions import MemoryAction, ThreadSteps
+from model.power import system as power
+from model.power.system import PowerAction, PowerSteps
 from model.timer import system as time
 from model.timer.system import TimeAction, TimerSteps
 from model.topology import TOPOLOGIES
@@ -44,7 +46,7 @@ NATURAL = Width(64)
 """The size of an operand whose declaration gives none."""
 HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,16}", re.ASCII)
 LONGEST_QUOTE = 40
-REPEATED = (LowvisorSteps, ThreadSteps, VgicSteps, TimerSteps)
+REPEATED = (LowvisorSteps, ThreadSteps, VgicSteps, TimerSteps, PowerSteps)
 """The kinds of action of which a run of equal ones is written once, with how often it is taken."""
 
 
@@ -52,7 +54,7 @@ class BadTrace(Exception):
     """A saved trace that cannot be read or run: one line that says where and why."""
 
 
-ABSTRACT = (MemoryAction, VgicAction, TimeAction)
+ABSTRACT = (MemoryAction, VgicAction, TimeAction, PowerAction)
 
 
 def _concrete(module: Any, base: type) -> Mapping[str, type]:
@@ -63,8 +65,9 @@ def _concrete(module: Any, base: type) -> Mapping[str, type]:
 KINDS: Mapping[type, Mapping[str, type]] = MappingProxyType(
     {
         Action: {
-            **_concrete(actions, Action), **_concrete(memory, Action), **_concrete(vgic, Action),
-            **_concrete(time, Action),
+            name: kind
+            for module in (actions, memory, vgic, time, power)
+            for name, kind in _concrete(module, Action).items()
         },
         Operation: _concrete(operations, Operation),
         GuestUse: _concrete(guest, GuestUse),

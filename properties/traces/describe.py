@@ -27,10 +27,11 @@ from model.design import Design, ExitCode, Handler
 from model.highvisor import exits
 from model.highvisor import run as kvm_run
 from model.memory.actions import MemoryAction
+from model.power.system import PowerAction
 from model.state import State, Where
 from model.timer.system import TimeAction
 from model.vgic.system import VgicAction
-from properties.traces import interrupts, memory, time
+from properties.traces import interrupts, memory, power, time
 from properties.traces.changes import class_name, register_name
 from spec import accesses, exceptions, execute, operations, status
 from spec.citations import Citation
@@ -76,6 +77,10 @@ def account(design: Design, before: State, action: Action, after: State) -> Acco
         assert before.time is not None
         who, what, rule = time.told(design, before.time, action)
         return Account(who, what, time.sources_of(design, before.time, action, rule))
+    if isinstance(action, PowerAction):
+        assert before.power is not None and after.power is not None
+        who, what, rule = power.told(design, before.power, action, after.power)
+        return Account(who, what, power.sources_of(design, before.power, action, rule))
     match action:
         case HostRunsVcpu(_, vcpu):
             return Account("host", f"runs vCPU{vcpu}", _sources(system.host_calls))

@@ -12,11 +12,12 @@ from attrs import evolve
 from model.actions import LowvisorSteps
 from model.design import Design
 from model.memory.state import FREE, NO_ENTRY, MemoryState
+from model.power.state import PowerState
 from model.state import Physical, State, Vcpu
 from model.vgic.state import VgicState
 from properties.interrupts.steps import named
 from properties.property import Trace
-from properties.traces import interrupts, time
+from properties.traces import interrupts, power, time
 from properties.traces.changes import mode_name
 from properties.traces.describe import account, step_name
 from properties.traces.memory import maps_changed, place_name
@@ -78,6 +79,8 @@ def _variables(design: Design, state: State, action: str) -> dict[str, Any]:
         return variables | _interrupts(design, state.interrupts)
     if state.time is not None:
         return variables | {name: _value(value) for name, value in time.variables(design, state.time)}
+    if state.power is not None:
+        return variables | _power(design, state.power)
     for number, physical in enumerate(state.processors):
         for name, value in _processor(design, state, number, physical).items():
             variables[f"cpu{number}_{name}"] = value
@@ -120,6 +123,21 @@ def _interrupts(design: Design, state: VgicState) -> dict[str, Any]:
         variables |= {f"vm{number}_{name}": _value(getattr(vm, name)) for name in ("enabled", "lock", "oracle")}
     items = sorted(state.irqs.entries.items())
     variables["irqs"] = "; ".join(f"{named(key)}: {interrupts.irq_text(record)}" for key, record in items)
+    return variables
+
+
+def _power(design: Design, state: PowerState) -> dict[str, Any]:
+    """The variables of power."""
+    variables: dict[str, Any] = {}
+    for number, core in enumerate(state.cores):
+        variables |= {f"cpu{number}_{name}": _value(getattr(core, name)) for name in ("busy", "vcpu", "masked", "ipi")}
+    for number, vcpu in enumerate(state.vcpus):
+        variables[f"vcpu{number}_at"] = power.place_name(design, vcpu.at)
+        names = ("mode", "wait", "signal", "initialised", "pause", "request", "soft")
+        variables |= {f"vcpu{number}_{name}": _value(getattr(vcpu, name)) for name in names}
+        variables[f"vcpu{number}_registers"] = dict(_leaves(vcpu.registers))
+    for number, vm in enumerate(state.vms):
+        variables |= {f"vm{number}_{name}": _value(getattr(vm, name)) for name in ("alive", "lock")}
     return variables
 
 

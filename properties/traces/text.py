@@ -17,6 +17,7 @@ from properties.traces.changes import Change, changes, in_words
 from properties.traces.describe import account, cited
 from properties.traces.interrupts import interrupt_changes
 from properties.traces.memory import memory_changes
+from properties.traces.power import power_changes
 from properties.traces.replay import Transition, Violation, expand, first_violation, is_forced, length, thread_runs
 from properties.traces.time import time_changes
 
@@ -92,10 +93,10 @@ def _topology(name: str) -> str:
     topology: Topology | None = TOPOLOGIES.get(name)
     if topology is None:
         return name
-    layout = topology.memory or topology.interrupts
     if topology.time is not None:
         processors, of_vms = topology.time.processors, topology.time.vms
         return f"{name}: {_count(processors, 'processor')}; {_vms(of_vms)}"
+    layout = topology.memory or topology.interrupts or topology.power
     if layout is not None:
         vms = "; ".join(f"VM{number} with {_count(vcpus, 'vCPU')}" for number, vcpus in enumerate(layout.vms))
         return f"{name}: {_count(layout.processors, 'processor')}; {vms}"
@@ -115,9 +116,10 @@ def _processors(state: State) -> int:
 
 
 def _lane_name(state: State, cpu: int) -> str:
-    agent = state.interrupts is not None and cpu >= len(state.interrupts.cores)
     if state.time is not None and cpu >= len(state.time.cores):
         return "Time"
+    threads = state.interrupts or state.power
+    agent = threads is not None and cpu >= len(threads.cores)
     return f"Agent{cpu}" if agent else f"CPU{cpu}"
 
 
@@ -128,6 +130,8 @@ def _changed(before: State, after: State) -> list[Change]:
         return interrupt_changes(before.interrupts, after.interrupts)
     if before.time is not None and after.time is not None:
         return time_changes(before.time, after.time)
+    if before.power is not None and after.power is not None:
+        return power_changes(before.power, after.power)
     return in_words(changes(before, after))
 
 

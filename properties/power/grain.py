@@ -1,0 +1,45 @@
+"""The grain of explorations and searches of power: which steps belong to the one before them.
+
+A step that touches nothing that anybody else reads or writes is one with the step before it, and so is what only lets
+others go on: the release of a lock. The host takes a kick as soon as it can. A test asks of each such step whether it
+commutes with whatever others do.
+"""
+
+from functools import cache
+
+from model.power import system as power
+from model.power.design import Do, PowerDesign
+from model.power.state import PowerState
+from model.power.system import PowerAction
+from properties.power.steps import does
+
+OWN = frozenset(
+    {
+        Do.CHECK_INITIALISED, Do.DISARM, Do.MASK_IRQS, Do.SWITCH_ON, Do.SWITCH_OFF, Do.UNMASK_IRQS, Do.ARM,
+        Do.HANDLE_EXIT, Do.FIND_TARGET, Do.UNLOCK,
+    }
+)  # fmt: skip
+"""Steps that touch only what nobody else does: the processor, and what the thread keeps for itself."""
+OF_REGISTERS = frozenset({Do.LOAD, Do.ENTER, Do.SAVE, Do.RESULT, Do.RECORD})
+"""The same where nobody else changes the vCPU's registers."""
+REMOTE = frozenset({Do.RESET_TARGET, Do.SET_ENTRY})
+
+
+@cache
+def own_steps(design: PowerDesign) -> frozenset[Do]:
+    """The steps that commute with whatever others do."""
+    kinds = {step.do for step in design.on}
+    found = OWN if kinds & REMOTE else OWN | OF_REGISTERS
+    locked = Do.LOCK in kinds and Do.LOCK in {step.do for step in design.stop}
+    return found | {Do.CHECK_CALLER} if locked else found
+
+
+def forced(design: PowerDesign, state: PowerState) -> PowerAction | None:
+    """The step that belongs to the one before it, of the lowest processor that has one."""
+    for cpu, core in enumerate(state.cores):
+        if core.ipi == 1 and core.masked == 0:
+            return power.HostTakesKick(cpu)
+        action = power.PowerSteps(cpu)
+        if core.busy == 1 and does(design, state, action) in own_steps(design):
+            return action
+    return None

@@ -1,0 +1,267 @@
+"""What PSCI promises: vCPUs that are on or off, how they start, and a machine that is off."""
+
+from model.action import Action
+from model.power.design import Do, PowerDesign
+from model.power.state import CPSR_RESET, SCTLR_RESET, Answer, Call, Exit, Function, PowerState, Registers, Vcpu
+from model.power.system import PowerAction, PowerSteps, VcpuCalls
+from model.programs import OUT
+from model.vgic.state import Wait
+from properties.power.steps import (
+    between,
+    does,
+    executing,
+    inside,
+    listed,
+    own_thread,
+    places_in,
+    power_of,
+    target_of,
+    upto,
+)
+from properties.property import Kind, Property
+from spec.psr import E_BIT, T_BIT
+from spec.words import bit
+
+
+def powered_off(design: PowerDesign, state: PowerState) -> list[int]:
+    """The vCPUs that execute though they are off."""
+    return executing(design, state, lambda vcpu: vcpu.pause == 1)
+
+
+OFF_IS_OFF = Property(
+    id="power.off_is_off",
+    statement="A vCPU that is powered off executes nothing of its guest, unless its processor is about to be "
+    "interrupted.",
+    claims=(),
+    question="Can a vCPU run that is powered off?",
+    kind=Kind.STATE,
+    about=(PowerAction,),
+    holds=lambda d, b, a, s: not powered_off(d.power, power_of(s)),
+    interesting=lambda d, b, a, s: any(vcpu.pause == 1 for vcpu in power_of(s).vcpus),
+    explain=lambda d, b, a, s: listed(powered_off(d.power, power_of(s)), "executes though it is powered off"),
+)
+
+
+def back_from_off(design: PowerDesign, state: PowerState) -> list[int]:
+    """The vCPUs that execute though nobody has started them since they were off."""
+    return executing(design, state, lambda vcpu: vcpu.off == 1 and vcpu.stopped == 0)
+
+
+NEVER_RETURNS = Property(
+    id="power.off_never_returns",
+    statement="A guest that has called CPU_OFF, or a vCPU that was initialised to be off, executes nothing before it "
+    "is started: CPU_OFF never returns.",
+    claims=(),
+    question="Does CPU_OFF ever return?",
+    kind=Kind.STATE,
+    about=(PowerAction,),
+    holds=lambda d, b, a, s: not back_from_off(d.power, power_of(s)),
+    interesting=lambda d, b, a, s: isinstance(a, VcpuCalls) and a.function == Function.CPU_OFF,
+    explain=lambda d, b, a, s: listed(back_from_off(d.power, power_of(s)), "executes though nobody has started it"),
+)
+
+
+def machine_on(design: PowerDesign, state: PowerState) -> list[int]:
+    """The vCPUs that execute though their machine is off."""
+    return executing(design, state, lambda vcpu: vcpu.stopped == 1)
+
+
+STOPPED_STAYS = Property(
+    id="power.stopped_stays",
+    statement="Once user space has been told that a machine is off, none of its vCPUs executes anything of the guest "
+    "until user space initialises it, unless its processor is about to be interrupted.",
+    claims=(),
+    question="Can user space take a machine apart whose guest has switched it off?",
+    kind=Kind.STATE,
+    about=(PowerAction,),
+    holds=lambda d, b, a, s: not machine_on(d.power, power_of(s)),
+    interesting=lambda d, b, a, s: does(d.power, power_of(b), a) is Do.LEAVE,
+    explain=lambda d, b, a, s: listed(machine_on(d.power, power_of(s)), "executes though its machine is off"),
+)
+
+
+def came_back(design: PowerDesign, before: PowerState, action: Action) -> bool:
+    """Whether a SYSTEM_OFF comes back to the guest that called it."""
+    number = own_thread(before, action)
+    if number is None or does(design, before, action) is not Do.ENTER:
+        return False
+    vcpu = before.vcpus[number]
+    return vcpu.call.function == Function.SYSTEM_OFF and vcpu.fresh == 0
+
+
+def untold(design: PowerDesign, before: PowerState, action: Action, after: PowerState) -> bool:
+    """Whether the call ends otherwise than in user space."""
+    number = own_thread(before, action)
+    if number is None or not inside(design, "stop", before.vcpus[number].at):
+        return False
+    return not inside(design, "stop", after.vcpus[number].at) and after.vcpus[number].at != OUT
+
+
+STOP_NEVER_RETURNS = Property(
+    id="power.stop_never_returns",
+    statement="A guest that has called SYSTEM_OFF does not go on behind its call, and user space is told.",
+    claims=(),
+    question="Can a guest switch its machine off?",
+    kind=Kind.STEP,
+    about=(PowerSteps,),
+    holds=lambda d, b, a, s: not came_back(d.power, power_of(b), a)
+    and not untold(d.power, power_of(b), a, power_of(s)),
+    interesting=lambda d, b, a, s: any(v.call.function == Function.SYSTEM_OFF for v in power_of(b).vcpus),
+    explain=lambda d, b, a, s: "the guest goes on behind its SYSTEM_OFF"
+    if came_back(d.power, power_of(b), a)
+    else "user space is not told that the machine is off",
+)
+
+
+def started_twice(design: PowerDesign, before: PowerState, action: Action) -> int | None:
+    """The vCPU that a step powers on though it is on."""
+    number = own_thread(before, action)
+    if number is None or does(design, before, action) is not Do.CLEAR_PAUSE:
+        return None
+    target = target_of(before, before.vcpus[number])
+    return target if target is not None and before.vcpus[target].off == 0 else None
+
+
+ON_ONCE = Property(
+    id="power.on_once",
+    statement="CPU_ON starts only a vCPU that is off: one that is on is refused, and of two calls for one vCPU one "
+    "succeeds.",
+    claims=(),
+    question="Can a vCPU be started twice?",
+    kind=Kind.STEP,
+    about=(PowerSteps,),
+    holds=lambda d, b, a, s: started_twice(d.power, power_of(b), a) is None,
+    interesting=lambda d, b, a, s: does(d.power, power_of(b), a) is Do.CLEAR_PAUSE,
+    explain=lambda d, b, a, s: f"vCPU{started_twice(d.power, power_of(b), a)} is on, and is started again",
+)
+
+CHECKS = (Do.FIND_TARGET, Do.CHECK_ASLEEP, Do.CHECK_OFF)
+
+
+def settled_off(design: PowerDesign, vcpu: Vcpu) -> bool:
+    """Whether a vCPU is off, its own call of CPU_OFF done."""
+    calling = vcpu.exit == Exit.CALL or vcpu.at in upto(design, "off", Do.PAUSE_SELF)
+    return vcpu.off == 1 and not calling
+
+
+def misjudged(design: PowerDesign, before: PowerState, action: Action, after: PowerState) -> str:
+    """What is wrong with what a CPU_ON is answered, empty where nothing is."""
+    number = own_thread(before, action)
+    if number is None:
+        return ""
+    caller, done = before.vcpus[number], does(design, before, action)
+    if done in CHECKS:
+        target = target_of(before, caller)
+        refused = after.vcpus[number].result != Answer.SUCCESS
+        if refused and target is not None and settled_off(design, before.vcpus[target]):
+            return f"vCPU{target} is off, and its start is refused"
+    later = after.vcpus[number]
+    if inside(design, "on", caller.at) and not inside(design, "on", later.at) and later.registers.r0 != caller.result:
+        return f"r0 is {later.registers.r0:#x}, and the answer {caller.result:#x}"
+    if done is Do.RESULT and caller.at in places_in(design, "on", Do.RESULT):
+        if caller.result == Answer.SUCCESS and caller.started == 0:
+            return f"the answer is success, and vCPU{caller.call.target} was not started"
+        if caller.result != Answer.SUCCESS and caller.started == 1:
+            return f"the answer is an error, and vCPU{caller.call.target} was started"
+    return ""
+
+
+ON_DECIDED = Property(
+    id="power.on_decided",
+    statement="CPU_ON of a vCPU that is off succeeds and starts it; every other one fails and starts nothing; the "
+    "answer is in r0.",
+    claims=(),
+    question="By what does CPU_ON tell whether its target is off?",
+    kind=Kind.STEP,
+    about=(PowerSteps,),
+    holds=lambda d, b, a, s: not misjudged(d.power, power_of(b), a, power_of(s)),
+    interesting=lambda d, b, a, s: does(d.power, power_of(b), a) in (Do.CHECK_OFF, Do.CHECK_ASLEEP),
+    explain=lambda d, b, a, s: misjudged(d.power, power_of(b), a, power_of(s)),
+)
+
+
+def as_asked(call: Call) -> Registers:
+    """The registers with which a vCPU starts that a CPU_ON has started."""
+    thumb = bit(call.entry, 0)
+    cpsr = CPSR_RESET | thumb << T_BIT | call.big << E_BIT
+    return Registers(call.context, call.entry ^ thumb, cpsr, SCTLR_RESET, 0)
+
+
+def otherwise(design: PowerDesign, before: PowerState, action: Action) -> str:
+    """The registers in which a vCPU that was started enters its guest otherwise than asked, empty if there is none."""
+    number = own_thread(before, action)
+    if number is None or does(design, before, action) is not Do.ENTER or before.vcpus[number].fresh == 0:
+        return ""
+    found, asked = before.cores[action.cpu].live, as_asked(before.vcpus[number].asked)
+    names = ("r0", "pc", "cpsr", "sctlr", "rest")
+    return ", ".join(
+        f"{name} is {getattr(found, name):#x}, not {getattr(asked, name):#x}"
+        for name in names
+        if getattr(found, name) != getattr(asked, name)
+    )
+
+
+STARTED_AS_ASKED = Property(
+    id="power.started_as_asked",
+    statement="A vCPU that CPU_ON has started enters its guest at the entry point that was asked for, in ARM or Thumb "
+    "state as its bit 0 says, in the caller's endianness, with the context in r0 and all else as after a reset.",
+    claims=(),
+    question="With whose registers does a vCPU start?",
+    kind=Kind.STEP,
+    about=(PowerSteps,),
+    holds=lambda d, b, a, s: not otherwise(d.power, power_of(b), a),
+    interesting=lambda d, b, a, s: does(d.power, power_of(b), a) is Do.ENTER
+    and any(core.busy == 1 and power_of(b).vcpus[core.vcpu].fresh == 1 for core in power_of(b).cores),
+    explain=lambda d, b, a, s: otherwise(d.power, power_of(b), a),
+)
+
+
+def overslept(design: PowerDesign, state: PowerState) -> list[int]:
+    """The vCPUs that sleep for their power though they are on, and that nobody is about to wake."""
+    waking = between(design, "on", Do.CLEAR_PAUSE, Do.WAKE)
+    wakers = [target_of(state, vcpu) for vcpu in state.vcpus if vcpu.at in waking]
+    asleep = places_in(design, "run", Do.AWAIT_POWER)
+    return [
+        number
+        for number, vcpu in enumerate(state.vcpus)
+        if vcpu.at in asleep and vcpu.wait == Wait.ASLEEP and vcpu.off == 0 and number not in wakers
+    ]
+
+
+ON_RUNS = Property(
+    id="power.on_runs",
+    statement="A vCPU that is on does not sleep until it is powered on, unless somebody is about to wake it.",
+    claims=(),
+    question="Does a vCPU run that has been started?",
+    kind=Kind.STATE,
+    about=(PowerAction,),
+    holds=lambda d, b, a, s: not overslept(d.power, power_of(s)),
+    interesting=lambda d, b, a, s: does(d.power, power_of(b), a) is Do.WAKE,
+    explain=lambda d, b, a, s: listed(overslept(d.power, power_of(s)), "sleeps though it is on"),
+)
+
+
+def meddled(before: PowerState, action: Action, after: PowerState) -> list[int]:
+    """The vCPUs whose registers a step changes that is not of their own thread."""
+    own = own_thread(before, action)
+    pairs = zip(before.vcpus, after.vcpus, strict=True)
+    return [number for number, (old, new) in enumerate(pairs) if old.registers != new.registers and number != own]
+
+
+RESETS_ITSELF = Property(
+    id="power.resets_itself",
+    statement="The registers of a vCPU are changed by its own thread alone, or by user space while that is not in "
+    "KVM_RUN.",
+    claims=("C6",),
+    question="Why does a vCPU reset itself?",
+    kind=Kind.STEP,
+    about=(PowerSteps,),
+    holds=lambda d, b, a, s: not meddled(power_of(b), a, power_of(s)),
+    interesting=lambda d, b, a, s: does(d.power, power_of(b), a) in (Do.RESET_SELF, Do.RESET_TARGET),
+    explain=lambda d, b, a, s: listed(meddled(power_of(b), a, power_of(s)), "is changed by another thread"),
+)
+
+PROPERTIES = (
+    OFF_IS_OFF, NEVER_RETURNS, STOPPED_STAYS, STOP_NEVER_RETURNS, ON_ONCE, ON_DECIDED, STARTED_AS_ASKED, ON_RUNS,
+    RESETS_ITSELF,
+)  # fmt: skip
