@@ -10,7 +10,7 @@ from model.power.state import PowerState
 from model.power.system import PowerAction, VcpuCalls
 from model.power.threads import agent_of, is_agent
 from model.programs import GUEST, OUT
-from properties.power.grain import forced
+from properties.power.grain import forced_on
 
 
 @frozen
@@ -43,15 +43,15 @@ class PowerDomain:
 
     def of_processor(self, design: Design, state: PowerState, cpu: int) -> list[PowerAction]:
         """What may happen on one processor or agent now, in a fixed order."""
-        if self.merges:
-            first = forced(design.power, state)
-            if first is not None:
-                return [first] if first.cpu == cpu else []
         if is_agent(state, cpu):
             found = list(self.agent(state, cpu))
         else:
             found = [*self.host(state, cpu), *self.thread(state, cpu)]
         return [action for action in found if power.power_guard(design.power, state, action)]
+
+    def follows(self, design: Design, state: PowerState, cpu: int) -> PowerAction | None:
+        """The step of a processor that belongs to the one before, at the stated grain."""
+        return forced_on(design.power, state, cpu) if self.merges else None
 
     def host(self, state: PowerState, cpu: int) -> Iterator[PowerAction]:
         """What the host does on a processor."""

@@ -10,7 +10,7 @@ from model.timer.design import GUEST, TimerDesign
 from model.timer.state import TimeState
 from model.timer.system import TimeAction
 from properties.time.drain import ahead
-from properties.time.grain import forced
+from properties.time.grain import forced_on
 
 
 @frozen
@@ -45,10 +45,6 @@ class TimeDomain:
 
     def of_processor(self, design: Design, state: TimeState, cpu: int) -> list[TimeAction]:
         """What may happen on one processor, or apart from them, in a fixed order."""
-        if self.merges:
-            first = forced(design.timer, state)
-            if first is not None and time.time_guard(design.timer, state, first):
-                return [first] if first.cpu == cpu else []
         if cpu >= len(state.cores):
             found = list(self.apart(state, cpu))
         elif state.cores[cpu].busy == 0:
@@ -56,6 +52,10 @@ class TimeDomain:
         else:
             found = [*self.arrives(cpu), *self.thread(design.timer, state, cpu)]
         return [action for action in found if time.time_guard(design.timer, state, action)]
+
+    def follows(self, design: Design, state: TimeState, cpu: int) -> TimeAction | None:
+        """The step of a processor that belongs to the one before, at the stated grain."""
+        return forced_on(design.timer, state, cpu) if self.merges else None
 
     def arrives(self, cpu: int) -> Iterator[TimeAction]:
         """The host takes interrupts."""

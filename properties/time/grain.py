@@ -25,19 +25,27 @@ def inner(design: TimerDesign) -> frozenset[int]:
     return frozenset(at for at, step in enumerate(program(design)) if step is not None and step.do in OWN)
 
 
+def forced_on(design: TimerDesign, state: TimeState, cpu: int) -> TimeAction | None:
+    """The step of a processor that belongs to the one before it, if it has one and can take it."""
+    if cpu >= len(state.cores):
+        return None
+    core = state.cores[cpu]
+    if core.irq == 1 and core.masked == 0:
+        return HostTakesKick(cpu)
+    if core.busy == 0 or core.masked == 0 or state.vcpus[core.vcpu].at not in inner(design):
+        return None
+    step = TimerSteps(cpu)
+    return step if time_guard(design, state, step) else None
+
+
 def forced(design: TimerDesign, state: TimeState) -> TimeAction | None:
     """The step that belongs to the one before it, of the lowest processor that has one."""
-    for cpu, core in enumerate(state.cores):
-        if core.irq == 1 and core.masked == 0:
-            return HostTakesKick(cpu)
-        if core.busy == 1 and core.masked == 1 and state.vcpus[core.vcpu].at in inner(design):
-            return TimerSteps(cpu)
-    return None
+    return next(filter(None, (forced_on(design, state, cpu) for cpu in range(len(state.cores)))), None)
 
 
 def merged(design: TimerDesign, state: TimeState, action: TimeAction) -> TimeState:
     """The state after an action and the steps that belong to it."""
     state = time_step(design, state, action)
-    while (step := forced(design, state)) is not None and time_guard(design, state, step):
+    while (step := forced(design, state)) is not None:
         state = time_step(design, state, step)
     return state
