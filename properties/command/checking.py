@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from properties.property import Result, Trace, Verdict
 BY_DEFAULT = "prove"
 """The engine that is asked for where the user names none."""
 LONGEST_TRACE = 100
+SHORT = 60
+"""The characters of what a verdict covers that are not worth a note."""
 
 
 def check(
@@ -56,18 +59,31 @@ def check(
     return of_verdicts(result.verdict.value for result in results)
 
 
-def verdicts(results: Iterable[Result], engines: bool) -> str:
-    """The table of a check: property, verdict, what it covers, seconds; with the engine's name where several answer."""
+def verdicts(results: Sequence[Result], engines: bool) -> str:
+    """The table of a check: property, verdict, what it covers, seconds; with the engine's name where several answer.
+
+    What several verdicts cover alike stands once, in a numbered note below.
+    """
+    notes = shared([result.covers for result in results])
     rows = (
         (
             result.property,
             result.verdict.value,
-            ": ".join((*((result.engine,) if engines else ()), *result.deviations, result.covers)),
+            ": ".join((*named, *result.deviations, notes.get(result.covers, result.covers))),
             f"{result.seconds:.1f}",
         )
         for result in results
+        for named in [(result.engine,) if engines else ()]
     )
-    return table(("PROPERTY", "VERDICT", "COVERS", "SECONDS"), rows, wrapped=(2,))
+    said = table(("PROPERTY", "VERDICT", "COVERS", "SECONDS"), rows, wrapped=(2,))
+    below = table(("", ""), ((mark, covers) for covers, mark in notes.items())).partition("\n")[2]
+    return f"{said}\n{below}" if notes else said
+
+
+def shared(texts: Sequence[str]) -> dict[str, str]:
+    """The long texts that stand more than once, each with the mark that stands for it."""
+    counts = Counter(text for text in texts if len(text) > SHORT)
+    return {text: f"[{n}]" for n, text in enumerate((text for text, count in counts.items() if count > 1), 1)}
 
 
 def summary(design: str, fault: str | None, results: tuple[Result, ...]) -> str:
