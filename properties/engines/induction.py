@@ -59,7 +59,8 @@ from model.memory.state import (
 from model.memory.system import memory_step
 from properties.engines.explorer import Exploration, explore
 from properties.engines.inputs import constraints, field_hints, map_of, shape
-from properties.engines.maps import Arbitrary, Symbolic
+from properties.engines.assignments import rename, variables
+from properties.engines.maps import Arbitrary, Cuts, Symbolic, in_pieces
 from properties.engines.questions import conjuncts
 from properties.engines.symbolic import formula, variable
 from properties.memory.invariants import Invariant
@@ -72,6 +73,30 @@ WALKING = ("translations_justified", "paths_there")
 """The invariants that follow a walk, and so read descriptors of which the others have to say something."""
 OF_TABLES = ("tables_own", "tables_shaped", "tables_linked")
 """The invariants that say how tables hang together."""
+
+
+GFN, PAGE, WORD = (9, 18, 27, 28), (1,), (9, 10)
+"""Where rules and invariants take words apart: gfns, numbers of pages, and those of descriptors."""
+CUTS: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    dict.fromkeys(("gfn", "true_gfn", "interface", "stage1", "unknown", "frame"), GFN)
+    | dict.fromkeys(("pages.base", "tlb.any2", "backing.any1"), GFN)
+    | dict.fromkeys(("page", "root", "structure", "table", "gicv", "core.spare.0", "core.spare.1", "other.spare.0", "other.spare.1"), PAGE)
+    | dict.fromkeys(("pages.any0", "hyp.any0"), PAGE)
+    | dict.fromkeys(("word", "parent", "memory.any0"), WORD)
+    | {"memory": (1, 2, 6, 7, 8, 12, 13, 40, 54, 55), "vttbr": (12, 13, 40, 48, 56), "backing": (1, 28, 29)}
+)
+"""The same by the word's whole name, or by its last part."""
+
+
+def cuts(name: str) -> tuple[int, ...]:
+    """Where a word of that name is cut into pieces."""
+    return CUTS.get(name) or CUTS.get(name.rpartition(".")[2], ())
+
+
+def cut(value: Any) -> Any:
+    """The same symbolic value with its variables cut into pieces."""
+    words = {name: term.size() for name, term in variables(value).items() if z3.is_bv(term)}
+    return rename(value, {name: in_pieces(name, size, cuts, z3.BitVec) for name, size in words.items()})
 
 
 def solver() -> Any:
@@ -97,9 +122,9 @@ def symbolic_state(at: int) -> MemoryState:
     for name in MAPS:
         of = map_of(hints[name])
         assert of is not None
-        maps[name] = Symbolic(Arbitrary(name, of))
+        maps[name] = Symbolic(Arbitrary(name, of, cuts))
     allocator = shape(Allocator).symbolic("allocator")
-    return MemoryState(processors, vcpus, vms, allocator=allocator, gicv=variable("gicv", 28), **maps)
+    return cut(MemoryState(processors, vcpus, vms, allocator=allocator, gicv=variable("gicv", 28), **maps))
 
 
 def source_of(state: MemoryState, name: str) -> Arbitrary:
@@ -112,7 +137,7 @@ def watch(state: MemoryState) -> None:
     """Choose the arbitrary keys at which everything is asked."""
     for name in MAPS:
         source = source_of(state, name)
-        words = tuple(variable(f"{name}.any{n}", width.bits) for n, width in enumerate(source.of.keys))
+        words = cut(tuple(variable(word, width.bits) for word, width in source.words))
         source.watched = [words[0] if len(words) == 1 else words]
     page = source_of(state, "pages").watched[0]
     source_of(state, "memory").watched.append(state.pages.get(page).parent)
@@ -238,6 +263,7 @@ def explored(
     derived: Mapping[str, Invariant] = MappingProxyType({}),
 ) -> Explored:
     """Every path of an action from any state; a path on which the action is not possible has no outcome."""
+    case = cut(case)
     state = symbolic_state(case.at)
     watch(state)
 

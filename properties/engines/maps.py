@@ -8,6 +8,8 @@ contents the map remembers which keys were read, so that a proof can assume an i
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import z3
@@ -16,10 +18,39 @@ from attrs import frozen
 from properties.engines.symbolic import NotLiftable, Truth, Word, is_record, of_term, record_fields, term_at
 from spec.registers import declared
 from spec.sparse import Of, Sparse, sparse
-from spec.words import Width, choose, either, every, implies, negate, same
+from spec.words import Width, bits, choose, either, every, implies, negate, same
 
 Key = Any
 """A word, or a tuple of words."""
+
+
+Cuts = Callable[[str], tuple[int, ...]]
+"""For a word's name the bits at which it is cut into pieces, each of which is a solver term by itself.
+
+It changes nothing of what a word can be. But a solver does better with equal pieces than with equal bits of words.
+"""
+
+
+def whole(name: str) -> tuple[int, ...]:
+    """No cuts: every word is one piece."""
+    return ()
+
+
+def spans(name: str, width: int, cuts: Cuts) -> list[tuple[int, int]]:
+    """The pieces of a word: lowest bit and size of each, from the low end upwards."""
+    inside = (place for place in cuts(name) if place < width)
+    return [(low, high - low) for low, high in pairwise((0, *inside, width))]
+
+
+def in_pieces(name: str, width: int, cuts: Cuts, term: Callable[[str, int], Any]) -> Any:
+    """The word of that width each of whose pieces is the term that `term` makes of the piece's name and size."""
+    pieces = spans(name, width, cuts)
+    if len(pieces) == 1:
+        return of_term(term(name, width), width)
+    word: Any = 0
+    for low, size in pieces:
+        word = word | of_term(term(f"{name}[{low + size - 1}:{low}]", size), size) << low
+    return word
 
 
 class Default:
@@ -34,18 +65,23 @@ class Default:
 
 
 class Arbitrary:
-    """The source of a map with arbitrary contents: for each word of a value, a function of the key's words.
+    """The source of a map with arbitrary contents: for each piece of a value, a function of the key's pieces.
 
     `watched` are the keys at which a proof asks what holds, for `none_where`.
     """
 
-    def __init__(self, name: str, of: Of) -> None:
-        self.name, self.of = name, of
+    def __init__(self, name: str, of: Of, cuts: Cuts = whole) -> None:
+        self.name, self.of, self.cuts = name, of, cuts
         self.value = of.default
         self.watched: list[Key] = []
         self._known: dict[tuple[int, ...], tuple[Key, Any]] = {}
         self._functions: dict[str, Any] = {}
         self._fresh = 0
+
+    @property
+    def words(self) -> list[tuple[str, Width]]:
+        """The words of a key: the name by which each is cut, which is that of any such word, and its width."""
+        return [(f"{self.name}.any{n}", width) for n, width in enumerate(self.of.keys)]
 
     @property
     def keys(self) -> list[Key]:
@@ -54,7 +90,11 @@ class Arbitrary:
 
     def read(self, key: Key) -> Any:
         """The value of a key, the same for the same key."""
-        terms = [term_at(word, width.bits) for word, width in zip(words_of(key), self.of.keys, strict=True)]
+        terms = [
+            term_at(bits(word, low + size - 1, low), size)
+            for (name, width), word in zip(self.words, words_of(key), strict=True)
+            for low, size in spans(name, width.bits, self.cuts)
+        ]
         place = tuple(term.get_id() for term in terms)
         known = self._known.get(place)
         if known is None:
@@ -64,13 +104,16 @@ class Arbitrary:
     def _value(self, name: str, kind: Any, terms: list[Any]) -> Any:
         width = width_of(kind)
         if width is not None:
-            function = self._functions.get(name)
-            if function is None:
-                sorts = [z3.BitVecSort(key.bits) for key in self.of.keys]
-                function = self._functions[name] = z3.Function(name, *sorts, z3.BitVecSort(width.bits))
-            return of_term(function(*terms), width.bits)
+            return in_pieces(name, width.bits, self.cuts, partial(self._applied, terms))
         parts = declared(kind)
         return kind(**{alias: self._value(f"{name}.{n}", parts[n], terms) for n, alias in record_fields(kind)})
+
+    def _applied(self, terms: list[Any], name: str, size: int) -> Any:
+        function = self._functions.get(name)
+        if function is None:
+            sorts = [term.sort() for term in terms]
+            function = self._functions[name] = z3.Function(name, *sorts, z3.BitVecSort(size))
+        return function(*terms)
 
     def fresh(self) -> Truth:
         """A truth value that nothing is known of."""

@@ -15,7 +15,7 @@ from model.system import resolves
 from model.topology import TOPOLOGIES, initial
 from properties.engines.explorer import OutOfFuel, Raised
 from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, explored
-from properties.engines.questions import Asked, conjuncts, decided
+from properties.engines.questions import Asked, at_once, conjuncts, decided
 from properties.engines.symbolic import formula
 from properties.memory.accesses import ISOLATED
 from properties.memory.derived import DERIVED
@@ -142,18 +142,22 @@ def settled(
     run = explored(design.memory, case, INVARIANTS, resolves(design), wanted, derived)
     counts: dict[str, int] = {}
     findings: list[MemoryFinding] = []
-    for path in run.exploration.paths:
+    reached = [path for path in run.exploration.paths if path.outcome is not None]
+    ended = [path for path in reached if not isinstance(path.outcome, Raised | OutOfFuel)]
+    goals = [(path.condition, list(map(formula, path.outcome.values()))) for path in ended]
+    refutable = at_once(run.known, goals)
+    for path in reached:
         if isinstance(path.outcome, Raised | OutOfFuel):
             findings += [MemoryFinding(reported(name), case.name, f"{path.outcome}", False) for name in wanted]
-        elif path.outcome is not None:
-            for name in path.outcome:
-                counts[reported(name)] = counts.get(reported(name), 0) + 1
+            continue
+        for name in path.outcome:
+            counts[reported(name)] = counts.get(reported(name), 0) + 1
+        if refutable != z3.unsat:
             findings += refuted(case, run, path)
     if run.exploration.undecided:
         doubt = "a branch could not be decided"
         findings += [MemoryFinding(reported(name), case.name, doubt, False) for name in wanted]
-    reached = [path for path in run.exploration.paths if path.outcome is not None]
-    empty = not any(possible(run, path) for path in reached)
+    empty = not any(possible(run, path) for path in ended)
     return MemorySettled(len(run.exploration.paths), tuple(counts.items()), tuple(findings), empty)
 
 

@@ -38,6 +38,8 @@ ATTEMPTS = (
 )
 WARM = 3_000_000
 """The work for a question to a solver that has seen the assumptions and other questions before."""
+WHOLE = 100_000_000
+"""The work for a question about all goals of a case together."""
 
 
 def of_attempt(attempt: Attempt) -> Any:
@@ -143,6 +145,21 @@ def flat(term: Any) -> list[Any]:
     if z3.is_not(term) and z3.is_not(term.arg(0)):
         return flat(term.arg(0).arg(0))
     return [term]
+
+
+Way = tuple[Sequence[Any], Sequence[Any]]
+"""One way that things can go: its conditions, and goals that ought to hold on it."""
+
+
+def at_once(given: Sequence[Any], ways: Sequence[Way]) -> Any:
+    """Whether a goal can be false on any of several ways under common assumptions, asked as one question.
+
+    Most goals hold, and to find that all do takes a solver little more than to find it of one.
+    """
+    made = z3.SimpleSolver()
+    made.set(rlimit=WHOLE, **QUICK)
+    made.add(*given, z3.Or(*(z3.And(*conditions, z3.Not(z3.And(*goals))) for conditions, goals in ways)))
+    return made.check()
 
 
 class Asked:
