@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from properties import (
     classification,
+    hyp,
     interrupts,
     memory,
     mmio,
@@ -24,6 +25,7 @@ PROPERTIES: tuple[Property, ...] = (
     *memory.ALL,
     *interrupts.PROPERTIES,
     *power.PROPERTIES,
+    *hyp.PROPERTIES,
     *mmio.PROPERTIES,
     *specification.PROPERTIES,
     *classification.PROPERTIES,

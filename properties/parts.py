@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from model.action import Action
 from model.state import State
 from properties.engines.parts.part import Part, Situation
+from properties.hyp.part import HYP
 from properties.interrupts.part import INTERRUPTS
 from properties.memory.part import MEMORY
 from properties.power.part import POWER
 from properties.property import Property
 
-PARTS: tuple[Part, ...] = (MEMORY, INTERRUPTS, POWER)
+PARTS: tuple[Part, ...] = (MEMORY, INTERRUPTS, POWER, HYP)
 
 
 def part_of(prop: Property) -> Part | None:

@@ -18,6 +18,7 @@ from model.design import (
     Vector,
     vary,
 )
+from model.designs.hyp_variations import HYP_REPAIRS
 from model.designs.linux_3_12 import (
     BLOCK_SCRATCH,
     FIQ_BANK,
@@ -313,7 +314,7 @@ REPAIRS: tuple[Repair, ...] = (
     ),
     *(
         Repair(variation, deviation, change)
-        for variation, deviation, change in (*MEMORY_REPAIRS, *VGIC_REPAIRS, *POWER_REPAIRS)
+        for variation, deviation, change in (*MEMORY_REPAIRS, *VGIC_REPAIRS, *POWER_REPAIRS, *HYP_REPAIRS)
     ),
 )
 

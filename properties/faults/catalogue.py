@@ -17,7 +17,7 @@ from model.designs.catalogue import (
 )
 from model.designs.variations import REPAIRS
 from model.lowvisor.moves import Alter, Inspect
-from properties.faults import interrupts, memory, power
+from properties.faults import hyp, interrupts, memory, power
 from properties.faults.devices import device_faults
 from properties.faults.fault import Excuse, Fault
 from properties.faults.generated import generated, slug, with_entry_move, without_step
@@ -43,7 +43,7 @@ def deviations() -> Iterator[Fault]:
         )  # fmt: skip
 
 
-PARTS = (memory.BY_DEVIATION, interrupts.BY_DEVIATION, power.BY_DEVIATION)
+PARTS = (memory.BY_DEVIATION, interrupts.BY_DEVIATION, power.BY_DEVIATION, hyp.BY_DEVIATION)
 """For each part of the system the situations in which a repair matters."""
 
 DEVIATION_TOUCHES = {
@@ -188,10 +188,12 @@ def _faults() -> tuple[Fault, ...]:
     remembered = (*memory.historical(), *memory.structural(), *memory.step_faults(design.memory))
     of_vgic = (*interrupts.historical(), *interrupts.structural(), *interrupts.step_faults(design.vgic))
     of_power = (*power.historical(), *power.step_faults(design.power))
+    of_hyp = (*hyp.historical(), *hyp.step_faults(design.hyp))
     found = (
         evolve(fault, scenarios=memory.BY_LOWVISOR.get(fault.id, fault.scenarios)) for fault in generated(design)
     )
-    return (*deviations(), *historical(), *device_faults(), *structural(), *found, *remembered, *of_vgic, *of_power)
+    of_parts = (*remembered, *of_vgic, *of_power, *of_hyp)
+    return (*deviations(), *historical(), *device_faults(), *structural(), *found, *of_parts)
 
 
 FAULTS: tuple[Fault, ...] = _faults()
@@ -217,6 +219,7 @@ EXCUSES: Mapping[str, Excuse] = MappingProxyType(
         **memory.EXCUSES,
         **interrupts.EXCUSES,
         **power.EXCUSES,
+        **hyp.EXCUSES,
         **{
             identifier: Excuse(
                 "the ISB orders the counter offset and compare value before the control write; how late a system "

@@ -20,6 +20,8 @@ from model import actions
 from model.action import Action
 from model.actions import LowvisorSteps
 from model.guards import TAKEN
+from model.hyp import system as hyp
+from model.hyp.system import HypAction, HypSteps
 from model.memory import actions as memory
 from model.memory.actions import MemoryAction, ThreadSteps
 from model.power import system as power
@@ -44,7 +46,7 @@ NATURAL = Width(64)
 """The size of an operand whose declaration gives none."""
 HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,16}", re.ASCII)
 LONGEST_QUOTE = 40
-REPEATED = (LowvisorSteps, ThreadSteps, VgicSteps, PowerSteps)
+REPEATED = (LowvisorSteps, ThreadSteps, VgicSteps, PowerSteps, HypSteps)
 """The kinds of action of which a run of equal ones is written once, with how often it is taken."""
 
 
@@ -54,7 +56,7 @@ class BadTrace(Exception):
 
 def _concrete(module: Any, base: type) -> Mapping[str, type]:
     kinds = (kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, base))
-    bases = (base, MemoryAction, VgicAction, PowerAction)
+    bases = (base, MemoryAction, VgicAction, PowerAction, HypAction)
     return MappingProxyType({kind.__name__: kind for kind in kinds if kind not in bases})
 
 
@@ -62,7 +64,7 @@ KINDS: Mapping[type, Mapping[str, type]] = MappingProxyType(
     {
         Action: {
             name: kind
-            for module in (actions, memory, vgic, power)
+            for module in (actions, memory, vgic, power, hyp)
             for name, kind in _concrete(module, Action).items()
         },
         Operation: _concrete(operations, Operation),

@@ -15,6 +15,7 @@ from properties.parts import part_in, part_taking
 from properties.property import Property, Trace
 from properties.traces.changes import Change, changes, in_words
 from properties.traces.describe import account, cited
+from properties.traces.hyp import hyp_changes
 from properties.traces.interrupts import interrupt_changes
 from properties.traces.memory import memory_changes
 from properties.traces.power import power_changes
@@ -92,10 +93,10 @@ def _topology(name: str) -> str:
     topology: Topology | None = TOPOLOGIES.get(name)
     if topology is None:
         return name
-    layout = topology.memory or topology.interrupts or topology.power
+    layout = topology.memory or topology.interrupts or topology.power or topology.hyp
     if layout is not None:
-        vms = "; ".join(f"VM{number} with {_count(vcpus, 'vCPU')}" for number, vcpus in enumerate(layout.vms))
-        return f"{name}: {_count(layout.processors, 'processor')}; {vms}"
+        named = [f"VM{number} with {_count(vcpus, 'vCPU')}" for number, vcpus in enumerate(layout.vms)]
+        return "; ".join([f"{name}: {_count(layout.processors, 'processor')}", *named])
     vms = "; ".join(
         f"VM{number} with {_count(vcpus, 'vCPU')}{'' if timer else ' and no in-kernel timer'}"
         for number, (vcpus, timer) in enumerate(topology.vms)
@@ -109,7 +110,7 @@ def _processors(state: State) -> int:
 
 
 def _lane_name(state: State, cpu: int) -> str:
-    threads = state.interrupts or state.power
+    threads = state.interrupts or state.power or state.hyp
     agent = threads is not None and cpu >= len(threads.cores)
     return f"Agent{cpu}" if agent else f"CPU{cpu}"
 
@@ -121,6 +122,8 @@ def _changed(before: State, after: State) -> list[Change]:
         return interrupt_changes(before.interrupts, after.interrupts)
     if before.power is not None and after.power is not None:
         return power_changes(before.power, after.power)
+    if before.hyp is not None and after.hyp is not None:
+        return hyp_changes(before.hyp, after.hyp)
     return in_words(changes(before, after))
 
 
