@@ -8,6 +8,7 @@ from enum import Enum, IntEnum
 
 from attrs import evolve, frozen
 
+from model.hyp.design import HypDesign
 from model.lowvisor.moves import Step
 from model.memory.design import MemoryDesign
 from model.power.design import PowerDesign
@@ -198,6 +199,8 @@ class Design:
     """Virtual time, and the timers of vCPUs."""
     power: PowerDesign
     """How vCPUs start and stop, and what user space may do to them."""
+    hyp: HypDesign
+    """How Hyp mode is set up on each processor."""
 
     def routine(self, name: str) -> tuple[Step, ...]:
         """The steps of a lowvisor routine, by its field's name."""

@@ -19,6 +19,7 @@ from model.actions import (
 )
 from model.design import KERNEL_MODE_OF, Design
 from model.highvisor.mmio import ExitReason
+from model.hyp.system import HypAction, hyp_guard
 from model.lowvisor import moves
 from model.memory.actions import MemoryAction
 from model.memory.guards import memory_guard
@@ -56,6 +57,8 @@ def guard(design: Design, state: State, action: Action) -> bool:
         return state.time is not None and time_guard(design.timer, state.time, action)
     if isinstance(action, PowerAction):
         return state.power is not None and power_guard(design.power, state.power, action)
+    if isinstance(action, HypAction):
+        return state.hyp is not None and hyp_guard(design.hyp, state.hyp, action)
     physical = state.processors[action.cpu]
     where = physical.thread.where
     match action:

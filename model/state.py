@@ -5,6 +5,7 @@ from enum import Enum
 from attrs import field, frozen
 
 from model.highvisor.mmio import NO_ACCESS, NO_RUN, Access, KvmRun
+from model.hyp.state import HypState
 from model.lowvisor.context import Context, Image, Vm
 from model.memory.state import MemoryState
 from model.power.state import PowerState
@@ -100,6 +101,8 @@ class State:
     """Virtual time, in configurations that are about it."""
     power: PowerState | None = None
     """vCPUs that start and stop, in configurations that are about that."""
+    hyp: HypState | None = None
+    """How Hyp mode is set up, in configurations that are about that."""
 
 
 def context(state: State, cpu: int) -> Context:

@@ -32,6 +32,7 @@ from model.design import Design, ExitCode, Placement, Vector
 from model.guards import TAKEN
 from model.highvisor import run
 from model.highvisor.exits import Exit, MemoryAnswer, Progress, Result, handle_exit
+from model.hyp.system import HypAction, hyp_step
 from model.lowvisor import moves
 from model.lowvisor.moves import TranslateFaultAddress
 from model.memory.actions import MemoryAction
@@ -68,6 +69,9 @@ def step(design: Design, state: State, action: Action) -> State:
     if isinstance(action, PowerAction):
         assert state.power is not None
         return put(state, "power", power_step(design.power, state.power, action))
+    if isinstance(action, HypAction):
+        assert state.hyp is not None
+        return put(state, "hyp", hyp_step(design.hyp, state.hyp, action))
     physical = state.processors[action.cpu]
     match action:
         case HostRunsVcpu(_, vcpu):

@@ -7,6 +7,9 @@ from typing import Any
 from attrs import evolve, frozen
 
 from model.design import KERNEL_MODE_OF, Design
+from model.hyp import layout as of_hyp
+from model.hyp.layout import initial_hyp
+from model.hyp.state import OBJECTS
 from model.lowvisor.context import Image, Vm
 from model.memory.layout import Layout, initial_memory
 from model.power import layout as of_power
@@ -45,6 +48,7 @@ class Topology:
     interrupts: vgic.Layout | None = None
     time: timing.Layout | None = None
     power: of_power.Layout | None = None
+    hyp: of_hyp.Layout | None = None
 
 
 def wide(lists: int) -> Topology:
@@ -97,6 +101,11 @@ TOPOLOGIES: Mapping[str, Topology] = MappingProxyType(
             Topology("power-three-vcpus", 0, (), power=of_power.Layout(3, (3,), off=(2,))),
             Topology("power-new", 0, (), power=of_power.Layout(1, (1,), initialised=False)),
             Topology("power-one", 0, (), power=of_power.Layout(1, (1,))),
+            Topology("hyp", 0, (), hyp=of_hyp.Layout(2)),
+            Topology("hyp-one-online", 0, (), hyp=of_hyp.Layout(2, online=(0,))),
+            Topology("hyp-one", 0, (), hyp=of_hyp.Layout(1, online=(0,))),
+            Topology("hyp-among-objects", 0, (), hyp=of_hyp.Layout(2, online=(0,), init_page=OBJECTS)),
+            Topology("hyp-none", 0, (), hyp=of_hyp.Layout(1, online=(0,), hyp=False)),
         )
     }
 )
@@ -124,7 +133,8 @@ def initial(topology: Topology, design: Design) -> State:
     interrupts = None if topology.interrupts is None else initial_vgic(topology.interrupts, design.vgic)
     time = None if topology.time is None else initial_time(topology.time, design.timer)
     powered = None if topology.power is None else initial_power(topology.power, design.power)
-    return State(processors, tuple(vcpus), tuple(vms), memory, interrupts, time, powered)
+    hyp = None if topology.hyp is None else initial_hyp(topology.hyp, design.hyp)
+    return State(processors, tuple(vcpus), tuple(vms), memory, interrupts, time, powered, hyp)
 
 
 def distinct(cls: type, owner: int, start: int = 0) -> Any:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from properties import (
     classification,
+    hyp,
     interrupts,
     memory,
     mmio,
@@ -26,6 +27,7 @@ PROPERTIES: tuple[Property, ...] = (
     *interrupts.PROPERTIES,
     *time.PROPERTIES,
     *power.PROPERTIES,
+    *hyp.PROPERTIES,
     *mmio.PROPERTIES,
     *specification.PROPERTIES,
     *classification.PROPERTIES,

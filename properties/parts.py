@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from model.action import Action
 from model.state import State
 from properties.engines.parts.part import Part, Situation
+from properties.hyp.part import HYP
 from properties.interrupts.part import INTERRUPTS
 from properties.memory.part import MEMORY
 from properties.power.part import POWER
 from properties.property import Property
 from properties.time.part import TIME
 
-PARTS: tuple[Part, ...] = (MEMORY, INTERRUPTS, TIME, POWER)
+PARTS: tuple[Part, ...] = (MEMORY, INTERRUPTS, TIME, POWER, HYP)
 
 
 def part_of(prop: Property) -> Part | None:

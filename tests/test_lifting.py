@@ -25,6 +25,11 @@ from model.design import ROUTINES, Design, Emulated, ExitCode
 from model.designs.catalogue import DESIGNS
 from model.designs.vgic_variations import stop_siblings
 from model.highvisor.mmio import KvmRun
+from model.hyp import design as hyp_design
+from model.hyp import setup as hyp_setup
+from model.hyp.design import HypDesign
+from model.hyp.layout import Layout as HypLayout
+from model.hyp.layout import initial_hyp
 from model.lowvisor.moves import Step
 from model.memory import design as memory_design
 from model.memory import system as memory_system
@@ -35,7 +40,7 @@ from model.power.design import PowerDesign
 from model.power.layout import Layout as PowerLayout
 from model.power.layout import initial_power
 from model.power.system import PowerAction
-from model.programs import GUEST
+from model.programs import GUEST, OUT
 from model.state import HOST, Physical, State, Thread, Vcpu, Where
 from model.topology import TOPOLOGIES, initial
 from model.vgic import design as vgic_design
@@ -300,6 +305,22 @@ def power_actions() -> Shape:
     )
 
 
+STARTING = {step.do for design in designs() for step in design.hyp.init}
+OF_STARTING = tuple(step for do, step in hyp_setup.STEPS.items() if do in STARTING)
+"""The steps of the thread that starts KVM."""
+
+
+@cache
+def hyp_states(rule: str) -> Shape:
+    """The states in which a rule about Hyp mode's set-up is applied: a step's where its routine has it, others' idle."""
+    free: Any = like(initial_hyp(HypLayout(2), designs()[0].hyp))
+    wanted = {do for do, step in hyp_setup.STEPS.items() if f"{step.__module__}.{step.__name__}" == rule}
+    places = [hyp_design.PROGRAMS.places(design.hyp, wanted) for design in designs()]
+    found = sorted({at for each in places for at in each})[:1] or [OUT]
+    core = with_deep(free, ("cores", "0", "at"), Constant(found[0]))
+    return with_deep(core, ("agents", "0", "at"), Constant(found[0]))
+
+
 @cache
 def stated_type(hint: Any) -> Shape | None:
     """The stated values of a type of which not every combination of fields is a value."""
@@ -308,6 +329,7 @@ def stated_type(hint: Any) -> Shape | None:
         MemoryDesign: lambda: among(dict.fromkeys(design.memory for design in designs())),
         VgicAction: vgic_actions,
         PowerAction: power_actions,
+        HypDesign: lambda: among(dict.fromkeys(design.hyp for design in designs()[:2])),
         PowerDesign: lambda: among(dict.fromkeys(design.power for design in designs()[:2])),
         VgicDesign: lambda: among(dict.fromkeys(design.vgic for design in designs()[:2])),
         Memory: lambda: attrs.evolve(shape(Memory), size=ENTRIES),
@@ -337,6 +359,11 @@ def stated_parameter(name: str) -> Shape | None:
         return Constant(2 if rule.startswith("model.power.user.") and parameter == "cpu" else 0)
     if rule.startswith("model.power.") and parameter == "state":
         return power_states(rule)
+    if rule.startswith("model.hyp.") and parameter == "cpu":
+        of_agent = rule.startswith("model.hyp.setup.") and RULES[rule] in OF_STARTING
+        return Constant(2 if of_agent else 0)
+    if rule.startswith("model.hyp.") and parameter == "state":
+        return hyp_states(rule)
     stated: dict[str, Callable[[], Shape]] = {
         "model.memory.system.slot_set.slot": lambda: among((0, 1)),
         "spec.transfers.delivered.value": lambda: Words(Width(64)),

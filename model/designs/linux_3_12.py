@@ -1,6 +1,7 @@
 """KVM/ARM as Linux 3.12 has it, step by step: the tables that every other design varies."""
 
 from model.design import Design, DeviceAccess, Emulated, Emulation, Handler, Injection, Placement, Skip, Vector
+from model.designs.hyp import HYP_3_12
 from model.designs.memory import MEMORY_3_12
 from model.designs.power import POWER_3_12
 from model.designs.timer import TIMER_3_12
@@ -274,4 +275,5 @@ LINUX_3_12 = Design(
     vgic=VGIC_3_12,
     timer=TIMER_3_12,
     power=POWER_3_12,
+    hyp=HYP_3_12,
 )

@@ -18,6 +18,7 @@ from model.design import (
     Vector,
     vary,
 )
+from model.designs.hyp_variations import HYP_REPAIRS
 from model.designs.linux_3_12 import (
     BLOCK_SCRATCH,
     FIQ_BANK,
@@ -186,6 +187,9 @@ def keep_width(design: Design) -> Design:
 
 HEAD = "arch/arm/kvm/interrupts_head.S"
 
+PART_REPAIRS = (*MEMORY_REPAIRS, *VGIC_REPAIRS, *TIMER_REPAIRS, *POWER_REPAIRS, *HYP_REPAIRS)
+"""The repairs of each part of the system."""
+
 REPAIRS: tuple[Repair, ...] = (
     Repair(
         Variation(
@@ -315,7 +319,7 @@ REPAIRS: tuple[Repair, ...] = (
     ),
     *(
         Repair(variation, deviation, change)
-        for variation, deviation, change in (*MEMORY_REPAIRS, *VGIC_REPAIRS, *TIMER_REPAIRS, *POWER_REPAIRS)
+        for variation, deviation, change in PART_REPAIRS
     ),
 )
 

@@ -28,6 +28,8 @@ KNOWN_BUGS = (
     "gicd-reserved-offset-exits",
     "cpu-on-double-success",
     "cpu-on-remote-reset",
+    "hotplug-callback-registered-late",
+    "resumed-cpu-not-hyp-ready",
     "cpu-on-little-endian",
     "power-off-at-first-run-only",
 )

@@ -11,6 +11,8 @@ import attrs
 from model.design import ROUTINES, Design
 from model.designs.linux_3_12 import LINUX_3_12
 from model.designs.variations import REPAIRS
+from model.hyp.design import ROUTINES as HYP_ROUTINES
+from model.hyp.design import Trait as HypTrait
 from model.memory.design import ROUTINES as MEMORY_ROUTINES
 from model.memory.design import MemoryDesign
 from model.power.design import ROUTINES as POWER_ROUTINES
@@ -22,7 +24,7 @@ from properties.docs import markdown as md
 
 Key = tuple[str, str]
 """A field of a design, and the name of an element of it: a step, an offset, a class or a row."""
-MEMORY, VGIC, POWER = "memory", "vgic", "power"
+MEMORY, VGIC, POWER, HYP = "memory", "vgic", "power", "hyp"
 REGISTERS, TRAITS, POWER_TRAITS = f"{VGIC}.registers", f"{VGIC}.traits", f"{POWER}.traits"
 
 
@@ -44,6 +46,11 @@ def power_field(routine: str) -> str:
     return f"{POWER}.{routine}"
 
 
+def hyp_field(routine: str) -> str:
+    """The field of a key that names a step of Hyp mode's set-up."""
+    return f"{HYP}.{routine}"
+
+
 def routines(design: Design) -> Iterator[tuple[str, Sequence[Named]]]:
     """Every routine of a design, of the lowvisor and of each part of the system, by its field."""
     for routine in ROUTINES:
@@ -54,6 +61,8 @@ def routines(design: Design) -> Iterator[tuple[str, Sequence[Named]]]:
         yield vgic_field(routine), design.vgic.steps(routine)
     for routine in POWER_ROUTINES:
         yield power_field(routine), design.power.steps(routine)
+    for routine in HYP_ROUTINES:
+        yield hyp_field(routine), design.hyp.steps(routine)
 
 
 def elements(design: Design) -> dict[Key, object]:
@@ -72,6 +81,7 @@ def elements(design: Design) -> dict[Key, object]:
         found[REGISTERS, line.register.value] = (line, line.register in design.vgic.updating)
     found.update(((TRAITS, trait.name), trait in design.vgic.traits) for trait in Trait)
     found.update(((POWER_TRAITS, trait.name), trait in design.power.traits) for trait in PowerTrait)
+    found.update(((f"{HYP}.traits", trait.name), trait in design.hyp.traits) for trait in HypTrait)
     for field in ("unknown_trap", "placement", "virtualization_extensions"):
         found[field, ""] = getattr(design, field)
     return found

@@ -57,10 +57,10 @@ from model.memory.state import (
     Vm,
 )
 from model.memory.system import memory_step
+from properties.engines.assignments import rename, variables
 from properties.engines.explorer import Exploration, explore
 from properties.engines.inputs import constraints, field_hints, map_of, shape
-from properties.engines.assignments import rename, variables
-from properties.engines.maps import Arbitrary, Cuts, Symbolic, in_pieces
+from properties.engines.maps import Arbitrary, Symbolic, in_pieces
 from properties.engines.questions import conjuncts
 from properties.engines.symbolic import formula, variable
 from properties.memory.invariants import Invariant

@@ -17,7 +17,7 @@ from model.designs.catalogue import (
 )
 from model.designs.variations import REPAIRS
 from model.lowvisor.moves import Alter, Inspect
-from properties.faults import interrupts, memory, power, time
+from properties.faults import hyp, interrupts, memory, power, time
 from properties.faults.devices import device_faults
 from properties.faults.fault import Excuse, Fault
 from properties.faults.generated import generated, slug, with_entry_move, without_step
@@ -43,7 +43,9 @@ def deviations() -> Iterator[Fault]:
         )  # fmt: skip
 
 
-PARTS = (memory.BY_DEVIATION, interrupts.BY_DEVIATION, time.BY_DEVIATION, power.BY_DEVIATION)
+PARTS = (
+    memory.BY_DEVIATION, interrupts.BY_DEVIATION, time.BY_DEVIATION, power.BY_DEVIATION, hyp.BY_DEVIATION
+)  # fmt: skip
 """For each part of the system the situations in which a repair matters."""
 
 DEVIATION_TOUCHES = {
@@ -189,10 +191,11 @@ def _faults() -> tuple[Fault, ...]:
     of_vgic = (*interrupts.historical(), *interrupts.structural(), *interrupts.step_faults(design.vgic))
     of_time = (*time.historical(), *time.structural(), *time.step_faults(design.timer))
     of_power = (*power.historical(), *power.step_faults(design.power))
+    of_hyp = (*hyp.historical(), *hyp.step_faults(design.hyp))
     found = (
         evolve(fault, scenarios=memory.BY_LOWVISOR.get(fault.id, fault.scenarios)) for fault in generated(design)
     )
-    of_parts = (*remembered, *of_vgic, *of_time, *of_power)
+    of_parts = (*remembered, *of_vgic, *of_time, *of_power, *of_hyp)
     return (*deviations(), *historical(), *device_faults(), *structural(), *found, *of_parts)
 
 
@@ -220,6 +223,7 @@ EXCUSES: Mapping[str, Excuse] = MappingProxyType(
         **interrupts.EXCUSES,
         **time.EXCUSES,
         **power.EXCUSES,
+        **hyp.EXCUSES,
         **{
             identifier: Excuse(
                 "the ISB orders the counter offset and compare value before the control write; how late a system "

@@ -20,6 +20,8 @@ from model import actions
 from model.action import Action
 from model.actions import LowvisorSteps
 from model.guards import TAKEN
+from model.hyp import system as hyp
+from model.hyp.system import HypAction, HypSteps
 from model.memory import actions as memory
 from model.memory.actions import MemoryAction, ThreadSteps
 from model.power import system as power
@@ -46,7 +48,7 @@ NATURAL = Width(64)
 """The size of an operand whose declaration gives none."""
 HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,16}", re.ASCII)
 LONGEST_QUOTE = 40
-REPEATED = (LowvisorSteps, ThreadSteps, VgicSteps, TimerSteps, PowerSteps)
+REPEATED = (LowvisorSteps, ThreadSteps, VgicSteps, TimerSteps, PowerSteps, HypSteps)
 """The kinds of action of which a run of equal ones is written once, with how often it is taken."""
 
 
@@ -54,7 +56,7 @@ class BadTrace(Exception):
     """A saved trace that cannot be read or run: one line that says where and why."""
 
 
-ABSTRACT = (MemoryAction, VgicAction, TimeAction, PowerAction)
+ABSTRACT = (MemoryAction, VgicAction, TimeAction, PowerAction, HypAction)
 
 
 def _concrete(module: Any, base: type) -> Mapping[str, type]:
@@ -66,7 +68,7 @@ KINDS: Mapping[type, Mapping[str, type]] = MappingProxyType(
     {
         Action: {
             name: kind
-            for module in (actions, memory, vgic, time, power)
+            for module in (actions, memory, vgic, time, power, hyp)
             for name, kind in _concrete(module, Action).items()
         },
         Operation: _concrete(operations, Operation),

@@ -26,12 +26,13 @@ from model.actions import (
 from model.design import Design, ExitCode, Handler
 from model.highvisor import exits
 from model.highvisor import run as kvm_run
+from model.hyp.system import HypAction
 from model.memory.actions import MemoryAction
 from model.power.system import PowerAction
 from model.state import State, Where
 from model.timer.system import TimeAction
 from model.vgic.system import VgicAction
-from properties.traces import interrupts, memory, power, time
+from properties.traces import hyp, interrupts, memory, power, time
 from properties.traces.changes import class_name, register_name
 from spec import accesses, exceptions, execute, operations, status
 from spec.citations import Citation
@@ -81,6 +82,10 @@ def account(design: Design, before: State, action: Action, after: State) -> Acco
         assert before.power is not None and after.power is not None
         who, what, rule = power.told(design, before.power, action, after.power)
         return Account(who, what, power.sources_of(design, before.power, action, rule))
+    if isinstance(action, HypAction):
+        assert before.hyp is not None
+        who, what, rule = hyp.told(design, before.hyp, action)
+        return Account(who, what, hyp.sources_of(design, before.hyp, action, rule))
     match action:
         case HostRunsVcpu(_, vcpu):
             return Account("host", f"runs vCPU{vcpu}", _sources(system.host_calls))

@@ -11,13 +11,14 @@ from attrs import evolve
 
 from model.actions import LowvisorSteps
 from model.design import Design
+from model.hyp.state import HypState
 from model.memory.state import FREE, NO_ENTRY, MemoryState
 from model.power.state import PowerState
 from model.state import Physical, State, Vcpu
 from model.vgic.state import VgicState
 from properties.interrupts.steps import named
 from properties.property import Trace
-from properties.traces import interrupts, power, time
+from properties.traces import hyp, interrupts, power, time
 from properties.traces.changes import mode_name
 from properties.traces.describe import account, step_name
 from properties.traces.memory import maps_changed, place_name
@@ -81,6 +82,8 @@ def _variables(design: Design, state: State, action: str) -> dict[str, Any]:
         return variables | {name: _value(value) for name, value in time.variables(design, state.time)}
     if state.power is not None:
         return variables | _power(design, state.power)
+    if state.hyp is not None:
+        return variables | _hyp(design, state.hyp)
     for number, physical in enumerate(state.processors):
         for name, value in _processor(design, state, number, physical).items():
             variables[f"cpu{number}_{name}"] = value
@@ -139,6 +142,17 @@ def _power(design: Design, state: PowerState) -> dict[str, Any]:
     for number, vm in enumerate(state.vms):
         variables |= {f"vm{number}_{name}": _value(getattr(vm, name)) for name in ("alive", "lock")}
     return variables
+
+
+def _hyp(design: Design, state: HypState) -> dict[str, Any]:
+    """The variables of Hyp mode's set-up; what its tables map is text."""
+    variables: dict[str, Any] = {}
+    for number, core in enumerate(state.cores):
+        variables[f"cpu{number}_at"] = hyp.place_name(design, core.at)
+        names = ("online", "called", "hvbar", "httbr", "htcr", "vtcr", "hsctlr", "stack", "page", "stale")
+        variables |= {f"cpu{number}_{name}": _value(getattr(core, name)) for name in names}
+    variables |= {name: _value(getattr(state, name)) for name in ("hotplug", "notifier", "resumer", "ready")}
+    return variables | {tables: hyp.map_text(state, tables) for tables in ("boot", "runtime")}
 
 
 def _processor(design: Design, state: State, number: int, physical: Physical) -> dict[str, Any]:

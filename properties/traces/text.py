@@ -15,6 +15,7 @@ from properties.parts import part_in, part_taking
 from properties.property import Property, Trace
 from properties.traces.changes import Change, changes, in_words
 from properties.traces.describe import account, cited
+from properties.traces.hyp import hyp_changes
 from properties.traces.interrupts import interrupt_changes
 from properties.traces.memory import memory_changes
 from properties.traces.power import power_changes
@@ -96,10 +97,10 @@ def _topology(name: str) -> str:
     if topology.time is not None:
         processors, of_vms = topology.time.processors, topology.time.vms
         return f"{name}: {_count(processors, 'processor')}; {_vms(of_vms)}"
-    layout = topology.memory or topology.interrupts or topology.power
+    layout = topology.memory or topology.interrupts or topology.power or topology.hyp
     if layout is not None:
-        vms = "; ".join(f"VM{number} with {_count(vcpus, 'vCPU')}" for number, vcpus in enumerate(layout.vms))
-        return f"{name}: {_count(layout.processors, 'processor')}; {vms}"
+        named = [f"VM{number} with {_count(vcpus, 'vCPU')}" for number, vcpus in enumerate(layout.vms)]
+        return "; ".join([f"{name}: {_count(layout.processors, 'processor')}", *named])
     return f"{name}: {_count(topology.processors, 'processor')}; {_vms(topology.vms)}"
 
 
@@ -118,7 +119,7 @@ def _processors(state: State) -> int:
 def _lane_name(state: State, cpu: int) -> str:
     if state.time is not None and cpu >= len(state.time.cores):
         return "Time"
-    threads = state.interrupts or state.power
+    threads = state.interrupts or state.power or state.hyp
     agent = threads is not None and cpu >= len(threads.cores)
     return f"Agent{cpu}" if agent else f"CPU{cpu}"
 
@@ -132,6 +133,8 @@ def _changed(before: State, after: State) -> list[Change]:
         return time_changes(before.time, after.time)
     if before.power is not None and after.power is not None:
         return power_changes(before.power, after.power)
+    if before.hyp is not None and after.hyp is not None:
+        return hyp_changes(before.hyp, after.hyp)
     return in_words(changes(before, after))
 
 

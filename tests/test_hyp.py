@@ -1,0 +1,121 @@
+"""Hyp mode's set-up: registers by the host's for any value, wrong set-ups found, and the order that was recorded."""
+
+import pytest
+import z3
+from attrs import evolve
+
+from model.designs.catalogue import reference
+from model.designs.hyp_variations import HYP_REPAIRS
+from model.designs.linux_3_12 import LINUX_3_12
+from model.hyp.design import Do
+from model.hyp.layout import HOST
+from model.hyp.registers import hsctlr, htcr, vtcr
+from model.hyp.state import Core
+from model.topology import TOPOLOGIES
+from properties import hyp
+from properties.catalogue import PROPERTY
+from properties.check_parts import in_situation
+from properties.engines.inputs import shape
+from properties.engines.parts.explore import explore_part
+from properties.engines.parts.walk import walk_part
+from properties.engines.symbolic import formula
+from properties.engines.witness import witness
+from properties.faults.catalogue import FAULT
+from properties.hyp.part import HYP
+from properties.hyp.setup import configured
+from properties.why import counterexample
+from tests.test_parts import Plain, plainly_explored
+
+DESIGN = reference()
+BITES = {
+    "hyp.ready_to_run": "without/hyp-cpu-vtcr",
+    "hyp.calls_answered": "hotplugged-cpu-not-hyp-ready",
+    "hyp.code_mapped": "boot-tables-freed",
+    "hyp.mappings_exact": "idmap-overlaps-hyp-va",
+    "hyp.works_without": "without/hyp-init-check-the-mode",
+    "hyp.starts": "without/hyp-init-ready",
+    "hyp.every_processor": "resumed-cpu-not-hyp-ready",
+}
+CATALOGUE = {"hotplugged-cpu-not-hyp-ready": 4, "idmap-overlaps-hyp-va": 4}
+"""How many steps the shortest sequence of each historical bug has that is known to expose it."""
+RECORDED = 0x3558
+"""What a run of Linux 3.12.9 on QEMU had in VTCR."""
+
+
+def test_the_registers_are_as_meant_whatever_they_and_the_hosts_held() -> None:
+    core: Core = shape(Core).symbolic("core")
+    host = core.host
+    tcr = htcr(core.htcr, host.ttbcr)
+    done = evolve(
+        core, htcr=tcr, vtcr=vtcr(core.vtcr, tcr), hsctlr=hsctlr(core.hsctlr, host.sctlr), hmair0=host.mair0,
+        hmair1=host.mair1,
+    )  # fmt: skip
+    solver = z3.Solver()
+    assert solver.check(z3.Not(formula(configured(done)))) == z3.unsat
+
+
+@pytest.mark.parametrize("left_out", ["htcr", "vtcr", "hsctlr", "hmair0", "hmair1"])
+def test_a_register_that_is_not_set_may_be_wrong(left_out: str) -> None:
+    core: Core = shape(Core).symbolic("core")
+    host = core.host
+    tcr = htcr(core.htcr, host.ttbcr)
+    done = {"htcr": tcr, "vtcr": vtcr(core.vtcr, tcr), "hsctlr": hsctlr(core.hsctlr, host.sctlr)}
+    done |= {"hmair0": host.mair0, "hmair1": host.mair1}
+    changed = evolve(core, **{name: value for name, value in done.items() if name != left_out})
+    assert z3.Solver().check(z3.Not(formula(configured(changed)))) == z3.sat
+
+
+def test_vtcr_is_what_linux_3_12_9_was_recorded_with() -> None:
+    assert vtcr(0, htcr(0, HOST.ttbcr)) == RECORDED
+
+
+def test_the_order_of_registers_is_that_of_the_initialisation_code_of_linux_3_12() -> None:
+    order = [step.do for step in LINUX_3_12.hyp.cpu]
+    assert order[1:7] == [
+        Do.SET_BOOT_TABLES, Do.SET_HTCR, Do.SET_VTCR, Do.SET_HMAIR0, Do.SET_HMAIR1, Do.SET_HSCTLR,
+    ]  # fmt: skip
+    assert order.index(Do.SET_STACK) < order.index(Do.SET_VECTORS) < order.index(Do.SET_TABLES)
+
+
+@pytest.mark.parametrize(("prop", "fault"), BITES.items(), ids=list(BITES))
+def test_a_planted_fault_makes_the_property_bite(prop: str, fault: str) -> None:
+    assert prop in counterexample(fault).properties
+
+
+@pytest.mark.parametrize(("fault", "steps"), CATALOGUE.items(), ids=list(CATALOGUE))
+def test_a_bug_of_history_has_a_trace_of_at_most_three_times_its_known_length(fault: str, steps: int) -> None:
+    found = counterexample(fault, thorough=False)
+    assert found.result == "caught"
+    assert found.length <= 3 * steps
+
+
+@pytest.mark.parametrize("fault", [deviation for _, deviation, _ in HYP_REPAIRS])
+def test_a_deviation_is_found_on_linux_3_12_itself(fault: str) -> None:
+    own = counterexample(fault, thorough=False).properties
+    assert any(in_situation(LINUX_3_12.name, None, fault, PROPERTY[prop]) is not None for prop in own)
+
+
+@pytest.mark.parametrize("prop", hyp.PROPERTIES, ids=lambda prop: prop.id)
+def test_what_a_property_is_about_occurs(prop) -> None:  # type: ignore[no-untyped-def]
+    assert witness(prop) is not None
+
+
+@pytest.mark.parametrize("name", HYP.configurations)
+@pytest.mark.parametrize("fault", [None, "hotplugged-cpu-not-hyp-ready", "without/hyp-cpu-flush"])
+def test_an_exploration_sees_what_a_plain_one_sees(name: str, fault: str | None) -> None:
+    design = DESIGN if fault is None else FAULT[fault].plant(DESIGN)
+    situation = HYP.configurations[name]
+    seen = explore_part(HYP, design, hyp.PROPERTIES, situation.topology, situation.domain)
+    found = Plain(seen.states, seen.transitions, frozenset(seen.violations), seen.met)
+    assert found == plainly_explored(HYP, design, hyp.PROPERTIES, situation)
+    assert fault is not None or not seen.violations
+
+
+@pytest.mark.parametrize("name", [topology.name for topology in HYP.topologies])
+def test_a_hostile_walk_breaks_nothing_and_raises_nothing(name: str) -> None:
+    walked = walk_part(HYP, DESIGN, hyp.PROPERTIES, TOPOLOGIES[name], seed=1, steps=1500)
+    assert (walked.violations, walked.raised, walked.steps) == ({}, None, 1500)
+
+
+def test_every_property_of_hyp_mode_stands_in_the_table_above() -> None:
+    assert {prop.id for prop in hyp.PROPERTIES} == set(BITES)
