@@ -19,14 +19,9 @@ from model.actions import (
 )
 from model.design import KERNEL_MODE_OF, Design
 from model.highvisor.mmio import ExitReason
-from model.hyp.system import HypAction, hyp_guard
 from model.lowvisor import moves
-from model.memory.actions import MemoryAction
-from model.memory.guards import memory_guard
-from model.power.system import PowerAction, power_guard
+from model.parts import system_part_of
 from model.state import Physical, Standing, State, Where, context
-from model.timer.system import TimeAction, time_guard
-from model.vgic.system import VgicAction, vgic_guard
 from spec import exceptions, interrupts
 from spec.citations import arm, linux, rule
 from spec.operations import Hvc, Instruction, MemoryOutcome, is_encodable
@@ -49,16 +44,9 @@ PHYSICAL = ("irq", "fiq", "abort")
 
 def guard(design: Design, state: State, action: Action) -> bool:
     """Whether the action is possible now; may be a formula."""
-    if isinstance(action, MemoryAction):
-        return state.memory is not None and memory_guard(design.memory, state.memory, action)
-    if isinstance(action, VgicAction):
-        return state.interrupts is not None and vgic_guard(design.vgic, state.interrupts, action)
-    if isinstance(action, TimeAction):
-        return state.time is not None and time_guard(design.timer, state.time, action)
-    if isinstance(action, PowerAction):
-        return state.power is not None and power_guard(design.power, state.power, action)
-    if isinstance(action, HypAction):
-        return state.hyp is not None and hyp_guard(design.hyp, state.hyp, action)
+    part = system_part_of(action)
+    if part is not None:
+        return part.possible(design, state, action)
     physical = state.processors[action.cpu]
     where = physical.thread.where
     match action:

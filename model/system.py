@@ -32,15 +32,9 @@ from model.design import Design, ExitCode, Placement, Vector
 from model.guards import TAKEN
 from model.highvisor import run
 from model.highvisor.exits import Exit, MemoryAnswer, Progress, Result, handle_exit
-from model.hyp.system import HypAction, hyp_step
 from model.lowvisor import moves
-from model.lowvisor.moves import TranslateFaultAddress
-from model.memory.actions import MemoryAction
-from model.memory.system import memory_step
-from model.power.system import PowerAction, power_step
+from model.parts import system_part_of
 from model.state import Physical, Standing, State, Thread, Vcpu, Where, context
-from model.timer.system import TimeAction, time_step
-from model.vgic.system import VgicAction, vgic_step
 from spec import exceptions
 from spec.citations import arm, gic, linux, paper, rule
 from spec.execute import execute
@@ -57,21 +51,9 @@ INTERRUPTS = "arch/arm/kvm/interrupts.S"
 @rule(paper("3.1"), paper("3.2"))
 def step(design: Design, state: State, action: Action) -> State:
     """The state after an action whose guard holds."""
-    if isinstance(action, MemoryAction):
-        assert state.memory is not None
-        return put(state, "memory", memory_step(design.memory, state.memory, action, resolves(design)))
-    if isinstance(action, VgicAction):
-        assert state.interrupts is not None
-        return put(state, "interrupts", vgic_step(design.vgic, state.interrupts, action))
-    if isinstance(action, TimeAction):
-        assert state.time is not None
-        return put(state, "time", time_step(design.timer, state.time, action))
-    if isinstance(action, PowerAction):
-        assert state.power is not None
-        return put(state, "power", power_step(design.power, state.power, action))
-    if isinstance(action, HypAction):
-        assert state.hyp is not None
-        return put(state, "hyp", hyp_step(design.hyp, state.hyp, action))
+    part = system_part_of(action)
+    if part is not None:
+        return part.stepped(design, state, action)
     physical = state.processors[action.cpu]
     match action:
         case HostRunsVcpu(_, vcpu):
@@ -105,11 +87,6 @@ def step(design: Design, state: State, action: Action) -> State:
         case HighvisorHandles(_, answer, data):
             return highvisor_handles(design, state, action, answer, data)
     raise AssertionError(action)
-
-
-def resolves(design: Design) -> bool:
-    """Whether the lowvisor finds the address of a permission fault by stage 1."""
-    return any(isinstance(each.move, TranslateFaultAddress) for each in design.trap)
 
 
 def with_physical(state: State, action: Action, physical: Physical) -> State:

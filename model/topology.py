@@ -8,17 +8,14 @@ from attrs import evolve, frozen
 
 from model.design import KERNEL_MODE_OF, Design
 from model.hyp import layout as of_hyp
-from model.hyp.layout import initial_hyp
 from model.hyp.state import OBJECTS
 from model.lowvisor.context import Image, Vm
-from model.memory.layout import Layout, initial_memory
+from model.memory.layout import Layout
+from model.parts import SYSTEM_PARTS
 from model.power import layout as of_power
-from model.power.layout import initial_power
 from model.state import HOST, Physical, State, Vcpu
 from model.timer import layout as timing
-from model.timer.layout import initial_time
 from model.vgic import layout as vgic
-from model.vgic.layout import initial_vgic
 from spec.processor import Local, Processor, Signals
 from spec.registers import declared
 from spec.words import Width, mask
@@ -116,7 +113,6 @@ def initial(topology: Topology, design: Design) -> State:
 
     Each register of each context starts with a value of its own, so that one that ends up elsewhere is recognised.
     """
-    memory = None if topology.memory is None else initial_memory(topology.memory, design.memory)
     processors = tuple(physical(number, design) for number in range(topology.processors))
     vms: list[Vm] = []
     vcpus: list[Vcpu] = []
@@ -130,11 +126,8 @@ def initial(topology: Topology, design: Design) -> State:
             )
         )
         vcpus += [Vcpu(image(len(vcpus) + position, position), number) for position in range(count)]
-    interrupts = None if topology.interrupts is None else initial_vgic(topology.interrupts, design.vgic)
-    time = None if topology.time is None else initial_time(topology.time, design.timer)
-    powered = None if topology.power is None else initial_power(topology.power, design.power)
-    hyp = None if topology.hyp is None else initial_hyp(topology.hyp, design.hyp)
-    return State(processors, tuple(vcpus), tuple(vms), memory, interrupts, time, powered, hyp)
+    parts = {part.name: part.begun(topology, design) for part in SYSTEM_PARTS}
+    return State(processors, tuple(vcpus), tuple(vms), **parts)
 
 
 def distinct(cls: type, owner: int, start: int = 0) -> Any:

@@ -10,8 +10,8 @@ from attrs import frozen
 
 from model.design import Design
 from model.memory.actions import GuestAccesses, MemoryAction, ThreadSteps
+from model.parts import resolves
 from model.state import State
-from model.system import resolves
 from model.topology import TOPOLOGIES, initial
 from properties.engines.explorer import OutOfFuel, Raised
 from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, explored
