@@ -1,7 +1,7 @@
 """What a step changed: the differences between two states, and each in words."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any
 
@@ -30,6 +30,21 @@ class Change:
 
     def __str__(self) -> str:
         return f"{self.label}  {self.old} -> {self.new}"
+
+
+Text = Callable[[Any], str]
+"""A value of a field in words."""
+NUMBER: Text = str
+WORD: Text = "{:#x}".format
+YES: Text = ("no", "yes").__getitem__
+
+
+def differences(owner: str, path: str, texts: Sequence[tuple[str, str, Text]], old: Any, new: Any) -> Iterator[Change]:
+    """The fields of a record that changed; `texts` has for each one its name, its label and its values in words."""
+    for name, label, text in texts:
+        was, now = getattr(old, name), getattr(new, name)
+        if was != now:
+            yield Change(f"{path}.{name}" if path else name, f"{owner} {label}".strip(), text(was), text(now))
 
 
 def changes(before: Any, after: Any, path: str = "") -> list[tuple[str, Any, Any]]:

@@ -21,18 +21,19 @@ from model.action import Action
 from model.actions import LowvisorSteps
 from model.guards import TAKEN
 from model.hyp import system as hyp
-from model.hyp.system import HypAction, HypSteps
+from model.hyp.system import HypSteps
 from model.memory import actions as memory
-from model.memory.actions import MemoryAction, ThreadSteps
+from model.memory.actions import ThreadSteps
+from model.parts import SYSTEM_PARTS
 from model.power import system as power
-from model.power.system import PowerAction, PowerSteps
+from model.power.system import PowerSteps
 from model.timer import system as time
-from model.timer.system import TimeAction, TimerSteps
+from model.timer.system import TimerSteps
 from model.topology import TOPOLOGIES
 from model.vgic import guest
 from model.vgic import system as vgic
 from model.vgic.guest import GuestUse
-from model.vgic.system import VgicAction, VgicSteps
+from model.vgic.system import VgicSteps
 from properties.property import Trace
 from spec import operations
 from spec.coprocessor.decode import ROW
@@ -56,7 +57,7 @@ class BadTrace(Exception):
     """A saved trace that cannot be read or run: one line that says where and why."""
 
 
-ABSTRACT = (MemoryAction, VgicAction, TimeAction, PowerAction, HypAction)
+ABSTRACT = tuple(part.action for part in SYSTEM_PARTS)
 
 
 def _concrete(module: Any, base: type) -> Mapping[str, type]:

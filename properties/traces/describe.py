@@ -26,14 +26,10 @@ from model.actions import (
 from model.design import Design, ExitCode, Handler
 from model.highvisor import exits
 from model.highvisor import run as kvm_run
-from model.hyp.system import HypAction
-from model.memory.actions import MemoryAction
-from model.power.system import PowerAction
+from model.parts import system_part_of
 from model.state import State, Where
-from model.timer.system import TimeAction
-from model.vgic.system import VgicAction
-from properties.traces import hyp, interrupts, memory, power, time
 from properties.traces.changes import class_name, register_name
+from properties.traces.tellers import TELLERS
 from spec import accesses, exceptions, execute, operations, status
 from spec.citations import Citation
 from spec.coprocessor.row import Form, Row
@@ -66,26 +62,11 @@ class Account:
 
 def account(design: Design, before: State, action: Action, after: State) -> Account:
     """What one step of a run is, in words."""
-    if isinstance(action, MemoryAction):
-        assert before.memory is not None and after.memory is not None
-        who, what, rule = memory.told(design, before.memory, action, after.memory)
-        return Account(who, what, memory.sources_of(design, before.memory, action, rule))
-    if isinstance(action, VgicAction):
-        assert before.interrupts is not None
-        who, what, rule = interrupts.told(design, before.interrupts, action)
-        return Account(who, what, interrupts.sources_of(design, before.interrupts, action, rule))
-    if isinstance(action, TimeAction):
-        assert before.time is not None
-        who, what, rule = time.told(design, before.time, action)
-        return Account(who, what, time.sources_of(design, before.time, action, rule))
-    if isinstance(action, PowerAction):
-        assert before.power is not None and after.power is not None
-        who, what, rule = power.told(design, before.power, action, after.power)
-        return Account(who, what, power.sources_of(design, before.power, action, rule))
-    if isinstance(action, HypAction):
-        assert before.hyp is not None
-        who, what, rule = hyp.told(design, before.hyp, action)
-        return Account(who, what, hyp.sources_of(design, before.hyp, action, rule))
+    part = system_part_of(action)
+    if part is not None:
+        teller = TELLERS[part.name]
+        who, what, rule = teller.told(design, part.of(before), action, part.of(after))
+        return Account(who, what, teller.sources_of(design, part.of(before), action, rule))
     match action:
         case HostRunsVcpu(_, vcpu):
             return Account("host", f"runs vCPU{vcpu}", _sources(system.host_calls))

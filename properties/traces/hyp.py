@@ -1,6 +1,6 @@
 """Hyp mode's set-up in words: who does what in a step, and what of processors and tables it changed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from model.design import Design
@@ -10,7 +10,7 @@ from model.hyp.setup import at_of
 from model.hyp.state import HypState, Tables, Use, Vectors
 from model.hyp.system import HypAction, HypSteps
 from model.programs import GUEST, OUT
-from properties.traces.changes import Change
+from properties.traces.changes import YES, Change, Text, differences
 from spec.citations import Citation
 
 VECTORS = {
@@ -18,6 +18,8 @@ VECTORS = {
     Vectors.RUNTIME: "KVM's own",
 }  # fmt: skip
 TABLES = {Tables.NONE: "none", Tables.BOOT: "the boot tables", Tables.RUNTIME: "the runtime tables"}
+APART = "Agent{}"
+"""The name of a lane that is no processor's, with a place for its number."""
 
 
 def place_name(design: Design, at: int) -> str:
@@ -28,7 +30,7 @@ def place_name(design: Design, at: int) -> str:
     return step.name if step is not None else "the end"
 
 
-def told(design: Design, before: HypState, action: HypAction) -> tuple[str, str, Any]:
+def told(design: Design, before: HypState, action: HypAction, after: HypState) -> tuple[str, str, Any]:
     """Who acts, what it does in words, and the rule that says so."""
     match action:
         case HypSteps():
@@ -60,13 +62,12 @@ def sources_of(design: Design, before: HypState, action: HypAction, rule: Any) -
     return tuple(getattr(rule, "sources", ()))
 
 
-Text = Callable[[Any], str]
-WORD: Text = "{:#010x}".format
-YES: Text = ("no", "yes").__getitem__
+REGISTER: Text = "{:#010x}".format
 OF_CORE: Sequence[tuple[str, str, Text]] = (
     ("online", "online", YES), ("called", "called", YES), ("hvbar", "HVBAR", VECTORS.__getitem__),
-    ("httbr", "HTTBR", TABLES.__getitem__), ("htcr", "HTCR", WORD), ("vtcr", "VTCR", WORD), ("hmair0", "HMAIR0", WORD),
-    ("hmair1", "HMAIR1", WORD), ("hsctlr", "HSCTLR", WORD), ("stack", "Hyp stack", YES),
+    ("httbr", "HTTBR", TABLES.__getitem__), ("htcr", "HTCR", REGISTER), ("vtcr", "VTCR", REGISTER),
+    ("hmair0", "HMAIR0", REGISTER),
+    ("hmair1", "HMAIR1", REGISTER), ("hsctlr", "HSCTLR", REGISTER), ("stack", "Hyp stack", YES),
     ("page", "initialisation code at", lambda page: f"page {page:#x}" if page else "rest"),
     ("stale", "translations of the boot tables", YES),
 )  # fmt: skip
@@ -74,14 +75,6 @@ OF_STATE: Sequence[tuple[str, str, Text]] = (
     ("hotplug", "hotplug locked", YES), ("notifier", "set-up on hotplug", YES), ("resumer", "set-up on resume", YES),
     ("ready", "ready", YES),
 )  # fmt: skip
-
-
-def differences(owner: str, path: str, texts: Sequence[tuple[str, str, Text]], old: Any, new: Any) -> Iterator[Change]:
-    """The fields of a record that changed."""
-    for name, label, text in texts:
-        was, now = getattr(old, name), getattr(new, name)
-        if was != now:
-            yield Change(f"{path}{name}", f"{owner} {label}", text(was), text(now))
 
 
 def map_text(state: HypState, tables: str) -> str:
@@ -95,11 +88,11 @@ def used(use: int) -> str:
     return Use(use).name.lower().replace("_", " ")
 
 
-def hyp_changes(before: HypState, after: HypState) -> list[Change]:
+def changes(before: HypState, after: HypState) -> list[Change]:
     """Everything that a step changed, in words; program counters aside."""
     found = list(differences("KVM", "", OF_STATE, before, after))
     for number, (core, then) in enumerate(zip(before.cores, after.cores, strict=True)):
-        found += differences(f"CPU{number}", f"cores[{number}].", OF_CORE, core, then)
+        found += differences(f"CPU{number}", f"cores[{number}]", OF_CORE, core, then)
     for tables in ("boot", "runtime"):
         old, new = getattr(before, tables), getattr(after, tables)
         for page in sorted({*old.entries, *new.entries}):
@@ -109,3 +102,14 @@ def hyp_changes(before: HypState, after: HypState) -> list[Change]:
     if before.crashed != after.crashed:
         found.append(Change("crashed", "HVC", "as meant", "goes astray"))
     return found
+
+
+def variables(design: Design, state: HypState) -> dict[str, Any]:
+    """The variables of Hyp mode's set-up; what its tables map is text."""
+    found: dict[str, Any] = {}
+    for number, core in enumerate(state.cores):
+        found[f"cpu{number}_at"] = place_name(design, core.at)
+        names = ("online", "called", "hvbar", "httbr", "htcr", "vtcr", "hsctlr", "stack", "page", "stale")
+        found |= {f"cpu{number}_{name}": getattr(core, name) for name in names}
+    found |= {name: getattr(state, name) for name in ("hotplug", "notifier", "resumer", "ready")}
+    return found | {tables: map_text(state, tables) for tables in ("boot", "runtime")}

@@ -1,6 +1,6 @@
 """Interrupts in words: who does what in a step, and what of distributors, list registers and threads it changed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from model.design import Design
@@ -11,7 +11,7 @@ from model.vgic.state import SGIS, Access, Exit, Mode, Vcpu, VgicState, VirtualI
 from model.vgic.system import VgicAction, VgicSteps
 from model.vgic.threads import at_of, is_agent
 from properties.interrupts.steps import named
-from properties.traces.changes import Change
+from properties.traces.changes import NUMBER, WORD, YES, Change, Text, differences
 from spec.citations import Citation
 from spec.gic import list_registers as lists
 from spec.gic.virtual_cpu_interface import acknowledge
@@ -19,6 +19,8 @@ from spec.gic.virtual_cpu_interface import acknowledge
 STATES = ("empty", "pending", "active", "active and pending")
 MODES = {Mode.OUTSIDE_GUEST_MODE: "outside", Mode.IN_GUEST_MODE: "in the guest", Mode.EXITING_GUEST_MODE: "exiting"}
 WAITS = {Wait.NOT: "is awake", Wait.QUEUED: "is on its wait queue", Wait.ASLEEP: "sleeps"}
+APART = "Agent{}"
+"""The name of a lane that is no processor's, with a place for its number."""
 
 
 def place_name(design: Design, at: int) -> str:
@@ -29,7 +31,7 @@ def place_name(design: Design, at: int) -> str:
     return step.name if step is not None else f"end of {ROUTINES[at // LONGEST]}"
 
 
-def told(design: Design, before: VgicState, action: VgicAction) -> tuple[str, str, Any]:
+def told(design: Design, before: VgicState, action: VgicAction, after: VgicState) -> tuple[str, str, Any]:
     """Who acts, what it does in words, and the rule that says so."""
     cpu = action.cpu
     if isinstance(action, VgicSteps):
@@ -141,10 +143,6 @@ def irq_text(record: VirtualIrq) -> str:
     return ", ".join(words) or "nothing"
 
 
-Text = Callable[[Any], str]
-NUMBER: Text = str
-WORD: Text = "{:#x}".format
-YES: Text = ("no", "yes").__getitem__
 OF_VM: Sequence[tuple[str, str, Text]] = (
     ("enabled", "GICD_CTLR", NUMBER),
     ("lock", "lock held by", lambda lock: f"CPU{lock - 1}" if lock else "nobody"),
@@ -167,14 +165,6 @@ OF_GICH: Sequence[tuple[str, str, Text]] = tuple(
 )
 
 
-def differences(owner: str, path: str, texts: Sequence[tuple[str, str, Text]], old: Any, new: Any) -> Iterator[Change]:
-    """The fields of a record that changed."""
-    for name, label, text in texts:
-        was, now = getattr(old, name), getattr(new, name)
-        if was != now:
-            yield Change(f"{path}.{name}", f"{owner} {label}".strip(), text(was), text(now))
-
-
 def list_changes(owner: str, path: str, old: tuple[int, ...], new: tuple[int, ...]) -> Iterator[Change]:
     """The list registers that changed."""
     for number, (was, now) in enumerate(zip(old, new, strict=True)):
@@ -182,7 +172,7 @@ def list_changes(owner: str, path: str, old: tuple[int, ...], new: tuple[int, ..
             yield Change(f"{path}[{number}]", f"{owner} list register {number}", list_text(was), list_text(now))
 
 
-def interrupt_changes(before: VgicState, after: VgicState) -> list[Change]:
+def changes(before: VgicState, after: VgicState) -> list[Change]:
     """Everything that a step changed, in words; program counters and what threads keep for themselves aside."""
     found: list[Change] = []
     old_irqs, new_irqs = before.irqs, after.irqs
@@ -216,3 +206,20 @@ def vcpu_changes(number: int, old: Vcpu, new: Vcpu) -> Iterator[Change]:
 def vm_changes(number: int, old: Vm, new: Vm) -> Iterator[Change]:
     """What changed of a VM."""
     yield from differences(f"VM{number}", f"vms[{number}]", OF_VM, old, new)
+
+
+def variables(design: Design, state: VgicState) -> dict[str, Any]:
+    """The variables of interrupts; what distributors and list registers hold is text."""
+    found: dict[str, Any] = {}
+    for number, core in enumerate(state.cores):
+        found |= {f"cpu{number}_{name}": getattr(core, name) for name in ("busy", "vcpu", "masked", "ipi")}
+        found[f"cpu{number}_lists"] = "; ".join(list_text(lr) for lr in core.gich.lrs)
+    for number, vcpu in enumerate(state.vcpus):
+        found[f"vcpu{number}_at"] = place_name(design, vcpu.at)
+        found |= {f"vcpu{number}_{name}": getattr(vcpu, name) for name in ("mode", "wait", "pause", "used")}
+        found[f"vcpu{number}_lists"] = "; ".join(list_text(lr) for lr in vcpu.saved.lrs)
+    for number, vm in enumerate(state.vms):
+        found |= {f"vm{number}_{name}": getattr(vm, name) for name in ("enabled", "lock", "oracle")}
+    items = sorted(state.irqs.entries.items())
+    found["irqs"] = "; ".join(f"{named(key)}: {irq_text(record)}" for key, record in items)
+    return found

@@ -7,23 +7,15 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from attrs import evolve
-
 from model.actions import LowvisorSteps
 from model.design import Design
-from model.hyp.state import HypState
-from model.memory.state import FREE, NO_ENTRY, MemoryState
-from model.power.state import PowerState
 from model.state import Physical, State, Vcpu
-from model.vgic.state import VgicState
-from properties.interrupts.steps import named
+from properties.parts import part_in
 from properties.property import Trace
-from properties.traces import hyp, interrupts, power, time
 from properties.traces.changes import mode_name
 from properties.traces.describe import account, step_name
-from properties.traces.memory import maps_changed, place_name
 from properties.traces.replay import Transition, expand
-from spec.sparse import sparse
+from properties.traces.tellers import TELLERS
 from spec.words import field_names
 
 DESCRIPTION = "https://apalache-mc.org/docs/adr/015adr-trace.html"
@@ -74,16 +66,10 @@ def _observed(design: Design, run: Sequence[Transition], expanded: bool) -> Iter
 def _variables(design: Design, state: State, action: str) -> dict[str, Any]:
     """The state's variables with their values in ITF."""
     variables: dict[str, Any] = {"action": action}
-    if state.memory is not None:
-        return variables | _memory(design, state.memory)
-    if state.interrupts is not None:
-        return variables | _interrupts(design, state.interrupts)
-    if state.time is not None:
-        return variables | {name: _value(value) for name, value in time.variables(design, state.time)}
-    if state.power is not None:
-        return variables | _power(design, state.power)
-    if state.hyp is not None:
-        return variables | _hyp(design, state.hyp)
+    part = part_in(state)
+    if part is not None:
+        said = TELLERS[part.name].variables(design, part.of(state))
+        return variables | {name: _value(value) for name, value in said.items()}
     for number, physical in enumerate(state.processors):
         for name, value in _processor(design, state, number, physical).items():
             variables[f"cpu{number}_{name}"] = value
@@ -91,68 +77,6 @@ def _variables(design: Design, state: State, action: str) -> dict[str, Any]:
         for name, value in _vcpu(vcpu).items():
             variables[f"vcpu{number}_{name}"] = value
     return variables
-
-
-def _memory(design: Design, memory: MemoryState) -> dict[str, Any]:
-    """The memory system's variables; what its maps hold is text, for it has no fixed keys."""
-    variables: dict[str, Any] = {}
-    for number, core in enumerate(memory.cores):
-        variables[f"cpu{number}_at"] = place_name(design, core)
-        variables |= {f"cpu{number}_{name}": _value(getattr(core, name)) for name in ("vcpu", "vm", "vttbr", "ipi")}
-    for number, vm in enumerate(memory.vms):
-        names = ("life", "generation", "vttbr", "mmu_lock", "count", "seq")
-        variables |= {f"vm{number}_{name}": _value(getattr(vm, name)) for name in names}
-    allocator = memory.allocator
-    variables |= {f"allocator_{name}": _value(getattr(allocator, name)) for name in ("generation", "next", "lock")}
-    empty = evolve(memory, memory=sparse(0), backing=sparse(0), tlb=sparse(NO_ENTRY), pages=sparse(FREE))
-    there = [change for change in maps_changed(empty, memory)]
-    for name in ("memory", "pages", "backing", "tlb"):
-        lines = (f"{change.label}: {change.new}" for change in there if change.path.startswith(f"{name}["))
-        variables[name] = "; ".join(lines)
-    return variables
-
-
-def _interrupts(design: Design, state: VgicState) -> dict[str, Any]:
-    """The variables of interrupts; what distributors and list registers hold is text."""
-    variables: dict[str, Any] = {}
-    for number, core in enumerate(state.cores):
-        variables |= {f"cpu{number}_{name}": _value(getattr(core, name)) for name in ("busy", "vcpu", "masked", "ipi")}
-        variables[f"cpu{number}_lists"] = "; ".join(interrupts.list_text(lr) for lr in core.gich.lrs)
-    for number, vcpu in enumerate(state.vcpus):
-        variables[f"vcpu{number}_at"] = interrupts.place_name(design, vcpu.at)
-        variables |= {f"vcpu{number}_{name}": _value(getattr(vcpu, name)) for name in ("mode", "wait", "pause", "used")}
-        variables[f"vcpu{number}_lists"] = "; ".join(interrupts.list_text(lr) for lr in vcpu.saved.lrs)
-    for number, vm in enumerate(state.vms):
-        variables |= {f"vm{number}_{name}": _value(getattr(vm, name)) for name in ("enabled", "lock", "oracle")}
-    items = sorted(state.irqs.entries.items())
-    variables["irqs"] = "; ".join(f"{named(key)}: {interrupts.irq_text(record)}" for key, record in items)
-    return variables
-
-
-def _power(design: Design, state: PowerState) -> dict[str, Any]:
-    """The variables of power."""
-    variables: dict[str, Any] = {}
-    for number, core in enumerate(state.cores):
-        variables |= {f"cpu{number}_{name}": _value(getattr(core, name)) for name in ("busy", "vcpu", "masked", "ipi")}
-    for number, vcpu in enumerate(state.vcpus):
-        variables[f"vcpu{number}_at"] = power.place_name(design, vcpu.at)
-        names = ("mode", "wait", "signal", "initialised", "pause", "request", "soft")
-        variables |= {f"vcpu{number}_{name}": _value(getattr(vcpu, name)) for name in names}
-        variables[f"vcpu{number}_registers"] = dict(_leaves(vcpu.registers))
-    for number, vm in enumerate(state.vms):
-        variables |= {f"vm{number}_{name}": _value(getattr(vm, name)) for name in ("alive", "lock")}
-    return variables
-
-
-def _hyp(design: Design, state: HypState) -> dict[str, Any]:
-    """The variables of Hyp mode's set-up; what its tables map is text."""
-    variables: dict[str, Any] = {}
-    for number, core in enumerate(state.cores):
-        variables[f"cpu{number}_at"] = hyp.place_name(design, core.at)
-        names = ("online", "called", "hvbar", "httbr", "htcr", "vtcr", "hsctlr", "stack", "page", "stale")
-        variables |= {f"cpu{number}_{name}": _value(getattr(core, name)) for name in names}
-    variables |= {name: _value(getattr(state, name)) for name in ("hotplug", "notifier", "resumer", "ready")}
-    return variables | {tables: hyp.map_text(state, tables) for tables in ("boot", "runtime")}
 
 
 def _processor(design: Design, state: State, number: int, physical: Physical) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from attrs import evolve
+
 from model.design import Design
 from model.memory import fault, hardware, system, unmap, vmid
 from model.memory.actions import (
@@ -29,7 +31,9 @@ from model.memory.design import GUEST, IDLE, LONGEST, ROUTINES, step_at
 from model.memory.hardware import Access
 from model.memory.state import (
     BACKED,
+    FREE,
     LEAF,
+    NO_ENTRY,
     NO_SLOT,
     PROTECTED,
     Core,
@@ -44,10 +48,13 @@ from model.memory.tables import access_of, is_valid, target
 from properties.memory.invariants.terms import first_gfn
 from properties.traces.changes import Change
 from spec.citations import Citation
+from spec.sparse import sparse
 
 OWNED = (Use.STRUCTURE, Use.TABLE, Use.DETACHED, Use.CACHE, Use.RAM)
 LIVES = ("dead", "alive", "ending", "without tables")
 PERMITS = ("nothing", "loads", "stores", "loads and stores")
+APART = "Agent{}"
+"""The name of a lane that is no processor's, with a place for its number."""
 
 
 def place_name(design: Design, core: Core) -> str:
@@ -165,7 +172,7 @@ def holder(lock: int) -> str:
     return f"CPU{lock - 1}" if lock else "nobody"
 
 
-def memory_changes(before: MemoryState, after: MemoryState) -> list[Change]:
+def changes(before: MemoryState, after: MemoryState) -> list[Change]:
     """Everything that a step changed, in words; program counters aside."""
     return [
         *maps_changed(before, after),
@@ -270,3 +277,22 @@ def core_changed(number: int, before: Core, after: Core) -> Iterator[Change]:
         if old != new:
             texts = (str(old), str(new)) if digits == 1 else (f"0x{old:0{digits}x}", f"0x{new:0{digits}x}")
             yield Change(f"cores[{number}].{name}", f"CPU{number} {label}", *texts)
+
+
+def variables(design: Design, memory: MemoryState) -> dict[str, Any]:
+    """The memory system's variables; what its maps hold is text, for it has no fixed keys."""
+    found: dict[str, Any] = {}
+    for number, core in enumerate(memory.cores):
+        found[f"cpu{number}_at"] = place_name(design, core)
+        found |= {f"cpu{number}_{name}": getattr(core, name) for name in ("vcpu", "vm", "vttbr", "ipi")}
+    for number, vm in enumerate(memory.vms):
+        names = ("life", "generation", "vttbr", "mmu_lock", "count", "seq")
+        found |= {f"vm{number}_{name}": getattr(vm, name) for name in names}
+    allocator = memory.allocator
+    found |= {f"allocator_{name}": getattr(allocator, name) for name in ("generation", "next", "lock")}
+    empty = evolve(memory, memory=sparse(0), backing=sparse(0), tlb=sparse(NO_ENTRY), pages=sparse(FREE))
+    there = [change for change in maps_changed(empty, memory)]
+    for name in ("memory", "pages", "backing", "tlb"):
+        lines = (f"{change.label}: {change.new}" for change in there if change.path.startswith(f"{name}["))
+        found[name] = "; ".join(lines)
+    return found

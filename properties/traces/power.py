@@ -1,6 +1,6 @@
 """Power in words: who does what in a step, and what of vCPUs, their threads, VMs and processors it changed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from model.design import Design
@@ -11,12 +11,14 @@ from model.power.system import PowerAction, PowerSteps
 from model.power.threads import at_of
 from model.programs import GUEST, OUT
 from model.vgic.state import Mode, Wait
-from properties.traces.changes import Change
+from properties.traces.changes import WORD, YES, Change, Text, differences
 from spec.citations import Citation
 from spec.psr import Mode as ProcessorMode
 
 MODES = {Mode.OUTSIDE_GUEST_MODE: "outside", Mode.IN_GUEST_MODE: "in the guest", Mode.EXITING_GUEST_MODE: "exiting"}
 WAITS = {Wait.NOT: "is awake", Wait.QUEUED: "is on its wait queue", Wait.ASLEEP: "sleeps"}
+APART = "Agent{}"
+"""The name of a lane that is no processor's, with a place for its number."""
 
 
 def place_name(design: Design, at: int) -> str:
@@ -106,9 +108,6 @@ def sources_of(design: Design, before: PowerState, action: PowerAction, rule: An
     return tuple(getattr(rule, "sources", ()))
 
 
-Text = Callable[[Any], str]
-WORD: Text = "{:#x}".format
-YES: Text = ("no", "yes").__getitem__
 OF_VCPU: Sequence[tuple[str, str, Text]] = (
     ("mode", "mode", MODES.__getitem__), ("wait", "", WAITS.__getitem__), ("signal", "signal pending", YES),
     ("initialised", "initialised", YES), ("feature", "to be off at its first run", YES), ("pause", "powered off", YES),
@@ -131,15 +130,7 @@ OF_VM: Sequence[tuple[str, str, Text]] = (
 )  # fmt: skip
 
 
-def differences(owner: str, path: str, texts: Sequence[tuple[str, str, Text]], old: Any, new: Any) -> Iterator[Change]:
-    """The fields of a record that changed."""
-    for name, label, text in texts:
-        was, now = getattr(old, name), getattr(new, name)
-        if was != now:
-            yield Change(f"{path}.{name}", f"{owner} {label}".strip(), text(was), text(now))
-
-
-def power_changes(before: PowerState, after: PowerState) -> list[Change]:
+def changes(before: PowerState, after: PowerState) -> list[Change]:
     """Everything that a step changed, in words; program counters and what threads keep for themselves aside."""
     found: list[Change] = []
     for number, (core, then) in enumerate(zip(before.cores, after.cores, strict=True)):
@@ -153,4 +144,19 @@ def power_changes(before: PowerState, after: PowerState) -> list[Change]:
         found += differences(f"VM{number}", f"vms[{number}]", OF_VM, vm, other)
     if before.crashed != after.crashed:
         found.append(Change("crashed", "host", "unharmed", "harmed"))
+    return found
+
+
+def variables(design: Design, state: PowerState) -> dict[str, Any]:
+    """The variables of power."""
+    found: dict[str, Any] = {}
+    for number, core in enumerate(state.cores):
+        found |= {f"cpu{number}_{name}": getattr(core, name) for name in ("busy", "vcpu", "masked", "ipi")}
+    for number, vcpu in enumerate(state.vcpus):
+        found[f"vcpu{number}_at"] = place_name(design, vcpu.at)
+        names = ("mode", "wait", "signal", "initialised", "pause", "request", "soft")
+        found |= {f"vcpu{number}_{name}": getattr(vcpu, name) for name in names}
+        found |= {f"vcpu{number}_{name}": getattr(vcpu.registers, name) for name, _, _ in OF_REGISTERS}
+    for number, vm in enumerate(state.vms):
+        found |= {f"vm{number}_{name}": getattr(vm, name) for name in ("alive", "lock")}
     return found

@@ -15,12 +15,8 @@ from properties.parts import part_in, part_taking
 from properties.property import Property, Trace
 from properties.traces.changes import Change, changes, in_words
 from properties.traces.describe import account, cited
-from properties.traces.hyp import hyp_changes
-from properties.traces.interrupts import interrupt_changes
-from properties.traces.memory import memory_changes
-from properties.traces.power import power_changes
 from properties.traces.replay import Transition, Violation, expand, first_violation, is_forced, length, thread_runs
-from properties.traces.time import time_changes
+from properties.traces.tellers import TELLERS
 
 MOST_CHANGES = 8
 THREAD = Action
@@ -117,25 +113,17 @@ def _processors(state: State) -> int:
 
 
 def _lane_name(state: State, cpu: int) -> str:
-    if state.time is not None and cpu >= len(state.time.cores):
-        return "Time"
-    threads = state.interrupts or state.power or state.hyp
-    agent = threads is not None and cpu >= len(threads.cores)
-    return f"Agent{cpu}" if agent else f"CPU{cpu}"
+    part = part_in(state)
+    if part is None or cpu < len(part.of(state).cores):
+        return f"CPU{cpu}"
+    return TELLERS[part.name].APART.format(cpu)
 
 
 def _changed(before: State, after: State) -> list[Change]:
-    if before.memory is not None and after.memory is not None:
-        return memory_changes(before.memory, after.memory)
-    if before.interrupts is not None and after.interrupts is not None:
-        return interrupt_changes(before.interrupts, after.interrupts)
-    if before.time is not None and after.time is not None:
-        return time_changes(before.time, after.time)
-    if before.power is not None and after.power is not None:
-        return power_changes(before.power, after.power)
-    if before.hyp is not None and after.hyp is not None:
-        return hyp_changes(before.hyp, after.hyp)
-    return in_words(changes(before, after))
+    part = part_in(before)
+    if part is None:
+        return in_words(changes(before, after))
+    return TELLERS[part.name].changes(part.of(before), part.of(after))
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,6 +1,6 @@
 """Time in words: who does what in a step, and what of counters, timers and interrupt 27 it changed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from model.design import Design
@@ -9,12 +9,14 @@ from model.timer.design import GUEST, LONGEST, OUT, THREADS, TimerStep, step_at
 from model.timer.state import Exit, TimeState, Wait
 from model.timer.system import TimeAction, TimerSteps
 from model.timer.threads import vcpu_of
-from properties.traces.changes import Change
+from properties.traces.changes import WORD, YES, Change, Text, differences
 from spec.citations import Citation
 from spec.timer import timers
 
 LISTED = ("empty", "pending", "active", "active and pending")
 WAITS = {Wait.NOT: "is awake", Wait.QUEUED: "is on its wait queue", Wait.ASLEEP: "sleeps"}
+APART = "Time"
+"""The name of a lane that is no processor's, with a place for its number."""
 
 
 def place_name(design: Design, at: int) -> str:
@@ -25,7 +27,7 @@ def place_name(design: Design, at: int) -> str:
     return step.name if step is not None else f"end of {THREADS[at // LONGEST]}"
 
 
-def told(design: Design, before: TimeState, action: TimeAction) -> tuple[str, str, Any]:
+def told(design: Design, before: TimeState, action: TimeAction, after: TimeState) -> tuple[str, str, Any]:
     """Who acts, what it does in words, and the rule that says so."""
     cpu = action.cpu
     if cpu >= len(before.cores):
@@ -107,10 +109,6 @@ def sources_of(design: Design, before: TimeState, action: TimeAction, rule: Any)
     return tuple(getattr(rule, "sources", ()))
 
 
-Text = Callable[[Any], str]
-NUMBER: Text = str
-WORD: Text = "{:#x}".format
-YES: Text = ("no", "yes").__getitem__
 CTL: Text = ("off", "on", "off, masked", "on, masked").__getitem__
 OF_CORE: Sequence[tuple[str, str, Text]] = (
     ("masked", "interrupts masked", YES), ("irq", "kick pending", YES), ("late", "interrupt 27 may come late", YES),
@@ -128,15 +126,7 @@ OF_VCPU: Sequence[tuple[str, str, Text]] = (
 OF_VM: Sequence[tuple[str, str, Text]] = (("ready", "has run", YES), ("off", "offset", WORD))
 
 
-def differences(owner: str, path: str, texts: Sequence[tuple[str, str, Text]], old: Any, new: Any) -> Iterator[Change]:
-    """The fields of a record that changed."""
-    for name, label, text in texts:
-        was, now = getattr(old, name), getattr(new, name)
-        if was != now:
-            yield Change(f"{path}.{name}", f"{owner} {label}".strip(), text(was), text(now))
-
-
-def time_changes(before: TimeState, after: TimeState) -> list[Change]:
+def changes(before: TimeState, after: TimeState) -> list[Change]:
     """Everything that a step changed, in words; program counters and history aside."""
     found: list[Change] = []
     if before.now != after.now:
@@ -150,14 +140,13 @@ def time_changes(before: TimeState, after: TimeState) -> list[Change]:
     return found
 
 
-def variables(design: Design, state: TimeState) -> Iterator[tuple[str, int | str]]:
-    """The variables of time, for other tools."""
-    yield "now", state.now
-    named_records: tuple[tuple[str, Sequence[Any], Sequence[tuple[str, str, Text]]], ...] = (
+def variables(design: Design, state: TimeState) -> dict[str, Any]:
+    """The variables of time."""
+    found: dict[str, Any] = {"now": state.now}
+    of_records: tuple[tuple[str, Sequence[Any], Sequence[tuple[str, str, Text]]], ...] = (
         ("cpu", state.cores, OF_CORE), ("vcpu", state.vcpus, OF_VCPU), ("vm", state.vms, OF_VM),
     )  # fmt: skip
-    for kind, records, texts in named_records:
+    for kind, records, texts in of_records:
         for number, record in enumerate(records):
-            yield from ((f"{kind}{number}_{name}", int(getattr(record, name))) for name, _, _ in texts)
-    for number, vcpu in enumerate(state.vcpus):
-        yield f"vcpu{number}_at", place_name(design, vcpu.at)
+            found |= {f"{kind}{number}_{name}": getattr(record, name) for name, _, _ in texts}
+    return found | {f"vcpu{number}_at": place_name(design, vcpu.at) for number, vcpu in enumerate(state.vcpus)}
