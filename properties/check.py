@@ -54,6 +54,7 @@ class Request:
     progress: Callable[[str], None]
     export: Path | None = None
     steps: int | None = None
+    configuration: str | None = None
 
     def remaining(self) -> float | None:
         """The seconds left of the budget."""
@@ -71,16 +72,20 @@ def check(
     progress: Callable[[str], None],
     smt2: str | None = None,
     steps: int | None = None,
+    configuration: str | None = None,
 ) -> tuple[Result, ...]:
     """What the engines say of a design's properties; without ids, of all of them.
 
     `engine` is `prove`, `explore`, `walk` or `all`. What a budget in seconds does not reach is unknown. `steps` is how
-    many actions a walk chooses.
+    many actions a walk chooses. With a configuration by its name that one alone is explored.
     """
     chosen = tuple(PROPERTY[identifier] for identifier in ids) or PROPERTIES
     deadline = None if budget is None else time.monotonic() + budget
-    request = Request(design, fault, chosen, seed, deadline, jobs, progress, Path(smt2) if smt2 else None, steps)
+    export = Path(smt2) if smt2 else None
+    request = Request(design, fault, chosen, seed, deadline, jobs, progress, export, steps, configuration)
     resolve(design, fault)
+    if configuration is not None:
+        return tuple(parts_explored(request, divided(chosen)[0]))
     results: list[Result] = []
     if engine in ("prove", "all"):
         results += proved(request)
@@ -299,8 +304,9 @@ TRIED = (Choices(), Choices(traps_failed_condition=1, user_trap=1, trace_impleme
 def parts_explored(request: Request, properties: tuple[Property, ...]) -> list[Result]:
     """The engine `explore` for properties of parts."""
     return check_parts.explored(
-        request.design, request.fault, properties, request.remaining(), request.jobs, request.progress
-    )
+        request.design, request.fault, properties, request.remaining(), request.jobs, request.progress,
+        request.configuration,
+    )  # fmt: skip
 
 
 def explored(request: Request) -> list[Result]:

@@ -27,10 +27,10 @@ from properties.property import Property, Result, Trace, Verdict
 from properties.traces.replay import replayed
 from properties.why import MOST_PART_STATES, counterexample
 
-EXPLORE_SECONDS = 300.0
-"""What one configuration may take; the largest takes a tenth of that."""
-WALK_STEPS = 2000
-"""How many actions a walk of each configuration has, where nobody asks for another number."""
+EXPLORE_SECONDS = 600.0
+"""What one configuration may take; the largest takes a quarter of that."""
+WALK_STEPS = 20_000
+"""How many actions the walks of a part have, all in all, where nobody asks for another number."""
 UNMET = "nothing that it is about was reached"
 
 
@@ -71,31 +71,33 @@ def share(
 
 def explored(
     design: str, fault: str | None, properties: tuple[Property, ...], left: float | None, jobs: int,
-    progress: Callable[[str], None],
+    progress: Callable[[str], None], name: str | None = None,
 ) -> list[Result]:  # fmt: skip
-    """What every run of the stated configurations says of each property of a part."""
+    """What every run of the stated configurations, or of the one of a name, says of each property of a part."""
     results = []
     for part, own in by_part(properties):
-        results += explored_part(design, fault, part, own, left, jobs, progress)
+        if part.explored(name):
+            results += explored_part(design, fault, part, own, left, jobs, progress, name)
     return [told for result in results for told in attributed(design, fault, result)]
 
 
 def explored_part(
     design: str, fault: str | None, part: Part, properties: tuple[Property, ...], left: float | None, jobs: int,
-    progress: Callable[[str], None],
+    progress: Callable[[str], None], name: str | None = None,
 ) -> list[Result]:  # fmt: skip
-    """What every run of a part's stated configurations says of each property."""
+    """What every run of a part's stated configurations, or of the one of a name, says of each property."""
+    chosen = part.explored(name)
     ids = tuple(prop.id for prop in properties)
     deadline = None if left is None else time.monotonic() + left
     if jobs == 1:
         seen = {}
-        for name, situation in part.configurations.items():
+        for name, situation in chosen.items():
             progress(f"exploring {situation.domain.name}")
             seen[name] = share(design, fault, part.name, ids, name, deadline)
     else:
-        with ProcessPoolExecutor(min(jobs, len(part.configurations))) as pool:
+        with ProcessPoolExecutor(min(jobs, len(chosen))) as pool:
             arguments = (design, fault, part.name, ids)
-            futures = {name: pool.submit(share, *arguments, name, deadline) for name in part.configurations}
+            futures = {name: pool.submit(share, *arguments, name, deadline) for name in chosen}
             progress(f"exploring {part.title}")
             seen = {name: future.result() for name, future in futures.items()}
     complete = all(one.complete for one in seen.values())
@@ -193,7 +195,7 @@ def walked_part(
 ) -> list[Result]:  # fmt: skip
     """What random runs of every configuration of a part say of each property."""
     topologies, planted = part.topologies, resolve(design, fault)
-    each_has = WALK_STEPS if steps is None else -(-steps // len(topologies))
+    each_has = -(-(WALK_STEPS if steps is None else steps) // len(topologies))
     seen: list[Walked] = [
         walk_part(part, planted, properties, each, seed, each_has, deadline) for each in topologies
     ]

@@ -98,6 +98,9 @@ def check(
     steps: Annotated[
         int | None, typer.Option(min=1, help="How many actions a random walk chooses, over all its configurations.")
     ] = None,
+    configuration: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Explore this configuration alone, of memory or of interrupts.")
+    ] = None,
     budget: Annotated[
         float | None, typer.Option(metavar="SECONDS", callback=_number, help="What the whole call may take.")
     ] = None,
@@ -111,7 +114,9 @@ def check(
     from properties.command import checking
 
     chosen = engine.value if engine else None
-    return checking.check(tuple(ids or ()), chosen, design, fault, seed, steps, budget, _jobs(jobs), json, smt2)
+    return checking.check(
+        tuple(ids or ()), chosen, design, fault, seed, steps, configuration, budget, _jobs(jobs), json, smt2
+    )
 
 
 @app.command()

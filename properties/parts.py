@@ -35,6 +35,11 @@ def part_named(name: str) -> Part:
     return next(part for part in PARTS if part.name == name)
 
 
+def configurations() -> tuple[str, ...]:
+    """The names of all configurations that are explored completely."""
+    return tuple(name for part in PARTS for name in part.configurations)
+
+
 def situations(names: Iterable[str]) -> list[tuple[Part, str, Situation]]:
     """The parts and the situations that a fault's scenarios name."""
     return [(part, name, part.scenarios[name]) for name in names for part in PARTS if name in part.scenarios]

@@ -14,6 +14,7 @@ from model.vgic.design import GUEST, step_at
 from model.vgic.threads import at_of
 from properties import interrupts
 from properties.engines.parts.explore import Explored, explore_part
+from properties.engines.parts.moves import Moves
 from properties.engines.parts.walk import walk_part
 from properties.faults.catalogue import FAULT
 from properties.interrupts.configurations import CONFIGURATIONS
@@ -29,7 +30,8 @@ from tests.test_parts import Plain, plainly_explored
 DESIGN = reference()
 SMALL = ("level", "edge")
 """The configurations that a test has time for."""
-LAYOUTS = [topology.name for topology in INTERRUPTS.topologies]
+LAYOUTS = [topology.name for topology in INTERRUPTS.topologies if "wide" not in topology.name]
+WIDE = [f"interrupts-wide-{lists}" for lists in (1, 2, 5, 7, 30, 64)]
 
 
 def explored(design: Design, properties: tuple[Property, ...], name: str, deadline: float | None = None) -> Explored:
@@ -55,6 +57,38 @@ def test_an_exploration_sees_what_a_plain_one_sees(fault: str | None, scenario: 
     assert found == plainly_explored(INTERRUPTS, design, interrupts.PROPERTIES, situation)
 
 
+FAULTS_OF_GRAINS = (
+    (None, "sgi"), ("D2", "sgi"), ("without/vgic-sync-lock", "sgi"), ("level-ap-hides-eoi", "two-vms"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("fault", "name"), FAULTS_OF_GRAINS)
+def test_the_stated_grain_hides_no_violation(fault: str | None, name: str) -> None:
+    design, situation = DESIGN if fault is None else FAULT[fault].plant(DESIGN), CONFIGURATIONS[name]
+    coarse, fine = (
+        explore_part(INTERRUPTS, design, interrupts.PROPERTIES, situation.topology, domain)
+        for domain in (situation.domain, evolve(situation.domain, merges=False))
+    )
+    assert (coarse.complete, fine.complete, set(coarse.violations)) == (True, True, set(fine.violations))
+
+
+def test_the_stated_grain_hides_no_state() -> None:
+    situation = CONFIGURATIONS["sgi"]
+    start, fine = initial(TOPOLOGIES[situation.topology], DESIGN), evolve(situation.domain, merges=False)
+    moves = Moves(INTERRUPTS, DESIGN, (), fine, start)
+    coarse = Moves(INTERRUPTS, DESIGN, (), situation.domain, start, layout=moves.layout)
+    waiting, seen, ends = [moves.first], {moves.first}, set[object]()
+    while waiting:
+        end = row = waiting.pop()
+        while (following := coarse.follows(end)) is not None:
+            end = following.effect(end).after(end)
+        ends.add(tuple(aspect(end) for aspect in moves.aspects))
+        after = {move.effect(row).after(row) for move in moves.ways(row)} - seen
+        waiting += after
+        seen |= after
+    assert len(ends) == explored(DESIGN, (), "sgi").states
+
+
 def test_an_exploration_finds_a_planted_fault() -> None:
     seen = explored(FAULT["level-ap-hides-eoi"].plant(DESIGN), interrupts.PROPERTIES, "level")
     assert "interrupts.level_once" in seen.violations
@@ -68,6 +102,18 @@ def test_an_exploration_that_is_late_is_not_complete() -> None:
 def test_a_hostile_walk_breaks_nothing_and_raises_nothing(name: str) -> None:
     walked = walk_part(INTERRUPTS, DESIGN, interrupts.PROPERTIES, TOPOLOGIES[name], seed=1, steps=1500)
     assert (walked.violations, walked.raised, walked.steps) == ({}, None, 1500)
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_a_hostile_walk_with_many_vcpus_and_list_registers_breaks_nothing_and_raises_nothing(name: str) -> None:
+    walked = walk_part(INTERRUPTS, DESIGN, interrupts.PROPERTIES, TOPOLOGIES[name], seed=1, steps=600)
+    assert (walked.violations, walked.raised, walked.steps) == ({}, None, 600)
+
+
+def test_every_number_of_list_registers_and_of_vcpus_is_walked_through() -> None:
+    wide = [topology.interrupts for topology in INTERRUPTS.topologies if "wide" in topology.name]
+    assert sorted(each.lists for each in wide if each) == list(range(1, 65))
+    assert {max(each.vms) for each in wide if each} == set(range(1, 9))
 
 
 def test_a_walk_finds_a_planted_fault() -> None:
@@ -90,7 +136,7 @@ def orders(name: str, runs: int, steps: int) -> Counter[str]:
             actions = [action for cpu in cpus for action in domain.of_processor(DESIGN, state, cpu)]
             if not actions:
                 break
-            merged = forced(design, state)
+            merged = forced(design, state, domain.quiet)
             for other in actions if merged is not None else ():
                 if merged is not None and other.cpu != merged.cpu:
                     found[told(design, state, merged, other)] += 1

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from attrs import evolve, frozen
 
+from model.action import Action
 from model.design import Design
 from model.designs.catalogue import reference
 from model.memory.actions import GuestLeft, ThreadSteps
@@ -18,7 +19,7 @@ from properties.catalogue import PROPERTY
 from properties.check_parts import extent, walked
 from properties.engines.parts.explore import Explored, explore_part
 from properties.engines.parts.judge import Judge
-from properties.engines.parts.part import Part, Situation
+from properties.engines.parts.part import Domain, Part, Situation
 from properties.engines.parts.rows import Layout, Projected, Remembered
 from properties.faults.catalogue import FAULT
 from properties.memory.configurations import CONFIGURATIONS
@@ -41,6 +42,19 @@ class Plain:
     met: frozenset[str]
 
 
+def possible(part: Part, design: Design, domain: Domain, state: State) -> list[Action]:
+    """What may happen in a state where no action belongs to the one before."""
+    cpus = range(part.processors(part.of(state)))
+    return [action for cpu in cpus for action in domain.of_processor(design, part.of(state), cpu)]
+
+
+def follows(part: Part, design: Design, domain: Domain, state: State) -> Action | None:
+    """The action that belongs to the one before, where there is one."""
+    cpus = range(part.processors(part.of(state)))
+    found = (domain.follows(design, part.of(state), cpu) for cpu in cpus)
+    return next((action for action in found if action is not None), None)
+
+
 def plainly_explored(part: Part, design: Design, properties: Iterable[Property], situation: Situation) -> Plain:
     """The exploration as it is meant: every step taken, every property asked of every step."""
     start = initial(TOPOLOGIES[situation.topology], design)
@@ -49,18 +63,20 @@ def plainly_explored(part: Part, design: Design, properties: Iterable[Property],
     waiting: deque[State] = deque([start])
     transitions, violated, met = 0, set[str](), set[str]()
     while waiting:
-        before = waiting.popleft()
-        for cpu in range(part.processors(part.of(before))):
-            for action in situation.domain.of_processor(design, part.of(before), cpu):
-                after = step(design, before, action)
-                transitions += 1
-                about = [prop for prop in properties if isinstance(action, prop.about)]
-                violated |= {prop.id for prop in about if not prop.holds(design, before, action, after)}
-                met |= {prop.id for prop in about if prop.interesting(design, before, action, after)}
-                key = tuple(aspect(part.of(after)) for aspect in aspects)
-                if key not in seen:
-                    seen.add(key)
-                    waiting.append(after)
+        state = waiting.popleft()
+        for action in possible(part, design, situation.domain, state):
+            transitions += 1
+            before, following = state, action
+            while following is not None:
+                after = step(design, before, following)
+                about = [prop for prop in properties if isinstance(following, prop.about)]
+                violated |= {prop.id for prop in about if not prop.holds(design, before, following, after)}
+                met |= {prop.id for prop in about if prop.interesting(design, before, following, after)}
+                before, following = after, follows(part, design, situation.domain, after)
+            key = tuple(aspect(part.of(before)) for aspect in aspects)
+            if key not in seen:
+                seen.add(key)
+                waiting.append(before)
     return Plain(len(seen), transitions, frozenset(violated), frozenset(met))
 
 

@@ -26,6 +26,7 @@ def check(
     fault: str | None,
     seed: int,
     steps: int | None,
+    configuration: str | None,
     budget: float | None,
     jobs: int,
     report: Path | None,
@@ -33,10 +34,13 @@ def check(
 ) -> Status:
     """Check properties of a design, show what was found out, and write it where that was asked for."""
     from properties.catalogue import PROPERTY
-    from properties.designs import resolve
+    from properties.designs import resolve, unknown
+    from properties.parts import configurations
 
     chosen = selected(ids, PROPERTY, "property", "properties")
     resolve(design, fault)
+    if configuration is not None and configuration not in configurations():
+        raise unknown("configuration", configuration, configurations())
     if report is not None:
         check_writable(report)
     if smt2 is not None and smt2.exists() and not smt2.is_dir():
@@ -46,7 +50,7 @@ def check(
 
     obligations = None if smt2 is None else str(smt2)
     named = engine or BY_DEFAULT
-    results = checked(design, fault, chosen, named, seed, budget, jobs, progress(), obligations, steps)
+    results = checked(design, fault, chosen, named, seed, budget, jobs, progress(), obligations, steps, configuration)
     clear_progress()
     remember(results, fault)
     if report is not None:

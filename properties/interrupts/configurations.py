@@ -22,6 +22,15 @@ from properties.interrupts.scenarios import (
 
 CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
     {
+        "three-interrupts": Situation(
+            "interrupts",
+            InterruptDomain(
+                "two vCPUs on two processors, one of which gets an SGI of the other one, an edge-triggered and a "
+                "level-sensitive interrupt in two list registers",
+                runs=((0, 0), (1, 1)), lines=(PULSE[0], RISE, FALL), accesses=((1, sgi(0b01)),),
+            ),
+            named=True,
+        ),
         "moving": Situation(
             "interrupts-moving",
             InterruptDomain(
@@ -87,4 +96,4 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
         ),
     }
 )  # fmt: skip
-"""What is explored, completely, where nobody asks for another configuration."""
+"""What is explored, completely; what takes long only where it is asked for by name."""

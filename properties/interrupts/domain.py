@@ -11,7 +11,7 @@ from model.vgic.guest import Acknowledges, Completes, GuestUse
 from model.vgic.state import Access, VgicState
 from model.vgic.system import VgicAction
 from model.vgic.threads import agent_of, is_agent
-from properties.interrupts.grain import forced_on, next_irq
+from properties.interrupts.grain import forced_on, next_irq, taken_on
 from spec.gic import list_registers as lists
 
 Kinds = tuple[type[VgicAction], ...]
@@ -71,7 +71,9 @@ class InterruptDomain:
 
     def follows(self, design: Design, state: VgicState, cpu: int) -> VgicAction | None:
         """The step of a processor or agent that belongs to the one before, at the stated grain."""
-        return forced_on(design.vgic, state, cpu, self.quiet) if self.merges else None
+        if self.merges:
+            return forced_on(design.vgic, state, cpu, self.quiet)
+        return taken_on(design.vgic, state, cpu)
 
     @property
     def quiet(self) -> bool:

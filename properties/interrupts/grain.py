@@ -35,11 +35,16 @@ LOCKED = frozenset(
 
 @cache
 def locked(design: VgicDesign) -> frozenset[int]:
-    """The program counters between LOCK and UNLOCK, where only the holder of the lock can be."""
+    """The program counters between LOCK and UNLOCK, where only the holder of the lock can be.
+
+    None where some step does without the lock what belongs under it.
+    """
     found = set[int]()
     for routine in ROUTINES:
         inside = False
         for index, step in enumerate(design.steps(routine)):
+            if step.do in LOCKED and not inside:
+                return frozenset()
             if inside:
                 found.add(place(routine, index))
             inside = step.do is Do.LOCK or (inside and step.do is not Do.UNLOCK)
@@ -104,11 +109,18 @@ def forced(design: VgicDesign, state: VgicState, quiet: bool = False) -> VgicAct
 
 def forced_on(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False) -> VgicAction | None:
     """The step of one processor or agent that belongs to the one before it."""
-    if not is_agent(state, cpu):
-        core, taken = state.cores[cpu], HostTakesInterrupts(cpu)
-        if (core.irq or core.ipi) and vgic_guard(design, state, taken):
-            return taken
-    return VgicSteps(cpu, next_irq(design, state, cpu)) if goes_on(design, state, cpu, quiet) else None
+    taken = taken_on(design, state, cpu)
+    if taken is None and goes_on(design, state, cpu, quiet):
+        return VgicSteps(cpu, next_irq(design, state, cpu))
+    return taken
+
+
+def taken_on(design: VgicDesign, state: VgicState, cpu: int) -> VgicAction | None:
+    """That the host takes a physical interrupt, which it does as soon as it can, at any grain."""
+    if is_agent(state, cpu) or not (state.cores[cpu].irq or state.cores[cpu].ipi):
+        return None
+    taken = HostTakesInterrupts(cpu)
+    return taken if vgic_guard(design, state, taken) else None
 
 
 def goes_on(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False) -> bool:

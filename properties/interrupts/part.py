@@ -8,6 +8,7 @@ from properties import interrupts
 from properties.engines.parts.part import Part
 from properties.interrupts import drain
 from properties.interrupts.configurations import CONFIGURATIONS
+from properties.interrupts.grain import forced_on
 from properties.interrupts.hostile import proposed
 from properties.interrupts.scenarios import SCENARIOS
 from properties.interrupts.states import aspects
@@ -33,8 +34,9 @@ def names(state: VgicState, action: Action) -> bool:
 
 
 def due(design: Design, state: VgicState, cpu: int) -> VgicAction | None:
-    """What a processor or agent does next in the fair drain."""
-    return drain.due(design.vgic, state, cpu)
+    """What a processor or agent does next in the fair drain: the step that belongs to the one before, if there is one."""
+    forced = forced_on(design.vgic, state, cpu)
+    return drain.due(design.vgic, state, cpu) if forced is None else forced
 
 
 def due_then(design: Design, state: VgicState) -> VgicAction | None:

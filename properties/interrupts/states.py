@@ -11,7 +11,7 @@ from model.design import Design
 from model.vgic.design import Do, VgicDesign
 from model.vgic.state import Core, Saved, Vcpu, VgicState
 from properties.engines.parts.part import Aspect
-from properties.interrupts.steps import between
+from properties.interrupts.steps import between, places_of
 from spec.gic.state import VirtualInterface
 from spec.words import put, put_all
 
@@ -95,8 +95,9 @@ def held(design: VgicDesign) -> tuple[tuple[str, frozenset[int]], ...]:
 
 
 def read_from(design: VgicDesign, load: Do) -> frozenset[int]:
-    """The program counters from a register's load until the vCPU says that it is outside the guest."""
-    return between(design, load, Do.CLEAR_MODE)
+    """The program counters from a register's load until the world switch is over; not behind it, where a vCPU comes to
+    that backed out before the load."""
+    return between(design, load, Do.CLEAR_MODE) - places_of(design, Do.CLEAR_MODE)
 
 
 @cache

@@ -82,7 +82,8 @@ class Moves:
     start: State
     unasked: tuple[Property, ...] = ()
     """Those of the properties of states that somebody else asks."""
-    layout: Layout = field(init=False)
+    layout: Layout = field(default=None)
+    """How states are rows; that of other moves of the same configuration where they are to be compared."""
     first: Row = field(init=False)
     possible: tuple[Remembered, ...] = field(init=False)
     """For each processor, what it may do."""
@@ -101,7 +102,7 @@ class Moves:
 
     def __attrs_post_init__(self) -> None:
         first = self.part.of(self.start)
-        self.layout = Layout(first)
+        self.layout = self.layout or Layout(first)
         self.first = self.layout.row(first)
         cpus = range(self.part.processors(first))
         self.possible = tuple(self.remembered(partial(self.moves_of, cpu)) for cpu in cpus)

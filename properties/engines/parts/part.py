@@ -40,6 +40,8 @@ class Situation:
 
     topology: str
     domain: Domain
+    named: bool = False
+    """Whether it is explored only where it is asked for by its name, because that takes long."""
 
 
 @frozen
@@ -88,6 +90,11 @@ class Part:
     def judged(self) -> tuple[Property, ...]:
         """Its properties, with the invariants."""
         return self.properties if self.invariants is None else (*self.properties, self.invariants)
+
+    def explored(self, name: str | None) -> Mapping[str, Situation]:
+        """The configurations that are explored: the one of a name, or all that need not be asked for."""
+        found = self.configurations.items()
+        return {each: situation for each, situation in found if (each == name if name else not situation.named)}
 
     @property
     def topologies(self) -> tuple[Topology, ...]:
