@@ -1,5 +1,7 @@
 """Interrupts as a part that the engines of concrete steps explore, search and walk through."""
 
+from types import MappingProxyType
+
 from model.action import Action
 from model.vgic.state import VgicState
 from model.vgic.system import GuestPowersOn, HostTakesInterrupts, LineChanges, VgicAction, VgicSteps
@@ -45,5 +47,6 @@ INTERRUPTS = Part(
     runs_on=runs_on,
     names=names,
     aspects=aspects,
+    proofs=MappingProxyType({}),
     proposed=proposed,
 )
