@@ -119,7 +119,8 @@ def proved(request: Request) -> list[Result]:
     settled, unfinished = settle_all(request, tuple(dict.fromkeys(asked)))
     seconds = time.monotonic() - begun
     explored_too = parts_explored(request, of_parts)
-    results += [check_parts.with_proof(result, settled, unfinished, seconds) for result in explored_too]
+    single = [check_parts.with_single_steps(request.design, request.fault, result) for result in explored_too]
+    results += [check_parts.with_proof(result, settled, unfinished, seconds) for result in single]
     for prop in stepwise:
         results += judged(request, design, prop, settled, unfinished, seconds)
     return sorted(results, key=lambda result: order[result.property])

@@ -16,6 +16,7 @@ from properties.designs import resolve
 from properties.engines.cache import Cache, key
 from properties.engines.parts.explore import Explored, explore_part
 from properties.engines.parts.part import Part
+from properties.engines.parts.prove import prove_steps
 from properties.engines.parts.search import search_part
 from properties.engines.parts.walk import walk_part
 from properties.engines.prove import Settled
@@ -156,6 +157,21 @@ def with_proof(result: Result, settled: Settled, unfinished: int, seconds: float
         f"and {result.verdict.value}: {result.covers}"
     )
     return evolve(result, engine="prove", verdict=Verdict.PROVED, covers=covers, seconds=seconds + result.seconds)
+
+
+def with_single_steps(design: str, fault: str | None, result: Result) -> Result:
+    """What exploration says of a property of single steps, made a proof where z3 shows it of each from any state."""
+    prop = PROPERTY[result.property]
+    part = part_of(prop)
+    if part is None or prop.id not in part.proofs or result.verdict not in (Verdict.EXPLORED, Verdict.TESTED):
+        return result
+    found = prove_steps(resolve(design, fault), prop, part.proofs[prop.id])
+    if found.wrong or not found.questions:
+        reason = found.wrong[0] if found.wrong else "no such step"
+        return evolve(result, covers=f"{result.covers}; not proved: {reason}")
+    covers = f"z3, any state and operand: {found.questions} questions; and {result.verdict.value}: {result.covers}"
+    seconds = found.seconds + result.seconds
+    return evolve(result, engine="prove", verdict=Verdict.PROVED, covers=covers, seconds=seconds)
 
 
 @cache

@@ -312,7 +312,7 @@ OF_STARTING = tuple(step for do, step in hyp_setup.STEPS.items() if do in STARTI
 
 @cache
 def hyp_states(rule: str) -> Shape:
-    """The states in which a rule about Hyp mode's set-up is applied: a step's where its routine has it, others' idle."""
+    """The states in which a rule about Hyp mode's set-up is applied: a step's where a routine has it, others' idle."""
     free: Any = like(initial_hyp(HypLayout(2), designs()[0].hyp))
     wanted = {do for do, step in hyp_setup.STEPS.items() if f"{step.__module__}.{step.__name__}" == rule}
     places = [hyp_design.PROGRAMS.places(design.hyp, wanted) for design in designs()]

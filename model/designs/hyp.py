@@ -42,4 +42,4 @@ CPU = (
     step("cpu: flush", Do.FLUSH, "__do_hyp_init", INIT),
     step("cpu: return", Do.RETURN, "__do_hyp_init", INIT),
 )
-HYP_3_12 = HypDesign(init=START, cpu=CPU, traits=frozenset({Trait.TWO_TABLES}))
+HYP_3_12 = HypDesign(init=START, cpu=CPU, traits=frozenset({Trait.FIELDS_CLEARED, Trait.TWO_TABLES}))

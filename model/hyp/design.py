@@ -46,6 +46,7 @@ class Do(Enum):
 class Trait(Enum):
     """Something that the highvisor's code heeds or not."""
 
+    FIELDS_CLEARED = "what control registers held before is cleared where it is set"
     TWO_TABLES = "the identity map of the initialisation code has tables of its own"
 
 

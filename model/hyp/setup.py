@@ -194,14 +194,14 @@ def set_boot_tables(design: HypDesign, state: HypState, cpu: int) -> HypState:
 def set_htcr(design: HypDesign, state: HypState, cpu: int) -> HypState:
     """HTCR is set."""
     core = state.cores[cpu]
-    return core_put(state, cpu, ("htcr",), (registers.htcr(core.htcr, core.host.ttbcr),))
+    return core_put(state, cpu, ("htcr",), (registers.htcr(design, core.htcr, core.host.ttbcr),))
 
 
 @rule(linux(INIT, "__do_hyp_init"))
 def set_vtcr(design: HypDesign, state: HypState, cpu: int) -> HypState:
     """VTCR is set, once and for all."""
     core = state.cores[cpu]
-    return core_put(state, cpu, ("vtcr",), (registers.vtcr(core.vtcr, core.htcr),))
+    return core_put(state, cpu, ("vtcr",), (registers.vtcr(design, core.vtcr, core.htcr),))
 
 
 @rule(linux(INIT, "__do_hyp_init"))
@@ -220,7 +220,7 @@ def set_hmair1(design: HypDesign, state: HypState, cpu: int) -> HypState:
 def set_hsctlr(design: HypDesign, state: HypState, cpu: int) -> HypState:
     """HSCTLR is set: from the next instruction on the code executes by the boot tables, which the TLB may keep."""
     core = state.cores[cpu]
-    values = (registers.hsctlr(core.hsctlr, core.host.sctlr), 1, state.init_page)
+    values = (registers.hsctlr(design, core.hsctlr, core.host.sctlr), 1, state.init_page)
     return core_put(state, cpu, ("hsctlr", "stale", "page"), values)
 
 

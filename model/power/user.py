@@ -74,7 +74,8 @@ def set_one(design: PowerDesign, state: PowerState, cpu: int, number: int, reg: 
 
 def accessed(design: PowerDesign, vcpu: Vcpu) -> Vcpu:
     """The vCPU as user space finds it: reset, where that is due and the design sees to it before an access."""
-    return was_reset(design, vcpu) if Trait.RESET_BEFORE_ACCESS in design.traits else vcpu
+    found = was_reset(design, vcpu) if Trait.RESET_BEFORE_ACCESS in design.traits else vcpu
+    return choose(uninitialised(vcpu), vcpu, found)
 
 
 def uninitialised(vcpu: Vcpu) -> bool:

@@ -47,6 +47,11 @@ def one_table(hyp: HypDesign) -> HypDesign:
     return evolve(hyp, traits=hyp.traits - {Trait.TWO_TABLES})
 
 
+def fields_kept(hyp: HypDesign) -> HypDesign:
+    """The design that sets fields of control registers over whatever was in them."""
+    return evolve(hyp, traits=hyp.traits - {Trait.FIELDS_CLEARED})
+
+
 def boot_tables_freed(hyp: HypDesign) -> HypDesign:
     """The design that frees the boot tables, as one without CPU hotplug may."""
     free = step("init: free the boot tables", Do.FREE_BOOT, "free_boot_hyp_pgd", "arch/arm/kvm/mmu.c")
@@ -65,6 +70,11 @@ def historical() -> Iterator[Fault]:
             "idmap-overlaps-hyp-va", "tables of its own for the identity map",
             "the identity map of the initialisation code is in the tables that map VMs and vCPUs, unchecked",
             linux("arch/arm/kvm/mmu.c", "kvm_mmu_init", "3.9"), one_table, ("among objects", "starting KVM"),
+        ),
+        (
+            "hyp-registers-not-cleared", "cleared fields of HTCR, VTCR and HSCTLR",
+            "the set-up sets fields of control registers over whatever was in them",
+            linux("arch/arm/kvm/init.S", "__do_hyp_init"), fields_kept, ("starting KVM",),
         ),
         (
             "boot-tables-freed", "boot tables that stay",

@@ -11,6 +11,7 @@ from model.hyp.state import OBJECTS, HypState
 from model.hyp.system import HypAction, HypSteps
 from model.programs import OUT
 from properties.engines.parts.part import Aspect, Part
+from properties.hyp.proofs import PROOFS
 from properties.hyp.scenarios import CONFIGURATIONS, SCENARIOS
 from properties.hyp.setup import PROPERTIES
 
@@ -79,5 +80,6 @@ HYP = Part(
     runs_on=runs_on,
     names=names,
     aspects=aspects,
+    proofs=PROOFS,
     proposed=proposed,
 )

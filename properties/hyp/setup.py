@@ -1,8 +1,12 @@
 """The properties of Hyp mode's set-up: whose code takes an HVC, what is mapped, and what a processor has."""
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from model.action import Action
+from model.design import Design
+from model.hyp import registers
 from model.hyp.design import PROGRAMS, Do, HypDesign
 from model.hyp.setup import at_of, boot_tables, is_agent
 from model.hyp.state import (
@@ -25,6 +29,8 @@ from spec.translation.stage2 import covered
 from spec.words import bits, either, every, implies, negate
 
 FORTY_BITS = 1 << 40
+KEPT, NEVER = registers.EE | registers.FI | registers.I | registers.C, registers.TE | registers.WXN
+"""The bits of HSCTLR that are the host's SCTLR's, and those that are 0."""
 
 
 def hyp_of(state: State) -> HypState:
@@ -46,9 +52,8 @@ def configured(core: Core) -> Any:
     host = core.host
     return every(
         bits(core.hsctlr, 1, 0) == 3,
-        core.hsctlr & (1 << 12 | 1 << 2) == host.sctlr & (1 << 12 | 1 << 2),
-        core.hsctlr & (1 << 30 | 1 << 19) == 0,
-        bits(core.hsctlr, 25, 25) == bits(host.sctlr, 25, 25),
+        core.hsctlr & KEPT == host.sctlr & KEPT,
+        core.hsctlr & NEVER == 0,
         bits(core.htcr, 2, 0) == 0,
         bits(core.htcr, 13, 8) == bits(host.ttbcr, 13, 8),
         bits(core.vtcr, 13, 8) == bits(host.ttbcr, 13, 8),
@@ -226,6 +231,47 @@ EVERY_PROCESSOR = Property(
 )
 
 
+SET: Mapping[Do, Callable[[Core], Any]] = MappingProxyType(
+    {
+        Do.SET_HTCR: lambda core: every(
+            bits(core.htcr, 2, 0) == 0, bits(core.htcr, 13, 8) == bits(core.host.ttbcr, 13, 8)
+        ),
+        Do.SET_VTCR: lambda core: every(
+            covered(core.vtcr) == FORTY_BITS, bits(core.vtcr, 7, 6) == 1,
+            bits(core.vtcr, 13, 8) == bits(core.htcr, 13, 8),
+        ),
+        Do.SET_HMAIR0: lambda core: core.hmair0 == core.host.mair0,
+        Do.SET_HMAIR1: lambda core: core.hmair1 == core.host.mair1,
+        Do.SET_HSCTLR: lambda core: every(
+            bits(core.hsctlr, 1, 0) == 3, core.hsctlr & KEPT == core.host.sctlr & KEPT, core.hsctlr & NEVER == 0
+        ),
+    }
+)  # fmt: skip
+"""What the steps leave that set control registers."""
+
+
+def wrongly_set(design: Design, before: State, action: Action, after: State) -> Any:
+    """The predicate of REGISTERS."""
+    done = does(design.hyp, hyp_of(before), action)
+    meant = None if done is None else SET.get(done)
+    return True if meant is None else meant(hyp_of(after).cores[action.cpu])
+
+
+REGISTERS = Property(
+    id="hyp.registers",
+    statement="Whatever Hyp mode's control registers and the host's hold, its set-up leaves the MMU and alignment "
+    "checks on, caches, endianness and attributes as the host's, walks as cacheable, and 40 bits of stage 2 from "
+    "level 1.",
+    claims=("C9", "C11"),
+    question="On what of the machine's state at reset does Hyp mode depend?",
+    kind=Kind.STEP,
+    about=(HypSteps,),
+    holds=wrongly_set,
+    interesting=lambda d, b, a, s: does(d.hyp, hyp_of(b), a) is Do.SET_VTCR,
+    explain=lambda d, b, a, s: f"{does(d.hyp, hyp_of(b), a)} leaves something else",
+)
+
 PROPERTIES = (
     READY_TO_RUN, CALLS_ANSWERED, CODE_MAPPED, MAPPINGS_EXACT, WORKS_WITHOUT, STARTS, EVERY_PROCESSOR,
+    REGISTERS,
 )  # fmt: skip

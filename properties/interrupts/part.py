@@ -1,5 +1,7 @@
 """Interrupts as a part that the engines of concrete steps explore, search and walk through."""
 
+from types import MappingProxyType
+
 from model.action import Action
 from model.design import Design
 from model.vgic.state import VgicState
@@ -59,7 +61,8 @@ INTERRUPTS = Part(
     runs_on=runs_on,
     names=names,
     aspects=aspects,
+    proofs=MappingProxyType({}),
+    proposed=proposed,
     due=due,
     due_then=due_then,
-    proposed=proposed,
 )

@@ -1,5 +1,7 @@
 """The memory system as a part that the engines of concrete steps explore, search and walk through."""
 
+from types import MappingProxyType
+
 from model.action import Action
 from model.memory.actions import MemoryAction, ThreadSteps
 from model.memory.state import MemoryState
@@ -43,5 +45,6 @@ MEMORY = Part(
     runs_on=runs_on,
     names=names,
     aspects=aspects,
+    proofs=MappingProxyType({}),
     proposed=proposed,
 )

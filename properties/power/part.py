@@ -7,6 +7,7 @@ from properties import power
 from properties.engines.parts.part import Part
 from properties.power.configurations import CONFIGURATIONS
 from properties.power.hostile import proposed
+from properties.power.proofs import PROOFS
 from properties.power.scenarios import SCENARIOS
 from properties.power.states import aspects
 
@@ -41,5 +42,6 @@ POWER = Part(
     runs_on=runs_on,
     names=names,
     aspects=aspects,
+    proofs=PROOFS,
     proposed=proposed,
 )

@@ -1,10 +1,14 @@
 """What PSCI promises: vCPUs that are on or off, how they start, and a machine that is off."""
 
+from typing import Any
+
 from model.action import Action
+from model.design import Design
 from model.power.design import Do, PowerDesign
 from model.power.state import CPSR_RESET, SCTLR_RESET, Answer, Call, Exit, Function, PowerState, Registers, Vcpu
 from model.power.system import PowerAction, PowerSteps, VcpuCalls
 from model.programs import OUT
+from model.state import State
 from model.vgic.state import Wait
 from properties.power.steps import (
     between,
@@ -20,7 +24,7 @@ from properties.power.steps import (
 )
 from properties.property import Kind, Property
 from spec.psr import E_BIT, T_BIT
-from spec.words import bit
+from spec.words import bit, every, implies, same
 
 
 def powered_off(design: PowerDesign, state: PowerState) -> list[int]:
@@ -261,7 +265,32 @@ RESETS_ITSELF = Property(
     explain=lambda d, b, a, s: listed(meddled(power_of(b), a, power_of(s)), "is changed by another thread"),
 )
 
+def reset_otherwise(design: Design, before: State, action: Action, after: State) -> Any:
+    """The predicate of RESET_AS_ASKED."""
+    old, new = power_of(before), power_of(after)
+    if does(design.power, old, action) is not Do.RESET_SELF:
+        return True
+    vcpu = old.vcpus[old.cores[action.cpu].vcpu]
+    done = new.vcpus[old.cores[action.cpu].vcpu]
+    due = every(vcpu.request == 1, vcpu.pause == 0)
+    return implies(due, every(same(done.registers, as_asked(vcpu.start)), done.request == 0))
+
+
+RESET_AS_ASKED = Property(
+    id="power.reset_as_asked",
+    statement="The reset of a vCPU that was started leaves the registers that were asked for, whatever the entry "
+    "point, the context and the endianness are, and whatever was there before.",
+    claims=(),
+    question="Which registers does CPU_ON set?",
+    kind=Kind.STEP,
+    about=(PowerSteps,),
+    holds=reset_otherwise,
+    interesting=lambda d, b, a, s: does(d.power, power_of(b), a) is Do.RESET_SELF
+    and any(vcpu.request == 1 for vcpu in power_of(b).vcpus),
+    explain=lambda d, b, a, s: "the registers after the reset are not those that were asked for",
+)
+
 PROPERTIES = (
     OFF_IS_OFF, NEVER_RETURNS, STOPPED_STAYS, STOP_NEVER_RETURNS, ON_ONCE, ON_DECIDED, STARTED_AS_ASKED, ON_RUNS,
-    RESETS_ITSELF,
+    RESET_AS_ASKED, RESETS_ITSELF,
 )  # fmt: skip

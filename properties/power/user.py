@@ -5,7 +5,7 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.power.design import Do, PowerDesign
-from model.power.registers import read
+from model.power.registers import read, was_reset
 from model.power.state import MIDR, Error, PowerState, Reg, Registers, Vcpu
 from model.power.system import PowerAction, PowerSteps, UserGetsRegister, UserInitsVcpu, UserSetsRegister
 from model.power.user import CORTEX_A15, get, set_one
@@ -33,23 +33,41 @@ def value_of(after: PowerState, action: Action) -> Any:
 def early(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of INITIALISED."""
     old, new = power_of(before), power_of(after)
-    if not isinstance(action, UserGetsRegister | UserSetsRegister):
-        return not executing(design.power, new, lambda vcpu: vcpu.initialised == 0)
+    assert isinstance(action, UserGetsRegister | UserSetsRegister)
     refused = every(negate(error_of(new, action) == Error.OK), same(new.vcpus, old.vcpus), new.crashed == old.crashed)
     return implies(old.vcpus[action.vcpu].initialised == 0, refused)
 
 
 INITIALISED = Property(
     id="power.initialised",
-    statement="Before its initialisation a vCPU runs nothing, and its registers can be neither read nor written: user "
-    "space gets an error and changes nothing.",
+    statement="Before its initialisation the registers of a vCPU can be neither read nor written: user space gets an "
+    "error and changes nothing.",
     claims=(),
     question="What may user space do with a vCPU that it has not initialised?",
     kind=Kind.STEP,
-    about=(PowerAction,),
+    about=(UserGetsRegister, UserSetsRegister),
     holds=early,
-    interesting=lambda d, b, a, s: isinstance(a, UserSetsRegister) and power_of(b).vcpus[a.vcpu].initialised == 0,
+    interesting=lambda d, b, a, s: power_of(b).vcpus[a.vcpu].initialised == 0,  # type: ignore[attr-defined]
     explain=lambda d, b, a, s: "a vCPU is used that has not been initialised",
+)
+
+
+def running_early(design: PowerDesign, state: PowerState) -> list[int]:
+    """The vCPUs that execute before their initialisation."""
+    return executing(design, state, lambda vcpu: vcpu.initialised == 0)
+
+
+RUNS_INITIALISED = Property(
+    id="power.runs_initialised",
+    statement="Before its initialisation a vCPU runs nothing.",
+    claims=(),
+    question="With which registers would a vCPU run that nobody has initialised?",
+    kind=Kind.STATE,
+    about=(PowerAction,),
+    holds=lambda d, b, a, s: not running_early(d.power, power_of(s)),
+    interesting=lambda d, b, a, s: does(d.power, power_of(b), a) is Do.CHECK_INITIALISED
+    and any(vcpu.initialised == 0 for vcpu in power_of(b).vcpus),
+    explain=lambda d, b, a, s: listed(running_early(d.power, power_of(s)), "executes, and has not been initialised"),
 )
 
 
@@ -70,14 +88,16 @@ def impossible(action: Action) -> Any:
 def checked(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of VALUES_CHECKED."""
     old, new = power_of(before), power_of(after)
-    refused = every(negate(error_of(new, action) == Error.OK), same(new.vcpus, old.vcpus))
-    return implies(impossible(action), refused)
+    pairs = zip(new.vcpus, old.vcpus, strict=True)
+    unchanged = every(*(either(same(now, was), same(now, was_reset(design.power, was))) for now, was in pairs))
+    return implies(impossible(action), every(negate(error_of(new, action) == Error.OK), unchanged))
 
 
 VALUES_CHECKED = Property(
     id="power.values_checked",
     statement="User space that sets an impossible value gets an error and changes nothing: a mode that no guest may be "
-    "in, another value of a register that always has one, a register or a target that there is not.",
+    "in, another value of a register that always has one, a register or a target that there is not. (A reset that is "
+    "due may come before.)",
     claims=("C12",),
     question="Can user space have a guest enter Hyp mode?",
     kind=Kind.STEP,
@@ -212,4 +232,4 @@ FREED = Property(
     explain=lambda d, b, a, s: "not freed: " + ", ".join(unfreed(d.power, power_of(b), a, power_of(s))),
 )
 
-PROPERTIES = (INITIALISED, VALUES_CHECKED, GUEST_MODE, SAVED_AND_RESTORED, NOTHING_LEFT, FREED)
+PROPERTIES = (INITIALISED, RUNS_INITIALISED, VALUES_CHECKED, GUEST_MODE, SAVED_AND_RESTORED, NOTHING_LEFT, FREED)

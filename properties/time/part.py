@@ -1,5 +1,7 @@
 """Time as a part that the engines of concrete steps explore, search and walk through."""
 
+from types import MappingProxyType
+
 from model.action import Action
 from model.timer.state import TimeState
 from model.timer.system import HostTakesKick, TimeAction, TimerSteps
@@ -41,5 +43,6 @@ TIME = Part(
     runs_on=runs_on,
     names=names,
     aspects=aspects,
+    proofs=MappingProxyType({}),
     proposed=proposed,
 )

@@ -1,6 +1,6 @@
 """A part of the system with a state, actions and configurations of its own: what the engines have to know of it."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from random import Random
 from typing import Any, Protocol
 
@@ -45,6 +45,15 @@ class Situation:
 
 
 @frozen
+class Case:
+    """One action with arbitrary operands, from an arbitrary state: a step that a proof is about."""
+
+    name: str
+    state: State
+    action: Action
+
+
+@frozen
 class Part:
     """A part of the system; `model.system` has its `guard` and `step`."""
 
@@ -79,6 +88,8 @@ class Part:
     """Whether a state's configuration has what an action names, its processor apart."""
     aspects: Callable[[Design, Any], tuple[Aspect, ...]]
     """Of a design and any state of a configuration: what tells its states apart; states alike in each count once."""
+    proofs: Mapping[str, Callable[[Design], Iterator[Case]]]
+    """By id, the properties of single steps that are proved, each with all the steps that it speaks about."""
     proposed: Callable[[Random, Design, Any], Action]
     """An action with hostile operands that may be possible next, for walks; some proposal is always possible."""
     due: Callable[[Design, Any, int], Action | None] = lambda design, state, cpu: None

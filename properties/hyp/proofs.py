@@ -1,0 +1,29 @@
+"""The properties of Hyp mode's set-up that are proved for single steps, with every word arbitrary."""
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+
+from attrs import evolve
+
+from model.design import Design
+from model.hyp.design import PROGRAMS
+from model.hyp.layout import Layout, initial_hyp
+from model.hyp.state import HypState
+from model.hyp.system import HypSteps
+from model.state import State
+from properties.engines.inputs import like
+from properties.engines.parts.part import Case
+from properties.hyp.setup import SET
+
+
+def settings(design: Design) -> Iterator[Case]:
+    """The steps that set control registers, from any state."""
+    for at in sorted(PROGRAMS.places(design.hyp, tuple(SET))):
+        free: HypState = like(initial_hyp(Layout(1, online=(0,)), design.hyp)).symbolic("hyp")
+        placed = evolve(free, cores=(evolve(free.cores[0], at=at),))
+        step = PROGRAMS.step_at(design.hyp, at)
+        assert step is not None
+        yield Case(step.name, State((), (), (), hyp=placed), HypSteps(0))
+
+
+PROOFS: Mapping[str, Callable[[Design], Iterator[Case]]] = MappingProxyType({"hyp.registers": settings})
