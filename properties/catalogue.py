@@ -23,7 +23,7 @@ PROPERTIES: tuple[Property, ...] = (
     *split_mode.PROPERTIES,
     *memory.ALL,
     *interrupts.PROPERTIES,
-    *time.PROPERTIES,
+    *time.ALL,
     *mmio.PROPERTIES,
     *specification.PROPERTIES,
     *classification.PROPERTIES,
