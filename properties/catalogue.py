@@ -25,7 +25,7 @@ PROPERTIES: tuple[Property, ...] = (
     *split_mode.PROPERTIES,
     *memory.ALL,
     *interrupts.PROPERTIES,
-    *time.PROPERTIES,
+    *time.ALL,
     *power.PROPERTIES,
     *hyp.PROPERTIES,
     *mmio.PROPERTIES,

@@ -1,6 +1,6 @@
 """The engine `prove`: every obligation of a design settled by z3, over all states and operands at once."""
 
-import time
+import time as clock
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,14 @@ from attrs import frozen
 
 from model.actions import GuestExecutes, HighvisorHandles, LowvisorSteps
 from model.design import Design
+from properties import time
 from properties.engines.assignments import evaluate
 from properties.engines.bases import NotEstablished
 from properties.engines.cache import Cache, key
 from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
 from properties.engines.memory_prove import MemoryObligation, memory_obligations
 from properties.engines.symbolic import formula
+from properties.engines.time_prove import time_obligations
 from properties.engines.transactions import Transaction, transactions
 from properties.memory import DEPENDS
 from properties.memory.inductive import INDUCTIVE
@@ -162,15 +164,16 @@ def prove_share(
         parts.append(found)
         if not found.failures and not found.vacuous:
             fresh[asked] = {"paths": found.paths, "asked": dict(found.asked)}
+    parts += settled_time(design, properties, share, shares, cache)
     until = memory_deadline() if until is None else until
     cases = memory_obligations(design, properties)[share::shares]
     for number, of_memory in enumerate(cases):
         asked = key(design, DEPENDS, of_memory.name, names if of_memory.depends else ())
         known = cache.get(asked)
-        if known is None and time.monotonic() > until:
+        if known is None and clock.monotonic() > until:
             parts.append(late(len(cases) - number))
             break
-        found = recalled(known) if known is not None else settled_memory(of_memory)
+        found = recalled(known) if known is not None else settled_case(of_memory)
         parts.append(found)
         if any(name == INDUCTIVE.id for name, _ in found.failures):
             break
@@ -180,13 +183,30 @@ def prove_share(
     return combine(parts)
 
 
+def settled_time(
+    design: Design, properties: tuple[Property, ...], share: int, shares: int, cache: Cache
+) -> list[Settled]:
+    """A worker's cases of time; where its induction fails, no more of them."""
+    names, parts = tuple(prop.id for prop in properties), list[Settled]()
+    for case in time_obligations(design, properties)[share::shares]:
+        asked = key(design, time.DEPENDS, case.name, names if case.depends else ())
+        known = cache.get(asked)
+        found = recalled(known) if known is not None else settled_case(case)
+        parts.append(found)
+        if any(name == time.INDUCTIVE.id for name, _ in found.failures):
+            break
+        if known is None and not found.failures and not found.vacuous:
+            cache.put({asked: {"paths": found.paths, "asked": dict(found.asked)}})
+    return parts
+
+
 MEMORY_SECONDS = 150.0
 """How long the proof about memory goes on beginning cases; what it settled is kept for the next time."""
 
 
 def memory_deadline() -> float:
     """When a proof that begins now begins no more cases about memory."""
-    return time.monotonic() + MEMORY_SECONDS
+    return clock.monotonic() + MEMORY_SECONDS
 
 
 def late(left: int) -> Settled:
@@ -195,8 +215,8 @@ def late(left: int) -> Settled:
     return Settled(left, 0, ((INDUCTIVE.id, Failure("memory", reason, None, False)),), (), ())
 
 
-def settled_memory(obligation: MemoryObligation) -> Settled:
-    """One case of the memory system, in the words of the other obligations."""
+def settled_case(obligation: MemoryObligation) -> Settled:
+    """One case of an induction, in the words of the other obligations."""
     found = obligation.settle()
     failures = tuple((f.prop, Failure(f.case, f.label, None, f.decided)) for f in found.findings)
     return Settled(1, found.paths, failures, found.asked, (obligation.name,) if found.vacuous else ())

@@ -171,7 +171,8 @@ CANCELLED_ANYWAY = Excuse(
     (linux("arch/arm/kvm/arch_timer.c", "timer_disarm"),),
 )
 ONLY_A_MESSAGE = Excuse(
-    "the handler writes a message and does nothing else", (linux("arch/arm/kvm/arch_timer.c", "kvm_arch_timer_handler"),)
+    "the handler writes a message and does nothing else",
+    (linux("arch/arm/kvm/arch_timer.c", "kvm_arch_timer_handler"),),
 )
 EXCUSES: Mapping[str, Excuse] = MappingProxyType(
     {

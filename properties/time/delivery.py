@@ -34,7 +34,7 @@ def cores(state: TimeState) -> range:
 def stands_in(state: TimeState, number: int) -> Any:
     """Whether the software timer will wake a vCPU in time, or has; or its guest does not want interrupt 27."""
     vcpu = state.vcpus[number]
-    unwanted = every(noted(vcpu), vcpu.enabled == 0)
+    unwanted = every(either(vcpu.line == 1, vcpu.pending == 1), vcpu.enabled == 0)
     return either(every(vcpu.running == 1, vcpu.left <= distance(state, number)), vcpu.queued == 1, unwanted)
 
 

@@ -9,6 +9,7 @@ from properties import time
 from properties.engines.parts.part import Part
 from properties.time.configurations import CONFIGURATIONS
 from properties.time.hostile import proposed
+from properties.time.inductive import INDUCTIVE
 from properties.time.scenarios import SCENARIOS
 from properties.time.states import aspects
 
@@ -32,10 +33,10 @@ TIME = Part(
     name="time",
     title="time",
     action=TimeAction,
-    depends=("timer",),
+    depends=time.DEPENDS,
     properties=time.PROPERTIES,
-    invariants=None,
-    proved_for="",
+    invariants=INDUCTIVE,
+    proved_for="any counts, compare values and registers, on two processors",
     grain="a step with those of the world switch behind it, which read no clock; time passes up to what comes next",
     configurations=CONFIGURATIONS,
     scenarios=SCENARIOS,
