@@ -34,12 +34,18 @@ def own_steps(design: PowerDesign) -> frozenset[Do]:
     return found | {Do.CHECK_CALLER} if locked else found
 
 
-def forced(design: PowerDesign, state: PowerState) -> PowerAction | None:
-    """The step that belongs to the one before it, of the lowest processor that has one."""
+def forced(
+    design: PowerDesign, state: PowerState, unseen: frozenset[Do] = frozenset()
+) -> PowerAction | None:
+    """The step that belongs to the one before it, of the lowest processor that has one.
+
+    `unseen` are further steps that nobody can tell apart in a configuration, because nobody does what they are about.
+    """
+    own = own_steps(design) | unseen
     for cpu, core in enumerate(state.cores):
         if core.ipi == 1 and core.masked == 0:
             return power.HostTakesKick(cpu)
         action = power.PowerSteps(cpu)
-        if core.busy == 1 and does(design, state, action) in own_steps(design):
+        if core.busy == 1 and does(design, state, action) in own:
             return action
     return None
