@@ -28,8 +28,8 @@ def page(measured: Measured) -> str:
         "# Claims of the paper",
         "What the paper says of KVM/ARM, in our words, and what became of each claim here. "
         f"{len(CLAIMS) - len(waiting)} of {len(CLAIMS)} are checked as far as they go; {len(waiting)} wait, wholly or "
-        "in part, for a part of the system that the model does not have yet. A claim has the verdict of its property that "
-        "fares worst. "
+        "in part, for a part of the system that the model does not have yet. A claim has the verdict of its property "
+        "that fares worst. "
         f"{_scope(measured)}",
         md.table(("Claim", "It says", "Section", *map(md.code, DESIGNS), "Waits for"), _overview(measured)),
         *(_section(claim, measured) for claim in CLAIMS.values()),
@@ -54,13 +54,14 @@ def _pending(claim: Claim) -> str:
 
 
 def _weighed(claim: Claim, design: str, measured: Measured) -> str:
-    """The verdict of the claim's property that fares worst on a design."""
+    """The verdict of the claim's property that fares worst on a design; in part where some were not asked."""
     found = measured.of_design(design)
     if found is None:
         return UNMEASURED
     words = {finding.verdict for name in checked_by(claim.id) for finding in found.get(name, ())}
     verdict = next((verdict for verdict in WORST if verdict in words), "")
-    return f"*{verdict}*" if verdict else "nothing checks it yet" if not checked_by(claim.id) else UNMEASURED
+    whole = verdict == VIOLATED or all(name in found for name in checked_by(claim.id))
+    return f"*{verdict}*{'' if whole else ', in part'}" if verdict else "nothing checks it yet" if not checked_by(claim.id) else UNMEASURED
 
 
 def _section(claim: Claim, measured: Measured) -> str:
