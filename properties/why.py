@@ -162,6 +162,10 @@ QUESTIONS = {
     "the world switch": ("unswitched/sctlr",),
     "shadow ID registers": ("without/enter-vpidr",),
     "stage 2 off in the host": ("without/exit-hcr",),
+    "PSCI": ("cpu-on-double-success", "cpu-on-remote-reset", "system-off-siblings-run"),
+    "the trampoline": ("without/hyp-init-boot-trampoline", "without/hyp-init-trampoline"),
+    "CPU hotplug": ("hotplugged-cpu-not-hyp-ready", "boot-tables-freed"),
+    "suspend": ("resumed-cpu-not-hyp-ready",),
 }
 """The slides' questions, and a reader's, by the words they are asked in."""
 

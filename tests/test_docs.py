@@ -18,8 +18,9 @@ from model.designs.variations import REPAIRS
 from model.lowvisor import moves
 from model.memory.design import ROUTINES as MEMORY_ROUTINES
 from properties.catalogue import PROPERTIES
-from properties.claims import CLAIMS, checked_by
+from properties.claims import CLAIMS, Pending, checked_by
 from properties.docs import (
+    claims,
     deviations,
     differences,
     elements,
@@ -241,9 +242,59 @@ def test_many_faults_that_only_one_property_catches_are_folded():
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_every_claim_shows_the_properties_that_check_it(claim):
-    (line,) = [line for line in PAGES["claims.md"].splitlines() if f"</span>{claim} |" in line]
-    assert all(f"[`{identifier}`]" in line for identifier in checked_by(claim))
-    assert CLAIMS[claim].pending is None or CLAIMS[claim].pending.value in line
+    section = PAGES["claims.md"].partition(f"{{ #claim-{claim.lower()} }}")[2].partition("\n## ")[0]
+    assert all(f"| [`{identifier}`]" in section for identifier in checked_by(claim))
+    assert CLAIMS[claim].pending is None or CLAIMS[claim].pending.value in section
+
+
+def of_designs(**verdicts):
+    """What was measured of the properties of C17 on some designs, by the designs' names."""
+    return Measured(others={name.replace("_", "-"): found for name, found in verdicts.items()})
+
+
+def claim_of(page, claim):
+    """The line of a claim in the table of all claims."""
+    return next(line for line in page.splitlines() if f"[{claim}](#claim-{claim.lower()})" in line)
+
+
+def test_a_claim_has_the_verdict_of_its_property_that_fares_worst():
+    first, second, *_ = checked_by("C17")
+    found = of_designs(without_vgic={first: (Finding("prove", "proved", ""),), second: (Finding("x", "unknown", ""),)})
+    assert "| *unknown*, in part |" in claim_of(claims.page(found), "C17")
+
+
+def test_a_claim_of_a_design_that_was_not_checked_says_so():
+    page = claims.page(of_designs(without_vgic={}))
+    assert "Not measured in this build: `reference`, `linux-3.12`." in page
+    assert claim_of(page, "C17").count(UNMEASURED) == 3
+
+
+def test_a_claim_that_fails_leads_to_the_deviation_that_makes_it_fail():
+    name = checked_by("C22")[0]
+    found = Measured(others={"linux-3.12": {name: (Finding("explore", "violated", "", ("D2",)),)}})
+    assert "*violated*: [`D2`](found-in-linux.md#deviation-d2)" in claims.page(found)
+
+
+def test_a_claim_shows_the_faults_that_only_one_property_catches():
+    name = checked_by("C22")[0]
+    found = fated(D1=(name,), D2=(name, "room.other"))
+    section = claims.page(found).partition("{ #claim-c22 }")[2].partition("\n## ")[0]
+    assert "[`D1`]" in section and "[`D2`]" not in section
+
+
+def test_the_claim_about_cost_is_marked_as_to_come():
+    assert "nothing checks it yet" in claim_of(claims.page(of_designs(**{"linux-3.12": {}})), "C29")
+    assert CLAIMS["C29"].pending is Pending.COST
+
+
+def test_verdicts_of_further_designs_are_read_with_their_runs(tmp_path):
+    (tmp_path / "run.trace.json").write_text('{"format": "kvmarm-trace"}')
+    entry = {"property": "a", "engine": "explore", "verdict": "violated", "covers": "c", "deviations": ["D2"]}
+    report = {"design": "linux-3.12", "results": [{**entry, "trace": "elsewhere/run.trace.json"}]}
+    path = tmp_path / "check.json"
+    path.write_text(json.dumps(report))
+    (finding,) = read(None, None, [path]).others["linux-3.12"]["a"]
+    assert (finding.deviations, finding.trace) == (("D2",), {"format": "kvmarm-trace"})
 
 
 def test_every_fault_is_on_the_page_of_its_family_once():

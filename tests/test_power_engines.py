@@ -57,7 +57,7 @@ def orders(name: str, runs: int, steps: int) -> Counter[str]:
             actions = [action for cpu in cpus for action in domain.of_processor(DESIGN, state, cpu)]
             if not actions:
                 break
-            merged = forced(design, state)
+            merged = forced(design, state, situation.domain.unseen)
             for other in actions if merged is not None else ():
                 if merged is not None and other.cpu != merged.cpu:
                     first, second = power_step(design, state, merged), power_step(design, state, other)

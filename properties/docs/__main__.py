@@ -14,9 +14,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("docs/generated"), help="the directory to write to")
     parser.add_argument("--results", type=Path, help="what `kvmarm check --json` wrote")
     parser.add_argument("--matrix", type=Path, help="what `kvmarm matrix --json` wrote")
+    parser.add_argument("--other", type=Path, action="append", default=[], help="the same, of another design")
     options = parser.parse_args(arguments)
     try:
-        found = measured.read(options.results, options.matrix)
+        found = measured.read(options.results, options.matrix, options.other)
     except measured.NotReadable as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,11 +1,10 @@
-"""The properties and the paper's claims, with what was found out about them."""
+"""The properties, with what was found out about them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import groupby
 
-from properties.claims import CLAIMS, Claim, checked_by
 from properties.docs import markdown as md
-from properties.docs.links import fault_link, property_link
+from properties.docs.links import fault_link
 from properties.docs.measured import UNMEASURED, Measured
 from properties.faults.catalogue import FAULTS
 from properties.property import Property
@@ -90,33 +89,3 @@ def _only(identifier: str, measured: Measured) -> str:
     if measured.fates is None:
         return UNMEASURED
     return ", ".join(map(fault_link, measured.only_caught_by(identifier))) or "none"
-
-
-def claims_page(measured: Measured) -> str:
-    """Every claim of the paper: where it is made, the properties that check it, and what the rest of it waits for."""
-    open_claims = [claim for claim in CLAIMS.values() if claim.pending is not None]
-    return md.page(
-        "# Claims of the paper",
-        "What the paper says of KVM/ARM, in our words, and what became of each claim here. "
-        f"{len(CLAIMS) - len(open_claims)} of {len(CLAIMS)} are checked as far as they go; "
-        f"{len(open_claims)} wait, wholly or in part, for a part of the system that the model does not have yet.",
-        md.table(
-            ("Claim", "It says", "Section", "Checked by", "Waits for"), (_claim(c, measured) for c in CLAIMS.values())
-        ),
-    )
-
-
-def _claim(claim: Claim, measured: Measured) -> tuple[str, ...]:
-    return (
-        f'<span id="{md.anchor(claim.id)}"></span>{claim.id}',
-        md.cell(claim.text),
-        md.cell(claim.section),
-        "<br>".join(_checked(claim.id, measured)),
-        md.cell(claim.pending.value) if claim.pending else "",
-    )
-
-
-def _checked(claim: str, measured: Measured) -> Iterator[str]:
-    for identifier in checked_by(claim):
-        words = dict.fromkeys(found.verdict for found in (measured.verdicts or {}).get(identifier, ()))
-        yield property_link(identifier) + (f": *{', '.join(words)}*" if words else "")

@@ -1,7 +1,7 @@
 """What a run of the check and of the fault matrix found out, read from their JSON files."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,14 @@ class Finding:
     engine: str
     verdict: str
     covers: str
+    deviations: tuple[str, ...] = ()
+    """The deviations of the design that a run of it needs."""
+    trace: Mapping[str, Any] | None = field(default=None, eq=False)
+    """The run that violates the property, as `properties.traces` encodes it."""
+
+
+Verdicts = Mapping[str, tuple[Finding, ...]]
+"""The findings on each property."""
 
 
 @frozen
@@ -43,10 +51,16 @@ class Fate:
 class Measured:
     """Verdicts by property, and what became of each fault; None where nothing was measured."""
 
-    verdicts: Mapping[str, tuple[Finding, ...]] | None = None
+    verdicts: Verdicts | None = None
     fates: Mapping[str, Fate] | None = None
     design: str = "reference"
     """The design that was checked."""
+    others: Mapping[str, Verdicts] = MappingProxyType({})
+    """The verdicts on further designs, by name."""
+
+    def of_design(self, design: str) -> Verdicts | None:
+        """The verdicts on a design; None where it was not checked."""
+        return self.verdicts if design == self.design else self.others.get(design)
 
     def fate(self, fault: str) -> Fate | None:
         """What became of a fault, where the matrix went over it."""
@@ -65,24 +79,39 @@ class Measured:
         return sum(bool(fate.properties) for fate in (self.fates or {}).values())
 
 
-def read(check: Path | None, matrix: Path | None) -> Measured:
-    """The findings of `kvmarm check --json` and of `kvmarm matrix --json`; raises NotReadable."""
-    verdicts: dict[str, tuple[Finding, ...]] | None = None
+def read(check: Path | None, matrix: Path | None, others: Iterable[Path] = ()) -> Measured:
+    """The findings of `kvmarm check --json`, of one design and of others, and of `kvmarm matrix --json`.
+
+    Raises NotReadable.
+    """
+    verdicts: Verdicts | None = None
     fates: dict[str, Fate] | None = None
     design = "reference"
     if check is not None:
-        verdicts = {}
-        content = _content(check)
-        design = str(content.get("design", design))
-        for entry in _entries(check, content, "results", ("property", "engine", "verdict", "covers")):
-            finding = Finding(str(entry["engine"]), str(entry["verdict"]), str(entry["covers"]))
-            name = str(entry["property"])
-            verdicts[name] = (*verdicts.get(name, ()), finding)
+        design, verdicts = _checked(check)
     if matrix is not None:
         needed = ("fault", "outcome", "properties", "length", "reason", "trace")
         entries = _entries(matrix, _content(matrix), "faults", needed)
         fates = {str(entry["fault"]): _fate(matrix, entry) for entry in entries}
-    return Measured(_frozen(verdicts), _frozen(fates), design)
+    return Measured(verdicts, _frozen(fates), design, MappingProxyType(dict(map(_checked, others))))
+
+
+def _checked(path: Path) -> tuple[str, Verdicts]:
+    """A design that was checked, and its verdicts."""
+    found: dict[str, tuple[Finding, ...]] = {}
+    content = _content(path)
+    for entry in _entries(path, content, "results", ("property", "engine", "verdict", "covers")):
+        deviations = tuple(map(str, entry.get("deviations") or ()))
+        words = (str(entry["engine"]), str(entry["verdict"]), str(entry["covers"]))
+        name = str(entry["property"])
+        found[name] = (*found.get(name, ()), Finding(*words, deviations, _trace(path, entry.get("trace"))))
+    return str(content.get("design", "reference")), MappingProxyType(found)
+
+
+def _trace(report: Path, name: object) -> Mapping[str, Any] | None:
+    """The run that stands in a file of its own beside the report; None where there is none."""
+    beside = report.with_name(Path(str(name)).name)
+    return _content(beside) if isinstance(name, str) and beside.exists() else None
 
 
 def _frozen(found: dict[str, Any] | None) -> Mapping[str, Any] | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from properties.catalogue import PROPERTIES
 from properties.docs import (
+    claims,
     derived,
     deviations,
     elements,
@@ -43,7 +44,7 @@ def pages(measured: Measured) -> Mapping[str, str]:
         "hyp-mode.md": hyp.page(),
         "designs.md": hypervisor.designs(),
         "properties.md": findings.properties_page(PROPERTIES, measured),
-        "claims.md": findings.claims_page(measured),
+        "claims.md": claims.page(measured),
         "found-in-linux.md": deviations.page(measured),
         "table-1.md": derived.table_1(),
         "classification.md": derived.registers(),

@@ -6,7 +6,8 @@ from attrs import frozen
 
 from model.design import Design
 from model.power import system as power
-from model.power.state import PowerState
+from model.power.design import Do
+from model.power.state import Function, PowerState
 from model.power.system import PowerAction, VcpuCalls
 from model.power.threads import agent_of, is_agent
 from model.programs import GUEST, OUT
@@ -41,6 +42,13 @@ class PowerDomain:
     merges: bool = True
     """Whether steps are merged to the stated grain."""
 
+    @property
+    def unseen(self) -> frozenset[Do]:
+        """The steps that nobody can tell apart here: looks for signals where none comes, modes where nobody kicks."""
+        kicks = any(call.function == Function.SYSTEM_OFF for _, call in self.calls)
+        silent = frozenset() if self.signals else frozenset({Do.CHECK_SIGNAL})
+        return silent if kicks else silent | {Do.SET_MODE, Do.CLEAR_MODE}
+
     def of_processor(self, design: Design, state: PowerState, cpu: int) -> list[PowerAction]:
         """What may happen on one processor or agent now, in a fixed order."""
         if is_agent(state, cpu):
@@ -51,7 +59,7 @@ class PowerDomain:
 
     def follows(self, design: Design, state: PowerState, cpu: int) -> PowerAction | None:
         """The step of a processor that belongs to the one before, at the stated grain."""
-        return forced_on(design.power, state, cpu) if self.merges else None
+        return forced_on(design.power, state, cpu, self.unseen) if self.merges else None
 
     def host(self, state: PowerState, cpu: int) -> Iterator[PowerAction]:
         """What the host does on a processor."""

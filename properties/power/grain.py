@@ -34,17 +34,22 @@ def own_steps(design: PowerDesign) -> frozenset[Do]:
     return found | {Do.CHECK_CALLER} if locked else found
 
 
-def forced_on(design: PowerDesign, state: PowerState, cpu: int) -> PowerAction | None:
-    """The step of a processor that belongs to the one before it, if it has one."""
+def forced_on(
+    design: PowerDesign, state: PowerState, cpu: int, unseen: frozenset[Do] = frozenset()
+) -> PowerAction | None:
+    """The step of a processor that belongs to the one before it, if it has one.
+
+    `unseen` are further steps that nobody can tell apart in a configuration, because nobody does what they are about.
+    """
     if cpu >= len(state.cores):
         return None
     core = state.cores[cpu]
     if core.ipi == 1 and core.masked == 0:
         return power.HostTakesKick(cpu)
     action = power.PowerSteps(cpu)
-    return action if core.busy == 1 and does(design, state, action) in own_steps(design) else None
+    return action if core.busy == 1 and does(design, state, action) in own_steps(design) | unseen else None
 
 
-def forced(design: PowerDesign, state: PowerState) -> PowerAction | None:
+def forced(design: PowerDesign, state: PowerState, unseen: frozenset[Do] = frozenset()) -> PowerAction | None:
     """The step that belongs to the one before it, of the lowest processor that has one."""
-    return next(filter(None, (forced_on(design, state, cpu) for cpu in range(len(state.cores)))), None)
+    return next(filter(None, (forced_on(design, state, cpu, unseen) for cpu in range(len(state.cores)))), None)

@@ -67,7 +67,7 @@ GIVES_BACK = Property(
     kind=Kind.STATE,
     about=(PowerAction,),
     holds=lambda d, b, a, s: not kept(power_of(s)),
-    interesting=lambda d, b, a, s: does(d.power, power_of(b), a) is Do.UNLOCK,
+    interesting=lambda d, b, a, s: does(d.power, power_of(b), a) in (Do.UNLOCK, Do.UNMASK_IRQS),
     explain=lambda d, b, a, s: "; ".join(kept(power_of(s))),
 )
 

@@ -1,0 +1,128 @@
+"""The paper's claims one by one: what checks each, the verdicts on three designs, and which faults show only there."""
+
+from collections.abc import Iterator
+
+from properties.catalogue import PROPERTY
+from properties.claims import CLAIMS, Claim, checked_by
+from properties.designs import BadDesign, Unknown, setting
+from properties.docs import markdown as md
+from properties.docs.links import fault_link, property_link
+from properties.docs.measured import UNMEASURED, Finding, Measured
+from properties.faults.catalogue import FAULT
+from properties.traces import BadTrace, decode_trace, text
+
+DESIGNS = ("reference", "without-vgic", "linux-3.12")
+"""The designs on which the verdicts are shown."""
+WORST = ("violated", "unknown", "tested", "explored", "proved")
+"""Verdicts, the one that weighs most first."""
+FEW = 8
+"""The most faults that a cell names."""
+WIDTH = 100
+VIOLATED = "violated"
+
+
+def page(measured: Measured) -> str:
+    """Every claim of the paper, and what became of it."""
+    waiting = [claim for claim in CLAIMS.values() if claim.pending is not None]
+    return md.page(
+        "# Claims of the paper",
+        "What the paper says of KVM/ARM, in our words, and what became of each claim here. "
+        f"{len(CLAIMS) - len(waiting)} of {len(CLAIMS)} are checked as far as they go; {len(waiting)} wait, wholly or "
+        "in part, for a part of the system that the model does not have yet. A claim has the verdict of its property "
+        "that fares worst. "
+        f"{_scope(measured)}",
+        md.table(("Claim", "It says", "Section", *map(md.code, DESIGNS), "Waits for"), _overview(measured)),
+        *(_section(claim, measured) for claim in CLAIMS.values()),
+    )
+
+
+def _scope(measured: Measured) -> str:
+    missing = [design for design in DESIGNS if measured.of_design(design) is None]
+    said = f"Not measured in this build: {md.codes(missing)}." if missing else ""
+    return said if measured.fates is not None else f"{said} The faults were not planted in this build.".strip()
+
+
+def _overview(measured: Measured) -> Iterator[tuple[str, ...]]:
+    for claim in CLAIMS.values():
+        name = f'<span id="{md.anchor(claim.id)}"></span>{md.link(claim.id, "", f"claim-{claim.id}")}'
+        verdicts = (_weighed(claim, design, measured) for design in DESIGNS)
+        yield name, md.cell(claim.text), md.cell(claim.section), *verdicts, _pending(claim)
+
+
+def _pending(claim: Claim) -> str:
+    return md.cell(claim.pending.value) if claim.pending else ""
+
+
+def _weighed(claim: Claim, design: str, measured: Measured) -> str:
+    """The verdict of the claim's property that fares worst on a design; in part where some were not asked."""
+    found = measured.of_design(design)
+    if found is None:
+        return UNMEASURED
+    words = {finding.verdict for name in checked_by(claim.id) for finding in found.get(name, ())}
+    verdict = next((verdict for verdict in WORST if verdict in words), "")
+    whole = verdict == VIOLATED or all(name in found for name in checked_by(claim.id))
+    return f"*{verdict}*{'' if whole else ', in part'}" if verdict else "nothing checks it yet" if not checked_by(claim.id) else UNMEASURED
+
+
+def _section(claim: Claim, measured: Measured) -> str:
+    names = checked_by(claim.id)
+    rows = (
+        (property_link(name), *(_verdict(name, design, measured) for design in DESIGNS), _only(name, measured))
+        for name in names
+    )
+    waits = f"Waits for {md.text(claim.pending.value)}." if claim.pending else ""
+    return md.page(
+        md.heading(2, claim.id, f"claim-{claim.id}"),
+        f"{md.text(claim.text)} (Section {md.text(claim.section)}.) {waits}".strip(),
+        md.table(("Property", *map(md.code, DESIGNS), "Faults that only it catches"), rows),
+        *(run for name in names for run in _runs(claim, name, measured)),
+    )
+
+
+def _verdict(name: str, design: str, measured: Measured) -> str:
+    """The verdicts on a property of a design; where it is violated, with what leads to a run."""
+    found = measured.of_design(design)
+    if found is None or name not in found:
+        return UNMEASURED
+    told = dict.fromkeys(f"*{f.verdict}*" for f in found[name] if f.verdict != VIOLATED)
+    links = dict.fromkeys(link for f in found[name] if f.verdict == VIOLATED for link in _causes(name, f))
+    violated = [f"*{VIOLATED}*: {', '.join(links)}" if any(links) else f"*{VIOLATED}*"] if links else []
+    return "<br>".join((*violated, *told))
+
+
+def _causes(name: str, finding: Finding) -> Iterator[str]:
+    """Where a run is told: with the deviation that violates the property, else below."""
+    for deviation in finding.deviations:
+        if deviation in FAULT and FAULT[deviation].family == "deviation of Linux 3.12":
+            yield md.link(md.code(deviation), "found-in-linux.md", f"deviation-{deviation}")
+        else:
+            yield fault_link(deviation)
+    if not finding.deviations:
+        yield "see the run" if finding.trace is not None else ""
+
+
+def _only(name: str, measured: Measured) -> str:
+    if measured.fates is None:
+        return UNMEASURED
+    alone = measured.only_caught_by(name)
+    more = f" and {len(alone) - FEW} more" if len(alone) > FEW else ""
+    return ", ".join(map(fault_link, alone[:FEW])) + more or "none"
+
+
+def _runs(claim: Claim, name: str, measured: Measured) -> Iterator[str]:
+    """The runs that no other page tells, folded away, each with the first claim that its property checks."""
+    if PROPERTY[name].claims[0] != claim.id:
+        return
+    for design in DESIGNS:
+        for finding in (measured.of_design(design) or {}).get(name, ()):
+            if finding.verdict == VIOLATED and finding.trace is not None and not finding.deviations:
+                yield md.folded(f"{name} on {design}", f"```text\n{told(finding).rstrip()}\n```\n")
+
+
+def told(finding: Finding) -> str:
+    """A run as text; where today's code cannot take it any more, why."""
+    try:
+        trace = decode_trace(finding.trace)
+        return text(trace, *setting(trace), width=WIDTH)
+    except (BadTrace, BadDesign, Unknown) as reason:
+        return f"Measured with other code, and not to be run with this one: {reason}"
