@@ -284,8 +284,8 @@ def written_irq(
 def retriggered(design: VgicDesign, record: VirtualIrq, edge: U1) -> VirtualIrq:
     """An interrupt that is edge-triggered from now on (1) or level-sensitive (0).
 
-    What an edge or its guest has pended stays pending, and the line counts where it is level-sensitive; Linux 3.12 keeps
-    the one bit that stands for either.
+    What an edge or its guest has pended stays pending, and the line counts where it is level-sensitive; Linux 3.12
+    keeps the one bit that stands for either.
     """
     changed = put(record, "edge", edge)
     if Trait.LINE_APART not in design.traits:

@@ -4,26 +4,22 @@ from typing import Any
 
 from model.vgic.design import GUEST, Do, VgicDesign
 from model.vgic.pending import Key, computed, is_edge
-from model.vgic.state import SGIS, VgicState, VirtualIrq, Wait, flag
+from model.vgic.state import VgicState, VirtualIrq, Wait, flag
 from properties.interrupts.invariants.terms import (
     asks,
-    at_of,
     exists,
-    held_asking,
     hcr_of,
-    holds,
+    held_asking,
     is_kicking,
     is_noted,
     is_updating,
     is_used,
     key_held,
-    lists_of,
-    names,
     of_core,
     span,
-    vm_of,
     waits,
 )
+from properties.interrupts.steps import has_place, listed, places_of, vm_of
 from properties.quantify import everywhere
 from spec.gic import list_registers as registers
 from spec.gic.virtual_interface import UIE
@@ -40,7 +36,7 @@ def waiting_noted(design: VgicDesign, state: VgicState) -> Any:
             seen = [is_noted(state, vcpu)]
             for number, holder in enumerate(state.vcpus):
                 seen.append(held_asking(design, state, number, key))
-                seen.append(every(holds(state, number, key), is_noted(state, holder)))
+                seen.append(every(has_place(state, number, key), is_noted(state, holder)))
             due = every(exists(state, key), waits(design, state, vcpu, key, record))
             found.append(implies(due, either(*seen, is_updating(design, state, key))))
         return every(*found)
@@ -51,13 +47,13 @@ def waiting_noted(design: VgicDesign, state: VgicState) -> Any:
 def flush_complete(design: VgicDesign, state: VgicState) -> Any:
     """Behind what the flush has looked at nothing waits, but for the end of another source or at another vCPU; unless
     the list registers ran out."""
-    flushing = at_of(design, Do.FLUSH_ONE, Do.FLUSH_END)
+    flushing = places_of(design, Do.FLUSH_ONE, Do.FLUSH_END)
 
     def looked_at(key: Key, record: VirtualIrq) -> Any:
         found = []
         for number, vcpu in enumerate(state.vcpus):
-            elsewhere = (holds(state, other, key) for other in range(len(state.vcpus)) if other != number)
-            ahead = every(key[2] >= vcpu.cursor, member(vcpu.at, at_of(design, Do.FLUSH_ONE)))
+            elsewhere = (has_place(state, other, key) for other in range(len(state.vcpus)) if other != number)
+            ahead = every(key[2] >= vcpu.cursor, member(vcpu.at, places_of(design, Do.FLUSH_ONE)))
             kept = either(ahead, vcpu.overflow == 1, held_asking(design, state, number, key), *elsewhere)
             due = every(exists(state, key), waits(design, state, vcpu, key, record), member(vcpu.at, flushing))
             found.append(implies(due, kept))
@@ -72,7 +68,7 @@ def lists_pruned(design: VgicDesign, state: VgicState) -> Any:
     found = []
     for number, vcpu in enumerate(state.vcpus):
         flushing = member(vcpu.at, span(design, Do.PRUNE, Do.FLUSH_END))
-        for position, lr in enumerate(lists_of(design, state, number)):
+        for position, lr in enumerate(listed(design, state, number)):
             key = key_held(state, number, lr)
             record, enabled = state.irqs.get(key), vm_of(state, vcpu.vm).enabled
             mine = flag(vcpu.number)
@@ -129,7 +125,7 @@ def sleepers_woken(design: VgicDesign, state: VgicState) -> Any:
     """A vCPU that is noted does not go to sleep for good: somebody has woken it, or is about to."""
     found = []
     for vcpu in state.vcpus:
-        goes = every(member(vcpu.at, at_of(design, Do.SLEEP)), vcpu.wait == Wait.QUEUED)
+        goes = every(member(vcpu.at, places_of(design, Do.SLEEP)), vcpu.wait == Wait.QUEUED)
         sleeps = every(vcpu.wait == Wait.ASLEEP, vcpu.pause == 0)
         told = is_kicking(design, state, vcpu.vm)
         found.append(implies(every(is_noted(state, vcpu), either(goes, sleeps)), told))

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from attrs import evolve
-
-from model.vgic.design import GUEST, Do, VgicDesign
+from model.vgic.design import Do, VgicDesign
 from model.vgic.facts import Fact
 from model.vgic.state import VgicState
-from properties.interrupts.invariants.terms import hcr_of, knows, on, span
+from properties.interrupts.invariants.terms import hcr_of, knows, span
+from properties.interrupts.steps import runs_on
 from spec.gic import virtual_interface
 from spec.gic.virtual_interface import EN, UIE
-from spec.words import bits, choose, either, every, implies, member, negate, put, same
+from spec.words import bits, either, every, implies, member, put, same
 
 FACTS = {
     "hcr": (Fact.HCR_LOADED, Do.SAVE_HCR), "vmcr": (Fact.VMCR_LOADED, Do.SAVE_VMCR),
@@ -23,7 +22,7 @@ def interface_off(design: VgicDesign, state: VgicState) -> Any:
     """A processor's virtual interface is on only from its load to its stop, around a guest; its pins are clear."""
     found = []
     for core in state.cores:
-        off = (every(on(core, n), knows(design, v.at, Fact.STOPPED)) for n, v in enumerate(state.vcpus))
+        off = (every(runs_on(core, n), knows(design, v.at, Fact.STOPPED)) for n, v in enumerate(state.vcpus))
         found.append(implies(either(core.busy == 0, *off), core.gich.hcr == 0))
         found.append(core.pins == 0)
     return every(*found)
@@ -39,7 +38,7 @@ def interface_moved(design: VgicDesign, state: VgicState) -> Any:
                 behind = tuple(at for at in span(design, save, last) if at in span(design, Do.ENTER, last))
                 moved = either(knows(design, vcpu.at, loaded), member(vcpu.at, not_after_back_out(design, behind)))
                 here, there = getattr(core.gich, name), getattr(vcpu.saved, name)
-                found.append(implies(every(on(core, number), moved), same(here, there)))
+                found.append(implies(every(runs_on(core, number), moved), same(here, there)))
     return every(*found)
 
 
@@ -56,7 +55,7 @@ def status_saved(design: VgicDesign, state: VgicState) -> Any:
             gich = put(core.gich, "hcr", vcpu.saved.hcr)
             for name, save in (("misr", Do.SAVE_MISR), ("eisr", Do.SAVE_EISR), ("elrsr", Do.SAVE_ELRSR)):
                 read = getattr(virtual_interface, name)(gich)
-                here = every(on(core, number), member(vcpu.at, span(design, save, Do.SAVE_LRS)))
+                here = every(runs_on(core, number), member(vcpu.at, span(design, save, Do.SAVE_LRS)))
                 found.append(implies(here, getattr(vcpu.saved, name) == read))
     return every(*found)
 

@@ -6,18 +6,8 @@ from model.vgic.design import GUEST, Do, VgicDesign
 from model.vgic.lists import EOI_STATUS
 from model.vgic.pending import is_edge
 from model.vgic.state import IMPLEMENTED, PRIVATE, SGIS, UNTOUCHED, VgicState, VirtualIrq
-from properties.interrupts.invariants.terms import (
-    asks,
-    at_of,
-    exists,
-    has_ended,
-    held_asking,
-    is_used,
-    is_valid,
-    lists_of,
-    span,
-    vm_of,
-)
+from properties.interrupts.invariants.terms import asks, exists, has_ended, held_asking, is_used, is_valid, span
+from properties.interrupts.steps import listed, places_of, vm_of
 from properties.quantify import everywhere
 from spec.gic import list_registers as registers
 from spec.words import bit, either, every, implies, member, negate, same
@@ -27,7 +17,7 @@ def lists_known(design: VgicDesign, state: VgicState) -> Any:
     """A list register that KVM holds for free is empty; of any other KVM's map says which interrupt it is for."""
     found = []
     for number, vcpu in enumerate(state.vcpus):
-        held = lists_of(design, state, number)
+        held = listed(design, state, number)
         found.append(vcpu.used >> len(held) == 0)
         for position, lr in enumerate(held):
             used, irq = is_used(vcpu, position), registers.virtual_id(lr)
@@ -44,7 +34,7 @@ def map_true(design: VgicDesign, state: VgicState) -> Any:
     def true(key: tuple[int, int], place: int) -> Any:
         found = []
         for number, vcpu in enumerate(state.vcpus):
-            held = lists_of(design, state, number)
+            held = listed(design, state, number)
             there = (
                 every(place == position + 1, is_used(vcpu, position), registers.virtual_id(lr) == key[1])
                 for position, lr in enumerate(held)
@@ -74,7 +64,7 @@ def status_true(design: VgicDesign, state: VgicState) -> Any:
     """The saved status tells which saved list registers are empty, and which interrupts have ended; else it is 0."""
     found = []
     inside = (GUEST, *span(design, Do.ENTER, Do.SAVE_LRS))
-    behind = (*at_of(design, Do.CLEAR_MODE), *span(design, Do.CLEAR_MODE, Do.SYNC_ENDED))
+    behind = (*places_of(design, Do.CLEAR_MODE), *span(design, Do.CLEAR_MODE, Do.SYNC_ENDED))
     later = span(design, Do.SYNC_ENDED, Do.SYNC_PENDING)
     for vcpu in state.vcpus:
         saved, count = vcpu.saved, len(vcpu.saved.lrs)
@@ -97,7 +87,7 @@ def lists_full(design: VgicDesign, state: VgicState) -> Any:
     inside = (GUEST, *span(design, Do.ENTER, Do.SYNC_ENDED))
     freeing = span(design, Do.SYNC_ENDED, Do.SYNC_FREE)
     for number, vcpu in enumerate(state.vcpus):
-        for position, lr in enumerate(lists_of(design, state, number)):
+        for position, lr in enumerate(listed(design, state, number)):
             found.append(either(member(vcpu.at, inside), negate(has_ended(lr))))
             empty = every(is_used(vcpu, position), negate(is_valid(lr)))
             found.append(either(member(vcpu.at, (*inside, *freeing)), negate(empty)))
@@ -107,11 +97,11 @@ def lists_full(design: VgicDesign, state: VgicState) -> Any:
 def flight_listed(design: VgicDesign, state: VgicState) -> Any:
     """What counts as in flight is in a list register that asks for a maintenance interrupt at its end."""
 
-    def listed(key: tuple[int, int, int], record: VirtualIrq) -> Any:
+    def known(key: tuple[int, int, int], record: VirtualIrq) -> Any:
         held = (held_asking(design, state, number, key) for number in range(len(state.vcpus)))
         return implies(record.active == 1, either(*held))
 
-    return everywhere(state.irqs, listed)
+    return everywhere(state.irqs, known)
 
 
 def interrupts_formed(design: VgicDesign, state: VgicState) -> Any:

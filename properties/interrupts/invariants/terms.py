@@ -4,37 +4,25 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from model.vgic.design import GUEST, ROUTINES, Do, Register, VgicDesign, place
+from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, place
 from model.vgic.facts import Fact, facts, places
 from model.vgic.pending import Key, computed, in_flight, key_of
-from model.vgic.state import IMPLEMENTED, PRIVATE, Core, Vcpu, VgicState, VirtualIrq, Vm, flag
+from model.vgic.state import IMPLEMENTED, PRIVATE, Core, Vcpu, VgicState, VirtualIrq, flag
+from properties.interrupts.steps import listed, names, runs_on, vm_of
 from spec.gic import list_registers as lists
 from spec.words import U8, U32, bit, choose, either, every, member, negate
 
 
-def on(core: Core, number: int) -> Any:
-    """Whether a processor runs the thread of a vCPU."""
-    return every(core.busy == 1, core.vcpu == number)
-
-
 def runs(state: VgicState, number: int) -> Any:
     """Whether some processor runs the thread of a vCPU."""
-    return either(*(on(core, number) for core in state.cores))
+    return either(*(runs_on(core, number) for core in state.cores))
 
 
 def of_core(state: VgicState, number: int, part: Callable[[Core], Any]) -> Any:
     """Something of the processor that runs the thread of a vCPU; of the last one where none does."""
     found = part(state.cores[-1])
     for core in reversed(state.cores[:-1]):
-        found = choose(on(core, number), part(core), found)
-    return found
-
-
-def vm_of(state: VgicState, number: U8) -> Vm:
-    """The VM of a number; the last one where there is none."""
-    found = state.vms[-1]
-    for position in reversed(range(len(state.vms) - 1)):
-        found = choose(number == position, state.vms[position], found)
+        found = choose(runs_on(core, number), part(core), found)
     return found
 
 
@@ -79,25 +67,6 @@ def before_kick(design: VgicDesign) -> tuple[int, ...]:
     return tuple(found)
 
 
-def at_of(design: VgicDesign, *kinds: Do) -> tuple[int, ...]:
-    """The program counters of the steps of these kinds."""
-    return _at_of(design, kinds)
-
-
-@cache
-def _at_of(design: VgicDesign, kinds: tuple[Do, ...]) -> tuple[int, ...]:
-    steps = ((name, index, step) for name in ROUTINES for index, step in enumerate(design.steps(name)))
-    return tuple(place(name, index) for name, index, step in steps if step.do in kinds)
-
-
-def lists_of(design: VgicDesign, state: VgicState, number: int) -> tuple[U32, ...]:
-    """The list registers of a vCPU: in GICH from their load until they are saved, else as they are saved."""
-    vcpu = state.vcpus[number]
-    inside = member(vcpu.at, span(design, Do.LOAD_LRS, Do.SAVE_LRS))
-    live = of_core(state, number, lambda core: core.gich.lrs)
-    return tuple(choose(inside, now, saved) for now, saved in zip(live, vcpu.saved.lrs, strict=True))
-
-
 def hcr_of(design: VgicDesign, state: VgicState, number: int) -> U32:
     """GICH_HCR of a vCPU, on its processor from its load until it is saved, else as it is saved."""
     inside = member(state.vcpus[number].at, span(design, Do.LOAD_HCR, Do.SAVE_HCR))
@@ -130,12 +99,6 @@ def exists(state: VgicState, key: Key) -> Any:
     return every(vm < len(state.vms), irq < IMPLEMENTED, either(irq < PRIVATE, bank == 0))
 
 
-def names(vcpu: Vcpu, key: Key) -> Any:
-    """Whether a vCPU means this interrupt by its number: private ones are banked."""
-    vm, bank, irq = key
-    return every(vcpu.vm == vm, either(irq >= PRIVATE, vcpu.number == bank))
-
-
 def pends(design: VgicDesign, state: VgicState, vcpu: Vcpu, key: Key, record: VirtualIrq) -> Any:
     """Whether an interrupt is pending for a vCPU."""
     enabled = vm_of(state, key[0]).enabled
@@ -152,30 +115,20 @@ def is_noted(state: VgicState, vcpu: Vcpu) -> Any:
     return vm_of(state, vcpu.vm).oracle & flag(vcpu.number) > 0
 
 
-def holds(state: VgicState, number: int, key: Key) -> Any:
-    """Whether a vCPU has a list register for an interrupt."""
-    return every(names(state.vcpus[number], key), state.lr_map.get((number, key[2])) > 0)
-
-
 def held_asking(design: VgicDesign, state: VgicState, number: int, key: Key) -> Any:
     """Whether a vCPU has a list register for an interrupt, which asks for a maintenance interrupt at its end."""
     place_of = state.lr_map.get((number, key[2]))
     found = (
         every(place_of == position + 1, asks(lr))
-        for position, lr in enumerate(lists_of(design, state, number))
+        for position, lr in enumerate(listed(design, state, number))
     )
-    return every(names(state.vcpus[number], key), either(*found))
+    return every(names(state, number, key), either(*found))
 
 
 def is_kicking(design: VgicDesign, state: VgicState, vm: U8) -> Any:
     """Whether a thread is about to kick the vCPUs of a VM that may have something to flush."""
-    threads = (*((vcpu.vm, vcpu.updated, vcpu.at) for vcpu in state.vcpus), *((a.vm, a.updated, a.at) for a in state.agents))
-    return either(
-        *(every(whose == vm, updated == 1, member(at, before_kick(design))) for whose, updated, at in threads)
-    )
-
-
-UPDATES = {Register.CTLR: 4, Register.SGIR: 4}
+    threads = (*state.vcpus, *state.agents)
+    return either(*(every(t.vm == vm, t.updated == 1, member(t.at, before_kick(design))) for t in threads))
 
 
 def is_updating(design: VgicDesign, state: VgicState, key: Key) -> Any:

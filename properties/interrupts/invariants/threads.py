@@ -6,7 +6,8 @@ from model.vgic.design import GUEST, OUT, Do, Register, Trait, VgicDesign, place
 from model.vgic.distributor import FIELD
 from model.vgic.facts import Fact
 from model.vgic.state import PRIVATE, Exit, Mode, VgicState, Wait
-from properties.interrupts.invariants.terms import at_of, knows, of_core, on, reached, runs, span
+from properties.interrupts.invariants.terms import knows, of_core, reached, runs, span
+from properties.interrupts.steps import places_of, runs_on
 from spec.words import either, every, implies, member, negate
 
 
@@ -19,7 +20,7 @@ def threads_placed(design: VgicDesign, state: VgicState) -> Any:
         for other in state.cores[position + 1 :]:
             found.append(negate(every(core.busy == 1, other.busy == 1, core.vcpu == other.vcpu)))
         for number, vcpu in enumerate(state.vcpus):
-            found.append(implies(on(core, number), every(vcpu.cpu == position, vcpu.at != OUT)))
+            found.append(implies(runs_on(core, number), every(vcpu.cpu == position, vcpu.at != OUT)))
     for number, vcpu in enumerate(state.vcpus):
         found.append(member(vcpu.at, reached(design, False)))
         bound = either(vcpu.at == GUEST, knows(design, vcpu.at, Fact.LOCKED), knows(design, vcpu.at, Fact.MASKED))
@@ -28,7 +29,7 @@ def threads_placed(design: VgicDesign, state: VgicState) -> Any:
         found.append(vcpu.vm < len(state.vms))
     for agent in state.agents:
         found.append(every(member(agent.at, reached(design, True)), agent.vm < len(state.vms)))
-        found.append(implies(member(agent.at, at_of(design, Do.INJECT)), agent.updated == 0))
+        found.append(implies(member(agent.at, places_of(design, Do.INJECT)), agent.updated == 0))
     return every(*found)
 
 
@@ -36,7 +37,7 @@ def threads_sleep(design: VgicDesign, state: VgicState) -> Any:
     """A thread that sleeps runs nowhere, and waits for an interrupt or for power."""
     found = []
     for number, vcpu in enumerate(state.vcpus):
-        off = every(member(vcpu.at, at_of(design, Do.AWAIT_POWER)), vcpu.pause == 1)
+        off = every(member(vcpu.at, places_of(design, Do.AWAIT_POWER)), vcpu.pause == 1)
         rests = every(negate(runs(state, number)), either(vcpu.at == place("block"), off))
         found.append(implies(vcpu.wait == Wait.ASLEEP, rests))
         found.append(vcpu.wait <= Wait.ASLEEP)
@@ -47,7 +48,7 @@ def interrupts_masked(design: VgicDesign, state: VgicState) -> Any:
     """Interrupts are masked on a processor where its thread is on the way into the guest, in it, or on the way out."""
     found = []
     for core in state.cores:
-        within = (every(on(core, n), knows(design, v.at, Fact.MASKED)) for n, v in enumerate(state.vcpus))
+        within = (every(runs_on(core, n), knows(design, v.at, Fact.MASKED)) for n, v in enumerate(state.vcpus))
         found.append((core.masked == 1) == either(*within))
     return every(*found)
 
@@ -58,7 +59,7 @@ def lock_held(design: VgicDesign, state: VgicState) -> Any:
     for vm_number, vm in enumerate(state.vms):
         for position, core in enumerate(state.cores):
             inside = (
-                every(on(core, n), v.vm == vm_number, knows(design, v.at, Fact.LOCKED))
+                every(runs_on(core, n), v.vm == vm_number, knows(design, v.at, Fact.LOCKED))
                 for n, v in enumerate(state.vcpus)
             )
             found.append((vm.lock == position + 1) == either(*inside))
@@ -77,7 +78,7 @@ def mode_told(design: VgicDesign, state: VgicState) -> Any:
         to_come = of_core(state, number, lambda core: core.ipi == 1)
         outside = vcpu.mode == Mode.OUTSIDE_GUEST_MODE
         found.append(implies(inside, negate(outside)))
-        found.append(either(outside, inside, member(vcpu.at, at_of(design, Do.CLEAR_MODE))))
+        found.append(either(outside, inside, member(vcpu.at, places_of(design, Do.CLEAR_MODE))))
         found.append(vcpu.mode <= Mode.EXITING_GUEST_MODE)
         found.append(implies(vcpu.mode == Mode.EXITING_GUEST_MODE, to_come))
         asked = every(vcpu.requests == 1, either(vcpu.at == GUEST, knows(design, vcpu.at, Fact.CHECKED)))
@@ -99,9 +100,9 @@ def power_awaited(design: VgicDesign, state: VgicState) -> Any:
     """A vCPU that is powered off awaits power, or is on its way to user space with a signal."""
     found = []
     before = span(design, Do.AWAIT_POWER, Do.CHECK_SIGNAL)
-    leaving = (*at_of(design, Do.CLEAR_MODE), *span(design, Do.CLEAR_MODE, Do.HANDLE_EXIT))
+    leaving = (*places_of(design, Do.CLEAR_MODE), *span(design, Do.CLEAR_MODE, Do.HANDLE_EXIT))
     for vcpu in state.vcpus:
-        awaits = member(vcpu.at, (OUT, *at_of(design, Do.AWAIT_POWER)))
+        awaits = member(vcpu.at, (OUT, *places_of(design, Do.AWAIT_POWER)))
         comes = every(member(vcpu.at, before), vcpu.signal == 1)
         leaves = every(member(vcpu.at, leaving), vcpu.exit == Exit.SIGNAL)
         found.append(implies(vcpu.pause == 1, either(awaits, comes, leaves)))
@@ -113,7 +114,7 @@ def access_begun(design: VgicDesign, state: VgicState) -> Any:
     """A thread that changes interrupts one by one carries out a store, to some of those that its word has."""
     found = []
     for vcpu in state.vcpus:
-        changes = member(vcpu.at, at_of(design, Do.WRITE_ONE))
+        changes = member(vcpu.at, places_of(design, Do.WRITE_ONE))
         found.append(implies(changes, every(vcpu.access.write == 1, vcpu.left > 0)))
         for line in design.registers:
             offset = vcpu.access.offset
