@@ -85,7 +85,8 @@ def symbolic_state(case: Case) -> VgicState:
     """Any state in which the acting thread stands where the case says."""
     acts = case.action is not None and not case.by_agent
     first = core("core0", **({"busy": case.busy, "vcpu": 0} if acts else {}))
-    own = {"vm": 0, "at": case.at} if acts and case.at is not None else {"vm": 0}
+    own = {"vm": 0} if acts else {}
+    own |= {"at": case.at} if acts and case.at is not None else {}
     agent = {"vm": 0, "at": case.at} if case.by_agent else {}
     agents = (words(Agent, "agent0", **agent), words(Agent, "agent1"))
     hints = field_hints(VgicState)

@@ -10,7 +10,7 @@ from typing import Any
 
 from model.vgic.design import VgicDesign
 from model.vgic.state import VgicState
-from properties.interrupts.invariants import delivery, interface, lists, threads
+from properties.interrupts.invariants import accesses, delivery, interface, lists, threads
 
 Invariant = Callable[[VgicDesign, VgicState], Any]
 INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
@@ -24,7 +24,8 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             threads.mode_told,
             threads.signals_heard,
             threads.power_awaited,
-            threads.access_begun,
+            accesses.access_begun,
+            accesses.accesses_performed,
             interface.interface_off,
             interface.interface_moved,
             interface.status_saved,

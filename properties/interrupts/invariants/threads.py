@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from model.vgic.design import GUEST, OUT, Do, Register, Trait, VgicDesign, place
-from model.vgic.distributor import FIELD
+from model.vgic.design import GUEST, OUT, Do, Trait, VgicDesign, place
 from model.vgic.facts import Fact
-from model.vgic.state import PRIVATE, Exit, Mode, VgicState, Wait
+from model.vgic.state import Exit, Mode, VgicState, Wait
 from properties.interrupts.invariants.terms import knows, of_core, reached, runs, span
 from properties.interrupts.steps import places_of, runs_on
 from spec.words import either, every, implies, member, negate
@@ -107,22 +106,4 @@ def power_awaited(design: VgicDesign, state: VgicState) -> Any:
         leaves = every(member(vcpu.at, leaving), vcpu.exit == Exit.SIGNAL)
         found.append(implies(vcpu.pause == 1, either(awaits, comes, leaves)))
         found.append(either(Trait.SIBLINGS_STOPPED in design.traits, vcpu.exit != Exit.STOP))
-    return every(*found)
-
-
-def access_begun(design: VgicDesign, state: VgicState) -> Any:
-    """A thread that changes interrupts one by one carries out a store, to some of those that its word has."""
-    found = []
-    for vcpu in state.vcpus:
-        changes = member(vcpu.at, places_of(design, Do.WRITE_ONE))
-        found.append(implies(changes, every(vcpu.access.write == 1, vcpu.left > 0)))
-        for line in design.registers:
-            offset = vcpu.access.offset
-            inside = every(changes, offset >= line.base, offset < line.base + line.length)
-            width = FIELD.get(line.register)
-            left = vcpu.left == 0 if width is None else vcpu.left >> (32 // width) == 0
-            found.append(implies(inside, left))
-            if line.register in (Register.ICFGR, Register.ITARGETSR):
-                fixed = 4 * PRIVATE // (32 // FIELD[line.register])
-                found.append(implies(every(inside, offset < line.base + fixed), vcpu.left == 0))
     return every(*found)
