@@ -14,7 +14,7 @@ from model.vgic.state import PRIVATE, SGIS, Core, VgicState, VirtualIrq, Vm
 from model.vgic.system import VgicSteps
 from model.vgic.threads import at_of, is_agent
 from spec.gic import list_registers as lists
-from spec.words import U3, U8, U32, choose, either, every, member, negate, select
+from spec.words import U3, U8, U32, choose, either, every, member, negate, same, select
 
 S = TypeVar("S")
 
@@ -147,7 +147,7 @@ def mine(state: VgicState, number: int, key: Key, record: VirtualIrq) -> Any:
 def names(state: VgicState, number: int, key: Key) -> Any:
     """Whether a vCPU means this interrupt by its number: private ones are banked."""
     vcpu = state.vcpus[number]
-    return every(vcpu.vm == key[0], either(key[2] >= PRIVATE, vcpu.number == key[1]))
+    return same(key, key_of(vcpu.vm, vcpu.number, key[2]))
 
 
 def has_place(state: VgicState, number: int, key: Key) -> Any:
