@@ -21,7 +21,7 @@ PROPERTIES: tuple[Property, ...] = (
     *world_switch.PROPERTIES,
     *split_mode.PROPERTIES,
     *memory.ALL,
-    *interrupts.PROPERTIES,
+    *interrupts.ALL,
     *mmio.PROPERTIES,
     *specification.PROPERTIES,
     *classification.PROPERTIES,

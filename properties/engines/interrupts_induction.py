@@ -8,31 +8,35 @@ that the action reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import z3
 from attrs import field, frozen
 
 from model.vgic import system as vgic
-from model.vgic.design import GUEST, OUT, Do, VgicDesign, routine_at, step_at
+from model.vgic.design import GUEST, OUT, Do, Trait, VgicDesign, routine_at, step_at
 from model.vgic.facts import facts
 from model.vgic.guest import Acknowledges, Completes, Deactivates, Loads, Stores
 from model.vgic.state import Access, Agent, Core, Vcpu, VgicState, Vm
 from model.vgic.system import VgicAction, vgic_guard, vgic_step
-from properties.engines.explorer import explore
-from properties.engines.induction import Explored, Goal, solver
+from properties.engines.explorer import Exploration, Path, explore
+from properties.engines.induction import solver
 from properties.engines.inputs import constraints, field_hints, map_of, shape, width_of
 from properties.engines.maps import Arbitrary, Default, Symbolic
 from properties.engines.questions import conjuncts
-from properties.engines.symbolic import formula, variable
+from properties.engines.symbolic import formula, truth, variable
 from properties.interrupts.invariants import Invariant
 from spec.gic.state import Choices
+from spec.words import choose
 
-LISTS = 2
+LISTS = 4
 """How many list registers a processor has."""
 PROCESSORS, AGENTS, VMS = 2, 2, 2
 MOST_KEYS = 12
 """Of how many of the interrupts that an action reads the invariants are assumed; the first ones."""
+Goal = Callable[[VgicState, VgicState], Any]
+"""What is asked of a step, of the state before and the one after."""
 
 
 def words(cls: type, prefix: str, **given: Any) -> Any:
@@ -90,7 +94,7 @@ def symbolic_state(case: Case) -> VgicState:
     agent = {"vm": 0, "at": case.at} if case.by_agent else {}
     agents = (words(Agent, "agent0", **agent), words(Agent, "agent1"))
     hints = field_hints(VgicState)
-    maps: dict[str, Any] = {}
+    maps: dict[str, Any] = {"stale": Symbolic(Default(0))}
     for name in ("irqs", "lr_map"):
         of = map_of(hints[name])
         assert of is not None
@@ -100,7 +104,6 @@ def symbolic_state(case: Case) -> VgicState:
         agents=agents,
         vcpus=(vcpu("vcpu0", **own), vcpu("vcpu1")),
         vms=tuple(words(Vm, f"vm{number}") for number in range(VMS)),
-        stale=Symbolic(Default(0)),
         crashed=variable("crashed", 1),
         **maps,
     )
@@ -137,9 +140,10 @@ def cases(design: VgicDesign) -> Iterator[Case]:
     for busy in (0, 1):
         yield Case(f"host: takes interrupts {busy}", anywhere, vgic.HostTakesInterrupts(0), busy)
         yield Case(f"interrupt arrives {busy}", anywhere, vgic.InterruptArrives(0), busy)
+    stops = (vgic.GuestStops(0),) if Trait.SIBLINGS_STOPPED in design.traits else ()
     for action in (
         vgic.GuestInterrupted(0), vgic.GuestExits(0), vgic.GuestWaits(0), vgic.GuestPowersOff(0),
-        vgic.GuestPowersOn(0, variable("powered", 8)), vgic.GuestStops(0),
+        vgic.GuestPowersOn(0, variable("powered", 8)), *stops,
         vgic.GuestAccessesDistributor(0, shape(Access).symbolic("access")),
     ):  # fmt: skip
         yield Case(f"guest: {type(action).__name__}", GUEST, action)
@@ -156,49 +160,80 @@ def cases(design: VgicDesign) -> Iterator[Case]:
         yield Case(f"user space: signals {target}", OUT, vgic.UserSignals(PROCESSORS, target))
 
 
-def assumed(design: VgicDesign, state: VgicState, invariants: Mapping[str, Invariant]) -> dict[str, Any]:
-    """The invariants before the action, of the arbitrary interrupt and of those that were read."""
+def bounds(state: VgicState) -> tuple[Any, ...]:
+    """What is taken for granted of any state: that its words are of their types."""
+    parts = (*state.cores, *state.vcpus, *state.agents, *state.vms)
+    return tuple(condition for part in parts for condition in constraints(part))
+
+
+@frozen
+class Step:
+    """One case: the state before, and the paths of its action, each with the state after it and what was asked of it.
+
+    A path on which the action is not possible has no outcome.
+    """
+
+    before: VgicState
+    exploration: Exploration
+    given: tuple[Any, ...]
+    """What is known of the action's operands."""
+    read: tuple[Any, ...]
+    """The interrupts that it read, but for the arbitrary one; the first ones."""
+
+    @property
+    def possible(self) -> tuple[Path, ...]:
+        """The paths on which the action is possible."""
+        return tuple(path for path in self.exploration.paths if path.outcome is not None)
+
+
+def explored(design: VgicDesign, case: Case, goals: Mapping[str, Goal]) -> Step:
+    """Every path of an action from any state, with what is asked on each of them."""
+    state = symbolic_state(case)
+    watch(state)
+
+    def run() -> tuple[VgicState, dict[str, Any]] | None:
+        for name in ("irqs", "lr_map"):
+            source_of(state, name).restart()
+        if case.action is None:
+            return state, {name: goal(state, state) for name, goal in goals.items()}
+        if not vgic_guard(design, state, case.action):
+            return None
+        after = vgic_step(design, state, case.action)
+        return after, {name: goal(state, after) for name, goal in goals.items()}
+
+    given = () if case.action is None else constraints(case.action)
+    exploration = explore(run, [*bounds(state), *given], solver=solver)
+    irqs = source_of(state, "irqs")
+    read = [key for key in irqs.keys if key is not irqs.watched[0]]
+    return Step(state, exploration, tuple(map(formula, given)), tuple(read[:MOST_KEYS]))
+
+
+def assumed(
+    design: VgicDesign, step: Step, invariants: Mapping[str, Invariant]
+) -> tuple[dict[str, Any], tuple[Any, ...]]:
+    """The invariants before the action, of the arbitrary interrupt and of those that were read, by name; and all that
+    is known of the state, as conjuncts."""
+    state = step.before
     irqs, held = source_of(state, "irqs"), source_of(state, "lr_map")
-    irqs.watched = [*irqs.watched, *irqs.keys[:MOST_KEYS]]
-    known = {name: formula(invariant(design, state)) for name, invariant in invariants.items()}
+    irqs.watched = [*irqs.watched, *step.read]
+    said = {name: formula(invariant(design, state)) for name, invariant in invariants.items()}
     held.watched = held.keys
-    for name in OF_MAP:
-        known[name] = formula(invariants[name](design, state))
-    return known
+    said |= {name: formula(invariants[name](design, state)) for name in OF_MAP if name in invariants}
+    return said, tuple(conjuncts([*map(formula, bounds(state)), *said.values()]))
 
 
 OF_MAP = ("map_true", "one_holder")
 """The invariants that speak of every entry of KVM's map of list registers."""
 
 
-def bounds(design: VgicDesign, state: VgicState) -> tuple[Any, ...]:
-    """What is taken for granted of any state: that its words are of their types."""
-    parts = (*state.cores, *state.vcpus, *state.agents, *state.vms)
-    return tuple(condition for part in parts for condition in constraints(part))
+def merged(paths: Sequence[Path]) -> tuple[Any, VgicState]:
+    """When one of the paths is taken, as a formula, and the state after them as one."""
+    after: VgicState = paths[-1].outcome[0]
+    for path in reversed(paths[:-1]):
+        after = choose(truth(taken(path)), path.outcome[0], after)
+    return z3.Or(*map(taken, paths)), after
 
 
-def explored(
-    design: VgicDesign, case: Case, invariants: Mapping[str, Invariant], goals: Mapping[str, Goal]
-) -> Explored:
-    """Every path of an action from any state; a path on which the action is not possible has no outcome."""
-    state = symbolic_state(case)
-    watch(state)
-
-    def run() -> dict[str, Any] | None:
-        for name in ("irqs", "lr_map"):
-            source_of(state, name).restart()
-        if case.action is None:
-            return {name: goal(state, state) for name, goal in goals.items()}
-        if not vgic_guard(design, state, case.action):
-            return None
-        after = vgic_step(design, state, case.action)
-        return {name: goal(state, after) for name, goal in goals.items()}
-
-    given = [*bounds(design, state)]
-    given += () if case.action is None else constraints(case.action)
-    exploration = explore(run, given, solver=solver)
-    held = assumed(design, state, invariants)
-    known = conjuncts([*map(formula, given), *held.values()])
-    return Explored(exploration, tuple(known), {name: tuple(conjuncts([term])) for name, term in held.items()})
-
-
+def taken(path: Path) -> Any:
+    """When a path is taken, as a formula."""
+    return z3.And(*path.condition)

@@ -71,17 +71,15 @@ IDLE_SLEEPS = Property(
 
 
 def count(design: VgicDesign, state: VgicState, token: Token) -> int:
-    """How often an edge, or a source of an SGI, is still to be delivered."""
+    """How often an edge, or a source of an SGI, is still to be delivered: from the distributor, and from a list
+    register."""
     (vm, bank, irq), source = token
     key = (vm, bank, irq)
     record = state.irqs.get(key)
     edge = is_edge(irq, record)
     sent = choose(irq < SGIS, bit(record.sources, source) == 1, source == 0)
-    found = choose(every(record.pending == 1, edge, sent), 1, 0)
-    for place in in_lists(design, state):
-        here = every(place.pending, edge, same(place.key, key), place.source == source)
-        found = found + choose(here, 1, 0)
-    return found
+    listed = (every(p.pending, same(p.key, key), p.source == source) for p in in_lists(design, state))
+    return choose(every(record.pending == 1, edge, sent), 1, 0) + choose(every(edge, either(*listed)), 1, 0)
 
 
 def tokens(design: VgicDesign, *states: VgicState) -> list[Token]:

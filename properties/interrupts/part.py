@@ -7,6 +7,7 @@ from properties import interrupts
 from properties.engines.parts.part import Part
 from properties.interrupts.configurations import CONFIGURATIONS
 from properties.interrupts.hostile import proposed
+from properties.interrupts.inductive import INDUCTIVE
 from properties.interrupts.scenarios import SCENARIOS
 from properties.interrupts.states import aspects
 
@@ -34,10 +35,11 @@ INTERRUPTS = Part(
     name="interrupts",
     title="interrupts",
     action=VgicAction,
-    depends=("vgic",),
+    depends=interrupts.DEPENDS,
     properties=interrupts.PROPERTIES,
-    invariants=None,
-    proved_for="",
+    invariants=INDUCTIVE,
+    proved_for="any interrupt among any others, any priorities, lines and contents of four list registers, any use of "
+    "GICV and of the distributor, of two vCPUs of one VM or two on two processors, and two devices",
     grain="a step with those behind it that commute with all others, sections under the distributor's lock among them",
     configurations=CONFIGURATIONS,
     scenarios=SCENARIOS,

@@ -8,7 +8,7 @@ from model.design import Design
 from model.state import State
 from model.vgic.design import GUEST, Do, VgicDesign, place
 from model.vgic.pending import Key, is_edge, key_of
-from model.vgic.state import SGIS, Core, Saved, Vcpu, VgicState, Wait
+from model.vgic.state import SGIS, Agent, Core, Saved, Vcpu, VgicState, Wait
 from model.vgic.system import GuestActs, GuestPowersOff, GuestStops, UserSignals, VgicAction, VgicSteps
 from model.vgic.threads import is_agent
 from properties.interrupts.steps import (
@@ -35,7 +35,8 @@ from spec.words import U8, bit, either, every, member, negate, put, same
 
 def kick_coming(design: VgicDesign, state: VgicState, vm: U8) -> Any:
     """Whether somebody is about to kick vCPUs of a VM: amid a section under its lock, or behind one."""
-    kicks, threads = places_of(design, Do.KICK), (*state.agents, *state.vcpus)
+    kicks = places_of(design, Do.KICK)
+    threads: tuple[Agent | Vcpu, ...] = (*state.agents, *state.vcpus)
     due = (every(thread.vm == vm, thread.updated == 1, member(thread.at, kicks)) for thread in threads)
     return either(negate(vm_of(state, vm).lock == 0), *due)
 

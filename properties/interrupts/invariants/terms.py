@@ -7,7 +7,7 @@ from typing import Any
 from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, place
 from model.vgic.facts import Fact, facts, places
 from model.vgic.pending import Key, computed, in_flight, key_of
-from model.vgic.state import IMPLEMENTED, PRIVATE, Core, Vcpu, VgicState, VirtualIrq, flag
+from model.vgic.state import IMPLEMENTED, PRIVATE, Agent, Core, Vcpu, VgicState, VirtualIrq, flag
 from properties.interrupts.steps import listed, names, runs_on, vm_of
 from spec.gic import list_registers as lists
 from spec.words import U8, U32, bit, choose, either, every, member, negate
@@ -70,7 +70,8 @@ def before_kick(design: VgicDesign) -> tuple[int, ...]:
 def hcr_of(design: VgicDesign, state: VgicState, number: int) -> U32:
     """GICH_HCR of a vCPU, on its processor from its load until it is saved, else as it is saved."""
     inside = member(state.vcpus[number].at, span(design, Do.LOAD_HCR, Do.SAVE_HCR))
-    return choose(inside, of_core(state, number, lambda core: core.gich.hcr), state.vcpus[number].saved.hcr)
+    live: U32 = of_core(state, number, lambda core: core.gich.hcr)
+    return choose(inside, live, state.vcpus[number].saved.hcr)
 
 
 def is_used(vcpu: Vcpu, position: int) -> Any:
@@ -127,7 +128,7 @@ def held_asking(design: VgicDesign, state: VgicState, number: int, key: Key) -> 
 
 def is_kicking(design: VgicDesign, state: VgicState, vm: U8) -> Any:
     """Whether a thread is about to kick the vCPUs of a VM that may have something to flush."""
-    threads = (*state.vcpus, *state.agents)
+    threads: tuple[Agent | Vcpu, ...] = (*state.vcpus, *state.agents)
     return either(*(every(t.vm == vm, t.updated == 1, member(t.at, before_kick(design))) for t in threads))
 
 
