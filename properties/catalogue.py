@@ -24,7 +24,7 @@ PROPERTIES: tuple[Property, ...] = (
     *world_switch.PROPERTIES,
     *split_mode.PROPERTIES,
     *memory.ALL,
-    *interrupts.PROPERTIES,
+    *interrupts.ALL,
     *time.ALL,
     *power.PROPERTIES,
     *hyp.PROPERTIES,

@@ -21,7 +21,7 @@ from properties.check_parts import divided
 from properties.designs import resolve
 from properties.engines.domain import CALL, Domain, devices, relevant
 from properties.engines.explore import CONFIGURATIONS, explore
-from properties.engines.prove import Failure, Settled, combine, memory_deadline, prove_share
+from properties.engines.prove import Failure, Settled, combine, induction_deadline, prove_share
 from properties.engines.search import Run, search
 from properties.engines.walk import walk
 from properties.engines.witness import runs
@@ -130,7 +130,7 @@ def settle_all(request: Request, ids: tuple[str, ...]) -> tuple[Settled, int]:
     """All obligations by all workers, and how many shares the budget did not reach."""
     if request.export is not None:
         request.export.mkdir(parents=True, exist_ok=True)
-    until = memory_deadline()
+    until = induction_deadline()
     if request.jobs == 1 and request.deadline is None:
         return share_of(request.design, request.fault, ids, 0, 1, request.export, until), 0
     shares = request.jobs * SHARES_PER_JOB

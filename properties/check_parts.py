@@ -149,8 +149,11 @@ def with_proof(result: Result, settled: Settled, unfinished: int, seconds: float
     questions = dict(settled.asked).get(result.property, 0)
     open_ = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name in (part.invariants.id, "*")]
     own = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name == result.property]
-    if unfinished or settled.vacuous or open_ or own or not questions:
-        reason = (*own, *open_, *settled.vacuous, "the budget" if unfinished else "no question")[0]
+    vacuous = [name for name in settled.vacuous if name.startswith(f"{part.name}: ")]
+    if not questions and not (unfinished or open_ or own):
+        return result
+    if unfinished or vacuous or open_ or own or not questions:
+        reason = (*own, *open_, *vacuous, "the budget" if unfinished else "no question")[0]
         return evolve(result, covers=f"{result.covers}; not proved: {reason}")
     covers = (
         f"z3, by induction for {part.proved_for}: {questions} questions; "

@@ -1,10 +1,20 @@
 """What holds of every key of a sparse map, concrete or symbolic, without the solver."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from spec.sparse import Sparse
 from spec.words import every
+
+
+def each(mapping: Any) -> Iterable[tuple[Any, Any]]:
+    """The keys of a map that have another value than the default, with their values.
+
+    Of a symbolic map with arbitrary contents: the watched keys.
+    """
+    if isinstance(mapping, Sparse):
+        return mapping.entries.items()
+    return [(key, mapping.get(key)) for key in mapping.watched]
 
 
 def everywhere(mapping: Any, condition: Callable[[Any, Any], Any]) -> Any:
@@ -12,6 +22,4 @@ def everywhere(mapping: Any, condition: Callable[[Any, Any], Any]) -> Any:
 
     Of a symbolic map with arbitrary contents: of every watched key.
     """
-    if isinstance(mapping, Sparse):
-        return every(*(condition(key, value) for key, value in mapping.entries.items()))
-    return every(*(condition(key, mapping.get(key)) for key in mapping.watched))
+    return every(*(condition(key, value) for key, value in each(mapping)))

@@ -185,7 +185,7 @@ def test_cases_that_time_does_not_reach_leave_everything_about_memory_unproved(
     monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
     monkeypatch.setenv("KVMARM_CACHE", str(tmp_path))
-    monkeypatch.setattr(prove, "MEMORY_SECONDS", -1.0)
+    monkeypatch.setattr(prove, "INDUCTION_SECONDS", -1.0)
     settled = prove.prove_share(reference(), (PROPERTY["memory.isolated"],), 0, 1)
     explored = Result("reference", "memory.isolated", "explore", Verdict.EXPLORED, "all", 0.0)
     told = with_proof(explored, settled, 0, 0.0)

@@ -62,6 +62,12 @@ def stop_siblings(vgic: VgicDesign) -> VgicDesign:
     return heeding((Trait.SIBLINGS_STOPPED,), evolve(vgic, run=steps))
 
 
+def tell_lines_apart(vgic: VgicDesign) -> VgicDesign:
+    """Whether an interrupt is pending follows from its line, what its guest has written, and which of them counts: so
+    another trigger may change it."""
+    return heeding((Trait.LINE_APART,), evolve(vgic, updating=(*vgic.updating, Register.ICFGR)))
+
+
 def pend_sgis(vgic: VgicDesign) -> VgicDesign:
     """GICD_CPENDSGIR and GICD_SPENDSGIR are there."""
     added = (Range(Register.CPENDSGIR, 0xF10, 16), Range(Register.SPENDSGIR, 0xF20, 16))
@@ -113,7 +119,7 @@ VGIC_REPAIRS: tuple[tuple[Variation, str, Callable[[Design], Design]], ...] = tu
         (
             "line-apart", "the line of an interrupt is told from what a guest writes to the pending registers",
             "icpendr-kills-level-line", (linux(VGIC, "handle_mmio_clear_pending_reg", "3.18"), gic("4.3.8")),
-            partial(heeding, (Trait.LINE_APART,)),
+            tell_lines_apart,
         ),
         (
             "reserved-offsets-zero", "offsets of the distributor without a register read as zero and ignore writes",

@@ -30,6 +30,7 @@ from spec.words import (
     U5,
     U8,
     U32,
+    add,
     bit,
     bits,
     choose,
@@ -110,7 +111,7 @@ def loaded(low: U2, size: U4, word: U32) -> U32:
 
 def first_irq(width: int, inner: U32) -> U10:
     """The first interrupt in the word of a register with fields of a width."""
-    return (inner >> 2) << {1: 5, 2: 4, 8: 2}[width]
+    return bits((inner >> 2) << {1: 5, 2: 4, 8: 2}[width], 9, 0)
 
 
 def field_of(word: U32, width: int, position: U5) -> U8:
@@ -242,7 +243,7 @@ def write_one(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicS
     width = FIELD[register]
     lowest = vcpu.left & sub(0, vcpu.left, 32)
     position = find(POSITIONS, lowest, 0)
-    number = first_irq(width, inner) + position
+    number = add(first_irq(width, inner), position, 10)
     data = written(shifted(design, register, inner), access.size, access.value)
     key = key_of(vcpu.vm, vcpu.number, number)
     record = state.irqs.get(key)
@@ -269,7 +270,7 @@ def written_irq(
         case Register.ICPENDR:
             return pended(design, irq, record, 0)
         case Register.ICFGR:
-            return put(record, "edge", bit(value, 1))
+            return retriggered(design, record, bit(value, 1))
         case Register.IPRIORITYR:
             return put(record, "priority", value)
         case Register.ITARGETSR:
@@ -277,6 +278,21 @@ def written_irq(
             return put(record, "target", find(POSITIONS[:8], named & sub(0, named, 8), 0))
     sources = choose(register is Register.SPENDSGIR, record.sources | value, clear(record.sources, value))
     return put_all(record, ("sources", "pending"), (sources, choose(sources == 0, 0, 1)))
+
+
+@rule(linux(VGIC, "vgic_cfg_compress"), gic("3.2.4"), gic("4.3.13"))
+def retriggered(design: VgicDesign, record: VirtualIrq, edge: U1) -> VirtualIrq:
+    """An interrupt that is edge-triggered from now on (1) or level-sensitive (0).
+
+    What an edge or its guest has pended stays pending, and the line counts where it is level-sensitive; Linux 3.12
+    keeps the one bit that stands for either.
+    """
+    changed = put(record, "edge", edge)
+    if Trait.LINE_APART not in design.traits:
+        return changed
+    latch = choose(record.edge == 1, record.pending, record.soft)
+    kept = (choose(edge == 1, 0, latch), choose(edge == 1, latch, record.line | latch))
+    return put_all(changed, ("soft", "pending"), kept)
 
 
 @rule(linux(VGIC, "handle_mmio_clear_pending_reg"), gic("4.3.8"), gic("4.3.7"))

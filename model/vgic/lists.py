@@ -109,7 +109,8 @@ def flush_one(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicS
     left = choose(sgi, clear(record.sources, flag(source)), 0)
     at_end = choose(sgi, every(Trait.ONE_PER_SGI in design.traits, left > 0), negate(edge))
     at_end = either(at_end, Trait.ENDS_REPORTED in design.traits)
-    queued = queue(design, vcpu, state.lr_map.get((number, irq)), irq, source, choose(at_end, 1, 0))
+    once = every(Trait.LEVEL_ONCE in design.traits, negate(edge))
+    queued = queue(design, vcpu, state.lr_map.get((number, irq)), irq, source, choose(at_end, 1, 0), once)
     done = either(queued.done, every(sgi, record.sources == 0))
     vcpu = choose(every(sgi, record.sources == 0), vcpu, queued.vcpu)
     taken = every(done, edge, left == 0)
@@ -148,10 +149,13 @@ class Queued:
 
 
 @rule(linux(VGIC, "vgic_queue_irq"), gic("5.3.8"))
-def queue(design: VgicDesign, vcpu: Vcpu, place: ListNumber, irq: U10, source: U3, at_end: U1) -> Queued:
+def queue(
+    design: VgicDesign, vcpu: Vcpu, place: ListNumber, irq: U10, source: U3, at_end: U1, once: bool
+) -> Queued:
     """The interrupt joins the list register that holds it already, or gets the lowest free one.
 
-    `place` is that list register plus 1, 0 for none; `at_end` asks for a maintenance interrupt at its end.
+    `place` is that list register plus 1, 0 for none; `at_end` asks for a maintenance interrupt at its end, and `once`
+    has it wait for that where it is active.
     """
     held, nth = vcpu.saved.lrs, len(vcpu.saved.lrs)
     there = find(enumerate(held, 1), place, 0)
@@ -164,7 +168,8 @@ def queue(design: VgicDesign, vcpu: Vcpu, place: ListNumber, irq: U10, source: U
     lrs, elrsr, used = [], vcpu.saved.elrsr, vcpu.used
     for position, lr in enumerate(held):
         here, new = place == position + 1, every(takes, free == position)
-        joined = insert(lr, 12, 10, source) | lists.PENDING_BIT | (at_end << lists.EOI)
+        pending = choose(every(once, lr & lists.ACTIVE_BIT > 0), 0, lists.PENDING_BIT)
+        joined = insert(lr, 12, 10, source) | pending | (at_end << lists.EOI)
         kept = choose(every(waits, here), lr | (1 << lists.EOI), lr)
         lrs.append(choose(new, fresh, choose(every(joins, here), joined, kept)))
         touched = every(Trait.STATUS_MIRRORED in design.traits, either(new, every(place > 0, here)))

@@ -1,12 +1,11 @@
 """The obligations of the memory system: its invariants by induction, and under them the properties of each action."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import z3
-from attrs import frozen
 
 from model.design import Design
 from model.memory.actions import GuestAccesses, MemoryAction, ThreadSteps
@@ -15,6 +14,7 @@ from model.state import State
 from model.topology import TOPOLOGIES, initial
 from properties.engines.explorer import OutOfFuel, Raised
 from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, explored
+from properties.engines.obligations import Finding, Obligation, Settled
 from properties.engines.questions import Asked, at_once, conjuncts, decided
 from properties.engines.symbolic import formula
 from properties.memory.accesses import ISOLATED
@@ -22,37 +22,6 @@ from properties.memory.derived import DERIVED
 from properties.memory.inductive import INDUCTIVE
 from properties.memory.invariants import INVARIANTS, Invariant
 from properties.property import Kind, Property
-
-
-@frozen
-class MemoryFinding:
-    """What is wrong in one case: the property, and the invariant or the exception, decided or not."""
-
-    prop: str
-    case: str
-    label: str
-    decided: bool
-
-
-@frozen
-class MemorySettled:
-    """What came of one case: its paths, how often each property was asked, what failed, and whether it is empty."""
-
-    paths: int
-    asked: tuple[tuple[str, int], ...]
-    findings: tuple[MemoryFinding, ...]
-    vacuous: bool
-
-
-@frozen
-class MemoryObligation:
-    """One case before it is settled."""
-
-    name: str
-    settle: Callable[[], MemorySettled]
-    depends: bool = False
-    """Whether it depends on which properties are asked."""
-
 
 RESTS_ON: Mapping[type[MemoryAction], tuple[Property, ...]] = MappingProxyType({GuestAccesses: (ISOLATED,)})
 """The properties of a kind of action that are asked before its invariants, and known to their proofs."""
@@ -63,29 +32,29 @@ def of_memory(properties: tuple[Property, ...]) -> tuple[Property, ...]:
     return tuple(p for p in properties if p.about and all(issubclass(kind, MemoryAction) for kind in p.about))
 
 
-def memory_obligations(design: Design, properties: tuple[Property, ...]) -> list[MemoryObligation]:
+def memory_obligations(design: Design, properties: tuple[Property, ...]) -> list[Obligation]:
     """The induction's beginning and its cases, and what is asked under its invariants; none without such a property."""
     asked = tuple(prop for prop in of_memory(properties) if prop is not INDUCTIVE)
     if not of_memory(properties):
         return []
-    found = [MemoryObligation("memory: at the start", partial(begun, design))]
-    found += [MemoryObligation(f"memory: {name} in any state", partial(derives, design, name)) for name in DERIVED]
+    found = [Obligation("memory: at the start", partial(begun, design))]
+    found += [Obligation(f"memory: {name} in any state", partial(derives, design, name)) for name in DERIVED]
     for case in cases(design.memory):
-        found.append(MemoryObligation(f"memory: {case.name}", partial(kept, design, case)))
+        found.append(Obligation(f"memory: {case.name}", partial(kept, design, case)))
     for case in cases(design.memory):
         concerned = tuple(p for p in asked if p.kind is not Kind.STATE and isinstance(case.action, p.about))
         name = f"memory: steps at {case.name}"
         if concerned:
-            found.append(MemoryObligation(name, partial(meets, design, concerned, case), depends=True))
+            found.append(Obligation(name, partial(meets, design, concerned, case), depends=True))
     for prop in asked:
         if prop.kind is Kind.STATE:
-            found.append(MemoryObligation(f"memory: {prop.id} in any state", partial(follows, design, prop)))
+            found.append(Obligation(f"memory: {prop.id} in any state", partial(follows, design, prop)))
     return found
 
 
-def begun(design: Design) -> MemorySettled:
+def begun(design: Design) -> Settled:
     """Whether the invariants hold of each stated configuration at its start."""
-    found: list[MemoryFinding] = []
+    found: list[Finding] = []
     count = 0
     for topology in TOPOLOGIES.values():
         memory = initial(topology, design).memory
@@ -94,8 +63,8 @@ def begun(design: Design) -> MemorySettled:
         for name, invariant in INVARIANTS.items():
             count += 1
             if not invariant(design.memory, memory):
-                found.append(MemoryFinding(INDUCTIVE.id, "at the start", f"{name} in {topology.name}", True))
-    return MemorySettled(1, ((INDUCTIVE.id, count),), tuple(found), count == 0)
+                found.append(Finding(INDUCTIVE.id, "at the start", f"{name} in {topology.name}", True))
+    return Settled(1, ((INDUCTIVE.id, count),), tuple(found), count == 0)
 
 
 def after_step(design: Design, invariant: Invariant, before: Any, after: Any) -> Any:
@@ -108,13 +77,13 @@ def holds(design: Design, prop: Property, action: MemoryAction, before: Any, aft
     return prop.holds(design, State((), (), (), before), action, State((), (), (), after))
 
 
-def derives(design: Design, name: str) -> MemorySettled:
+def derives(design: Design, name: str) -> Settled:
     """Whether a fact that all proofs take as known follows from the invariants alone."""
     case = Case(f"{name} in any state", ANYWHERE, None)
     return settled(design, case, {name: partial(after_step, design, DERIVED[name])}, MappingProxyType({}))
 
 
-def kept(design: Design, case: Case) -> MemorySettled:
+def kept(design: Design, case: Case) -> Settled:
     """Whether an action keeps every invariant, and has the properties that its proof rests on."""
     wanted: dict[str, Goal] = {}
     if case.action is not None:
@@ -123,13 +92,13 @@ def kept(design: Design, case: Case) -> MemorySettled:
     return settled(design, case, wanted | {n: partial(after_step, design, held) for n, held in INVARIANTS.items()})
 
 
-def meets(design: Design, asked: tuple[Property, ...], case: Case) -> MemorySettled:
+def meets(design: Design, asked: tuple[Property, ...], case: Case) -> Settled:
     """Whether the properties of steps hold of an action that starts where the invariants hold."""
     assert case.action is not None
     return settled(design, case, {prop.id: partial(holds, design, prop, case.action) for prop in asked})
 
 
-def follows(design: Design, prop: Property) -> MemorySettled:
+def follows(design: Design, prop: Property) -> Settled:
     """Whether a property of states holds wherever the invariants do."""
     case = Case(f"{prop.id} in any state", ANYWHERE, None)
     return settled(design, case, {prop.id: partial(holds, design, prop, ThreadSteps(0))})
@@ -137,18 +106,18 @@ def follows(design: Design, prop: Property) -> MemorySettled:
 
 def settled(
     design: Design, case: Case, wanted: Mapping[str, Goal], derived: Mapping[str, Invariant] = DERIVED
-) -> MemorySettled:
+) -> Settled:
     """What comes of a case when all that is wanted of it is asked on each of its paths."""
     run = explored(design.memory, case, INVARIANTS, resolves(design), wanted, derived)
     counts: dict[str, int] = {}
-    findings: list[MemoryFinding] = []
+    findings: list[Finding] = []
     reached = [path for path in run.exploration.paths if path.outcome is not None]
     ended = [path for path in reached if not isinstance(path.outcome, Raised | OutOfFuel)]
     goals = [(path.condition, list(map(formula, path.outcome.values()))) for path in ended]
     refutable = at_once(run.known, goals)
     for path in reached:
         if isinstance(path.outcome, Raised | OutOfFuel):
-            findings += [MemoryFinding(reported(name), case.name, f"{path.outcome}", False) for name in wanted]
+            findings += [Finding(reported(name), case.name, f"{path.outcome}", False) for name in wanted]
             continue
         for name in path.outcome:
             counts[reported(name)] = counts.get(reported(name), 0) + 1
@@ -156,9 +125,9 @@ def settled(
             findings += refuted(case, run, path)
     if run.exploration.undecided:
         doubt = "a branch could not be decided"
-        findings += [MemoryFinding(reported(name), case.name, doubt, False) for name in wanted]
+        findings += [Finding(reported(name), case.name, doubt, False) for name in wanted]
     empty = not any(possible(run, path) for path in ended)
-    return MemorySettled(len(run.exploration.paths), tuple(counts.items()), tuple(findings), empty)
+    return Settled(len(run.exploration.paths), tuple(counts.items()), tuple(findings), empty)
 
 
 def reported(name: str) -> str:
@@ -171,7 +140,7 @@ def possible(run: Explored, path: Any) -> bool:
     return bool(decided(z3.BoolVal(True), conjuncts([*path.condition, *run.known])) == z3.sat)
 
 
-def refuted(case: Case, run: Explored, path: Any) -> Iterator[MemoryFinding]:
+def refuted(case: Case, run: Explored, path: Any) -> Iterator[Finding]:
     """The properties that are false somewhere on a path, or that no attempt decides; of the invariants, the first.
 
     A property that holds on the path is known to what is asked next.
@@ -182,7 +151,7 @@ def refuted(case: Case, run: Explored, path: Any) -> Iterator[MemoryFinding]:
             continue
         answer = asked.answer(formula(truth), [*here, *run.near.get(name, ())])
         if answer != z3.unsat:
-            yield MemoryFinding(reported(name), case.name, name, bool(answer == z3.sat))
+            yield Finding(reported(name), case.name, name, bool(answer == z3.sat))
             if name in INVARIANTS:
                 return
         elif name not in INVARIANTS:

@@ -1,7 +1,9 @@
 """The engine `prove`: every obligation of a design settled by z3, over all states and operands at once."""
 
-import time as clock
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import z3
@@ -9,17 +11,17 @@ from attrs import frozen
 
 from model.actions import GuestExecutes, HighvisorHandles, LowvisorSteps
 from model.design import Design
-from properties import time
 from properties.engines.assignments import evaluate
 from properties.engines.bases import NotEstablished
 from properties.engines.cache import Cache, key
 from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
-from properties.engines.memory_prove import MemoryObligation, memory_obligations
+from properties.engines.interrupts_prove import interrupt_obligations
+from properties.engines.memory_prove import memory_obligations
+from properties.engines.obligations import Obligation
 from properties.engines.symbolic import formula
 from properties.engines.time_prove import time_obligations
 from properties.engines.transactions import Transaction, transactions
-from properties.memory import DEPENDS
-from properties.memory.inductive import INDUCTIVE
+from properties.parts import PARTS
 from properties.property import Property
 from properties.traces.codec import write_whole
 
@@ -142,9 +144,9 @@ def prove_share(
 ) -> Settled:
     """Every `shares`-th obligation, from number `share` on: what one worker does.
 
-    With `export`, each obligation but those of memory is also written there as SMT-LIB, and none is taken from the
-    cache. Where the induction about memory fails, nothing more is asked about memory: all of it rests on that. No case
-    of it is begun after `until`, on the clock `time.monotonic`.
+    With `export`, each obligation but those of parts is also written there as SMT-LIB, and none is taken from the
+    cache. Where the induction about a part fails, nothing more is asked about that: all of it rests on it. No case of
+    an induction is begun after `until`, on the clock `time.monotonic`.
     """
     obligations = transactions(design, properties)[share::shares]
     cache = Cache()
@@ -164,58 +166,55 @@ def prove_share(
         parts.append(found)
         if not found.failures and not found.vacuous:
             fresh[asked] = {"paths": found.paths, "asked": dict(found.asked)}
-    parts += settled_time(design, properties, share, shares, cache)
-    until = memory_deadline() if until is None else until
-    cases = memory_obligations(design, properties)[share::shares]
-    for number, of_memory in enumerate(cases):
-        asked = key(design, DEPENDS, of_memory.name, names if of_memory.depends else ())
-        known = cache.get(asked)
-        if known is None and clock.monotonic() > until:
-            parts.append(late(len(cases) - number))
-            break
-        found = recalled(known) if known is not None else settled_case(of_memory)
-        parts.append(found)
-        if any(name == INDUCTIVE.id for name, _ in found.failures):
-            break
-        if known is None and not found.failures and not found.vacuous:
-            cache.put({asked: {"paths": found.paths, "asked": dict(found.asked)}})
     cache.put(fresh)
+    until = induction_deadline() if until is None else until
+    parts += [induction(design, properties, of, share, shares, until) for of in INDUCTIONS]
     return combine(parts)
 
 
-def settled_time(
-    design: Design, properties: tuple[Property, ...], share: int, shares: int, cache: Cache
-) -> list[Settled]:
-    """A worker's cases of time; where its induction fails, no more of them."""
-    names, parts = tuple(prop.id for prop in properties), list[Settled]()
-    for case in time_obligations(design, properties)[share::shares]:
-        asked = key(design, time.DEPENDS, case.name, names if case.depends else ())
+INDUCTIONS: Mapping[str, Callable[[Design, tuple[Property, ...]], list[Obligation]]] = MappingProxyType(
+    {"time": time_obligations, "interrupts": interrupt_obligations, "memory": memory_obligations}
+)
+"""The parts about which there is an induction, the quickest first, each with its obligations."""
+INDUCTION_SECONDS = 150.0
+"""How long the proofs by induction go on beginning cases; what they settled is kept for the next time."""
+
+
+def induction_deadline() -> float:
+    """When a proof that begins now begins no more cases of an induction."""
+    return time.monotonic() + INDUCTION_SECONDS
+
+
+def induction(
+    design: Design, properties: tuple[Property, ...], of: str, share: int, shares: int, until: float
+) -> Settled:
+    """A share of the induction about a part, as far as it is not known already."""
+    part = next(part for part in PARTS if part.name == of)
+    assert part.invariants is not None
+    names, cache, found_of = tuple(prop.id for prop in properties), Cache(), list[Settled]()
+    cases = INDUCTIONS[of](design, properties)[share::shares]
+    for number, case in enumerate(cases):
+        asked = key(design, part.depends, case.name, names if case.depends else ())
         known = cache.get(asked)
+        if known is None and time.monotonic() > until:
+            found_of.append(late(of, part.invariants, len(cases) - number))
+            break
         found = recalled(known) if known is not None else settled_case(case)
-        parts.append(found)
-        if any(name == time.INDUCTIVE.id for name, _ in found.failures):
+        found_of.append(found)
+        if any(name == part.invariants.id for name, _ in found.failures):
             break
         if known is None and not found.failures and not found.vacuous:
             cache.put({asked: {"paths": found.paths, "asked": dict(found.asked)}})
-    return parts
+    return combine(found_of)
 
 
-MEMORY_SECONDS = 150.0
-"""How long the proof about memory goes on beginning cases; what it settled is kept for the next time."""
+def late(of: str, invariants: Property, left: int) -> Settled:
+    """The cases about a part that were not reached: until they are, nothing about it is proved."""
+    reason = f"{left} cases not reached within {INDUCTION_SECONDS:.0f} s; the next check goes on with them"
+    return Settled(left, 0, ((invariants.id, Failure(of, reason, None, False)),), (), ())
 
 
-def memory_deadline() -> float:
-    """When a proof that begins now begins no more cases about memory."""
-    return clock.monotonic() + MEMORY_SECONDS
-
-
-def late(left: int) -> Settled:
-    """The cases of memory that were not reached: until they are, nothing about memory is proved."""
-    reason = f"{left} cases not reached within {MEMORY_SECONDS:.0f} s; the next check goes on with them"
-    return Settled(left, 0, ((INDUCTIVE.id, Failure("memory", reason, None, False)),), (), ())
-
-
-def settled_case(obligation: MemoryObligation) -> Settled:
+def settled_case(obligation: Obligation) -> Settled:
     """One case of an induction, in the words of the other obligations."""
     found = obligation.settle()
     failures = tuple((f.prop, Failure(f.case, f.label, None, f.decided)) for f in found.findings)

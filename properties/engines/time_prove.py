@@ -4,8 +4,9 @@ A symbolic state has two processors and three vCPUs of two VMs: the one that act
 none, with any program counters, counts, compare values and registers. Which of the others are of the acting one's VM is
 gone through. No invariant relates more than two vCPUs or processors, so more of them add nothing.
 
-One tick passes at a time: any number of ticks is that many single ones, which is a test. Counts wrap around; only while a thread is on its way to sleep, or at the end of a wait, its VM's virtual count is taken
-not to, which would need 2^64 ticks between some steps of a thread.
+One tick passes at a time: any number of ticks is that many single ones, which is a test. Counts wrap around; only
+while a thread is on its way to sleep, or at the end of a wait, its VM's virtual count is taken not to, which would need
+2^64 ticks between some steps of a thread.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,8 +26,8 @@ from model.timer.timer import virtual_now
 from model.topology import TOPOLOGIES, initial
 from properties.engines.explorer import OutOfFuel, Raised, explore
 from properties.engines.inputs import constraints, shape, symbolic
-from properties.engines.memory_prove import MemoryFinding, MemoryObligation, MemorySettled
 from properties.engines.modular import shifted
+from properties.engines.obligations import Finding, Obligation, Settled
 from properties.engines.questions import Asked, conjuncts
 from properties.engines.symbolic import formula, term_at, variable
 from properties.property import Kind, Property
@@ -122,17 +123,17 @@ def assumptions(design: TimerDesign, state: TimeState, action: TimeAction) -> li
     return given
 
 
-def time_obligations(design: Design, properties: tuple[Property, ...]) -> list[MemoryObligation]:
+def time_obligations(design: Design, properties: tuple[Property, ...]) -> list[Obligation]:
     """The induction's beginning and its cases, each with the properties that it has to show; none without such ones."""
     asked = tuple(p for p in properties if p.about and all(issubclass(kind, TimeAction) for kind in p.about))
     if not asked:
         return []
     proving = tuple(p for p in asked if p is not INDUCTIVE and p.id not in EXPLORED_ONLY)
-    found = [MemoryObligation("time: at the start", partial(begun, design))]
+    found = [Obligation("time: at the start", partial(begun, design))]
     for case in cases(design.timer):
         for owners in OWNERS:
             label = f"time: {case.name}, {'sibling away' if owners == OWNERS[0] else 'sibling runs'}"
-            found.append(MemoryObligation(label, partial(settled, design, proving, case, owners), depends=True))
+            found.append(Obligation(label, partial(settled, design, proving, case, owners), depends=True))
     return found
 
 
@@ -140,19 +141,19 @@ EXPLORED_ONLY = ("time.delivered",)
 """The properties of which proofs say nothing: what becomes of a state in the end."""
 
 
-def begun(design: Design) -> MemorySettled:
+def begun(design: Design) -> Settled:
     """Whether the invariants hold of each stated configuration at its start."""
     starts = [(name, initial(topology, design).time) for name, topology in TOPOLOGIES.items() if topology.time]
     wrong = tuple(
-        MemoryFinding(INDUCTIVE.id, "at the start", f"{name} in {where}", True)
+        Finding(INDUCTIVE.id, "at the start", f"{name} in {where}", True)
         for where, state in starts
         for name, invariant in INVARIANTS.items()
         if state is not None and not invariant(design.timer, state)
     )
-    return MemorySettled(1, ((INDUCTIVE.id, len(starts) * len(INVARIANTS)),), wrong, not starts)
+    return Settled(1, ((INDUCTIVE.id, len(starts) * len(INVARIANTS)),), wrong, not starts)
 
 
-def settled(design: Design, asked: tuple[Property, ...], case: Case, owners: tuple[int, ...]) -> MemorySettled:
+def settled(design: Design, asked: tuple[Property, ...], case: Case, owners: tuple[int, ...]) -> Settled:
     """What comes of an action from any state in which the invariants hold: they hold behind it, and properties do."""
     state, timer = symbolic_state(case, owners), design.timer
 
@@ -170,11 +171,11 @@ def settled(design: Design, asked: tuple[Property, ...], case: Case, owners: tup
     given = [*assumptions(timer, state, case.action), *(held(timer, state) for held in INVARIANTS.values())]
     exploration = explore(run, given)
     counts: dict[str, int] = {}
-    findings: list[MemoryFinding] = []
+    findings: list[Finding] = []
     reached = 0
     for path in exploration.paths:
         if isinstance(path.outcome, Raised | OutOfFuel):
-            findings.append(MemoryFinding(INDUCTIVE.id, case.name, f"{path.outcome}", False))
+            findings.append(Finding(INDUCTIVE.id, case.name, f"{path.outcome}", False))
         elif path.outcome is not None:
             reached += 1
             for name in path.outcome:
@@ -182,8 +183,8 @@ def settled(design: Design, asked: tuple[Property, ...], case: Case, owners: tup
                 counts[prop] = counts.get(prop, 0) + 1
             findings += refuted(case, given, path)
     if exploration.undecided:
-        findings.append(MemoryFinding(INDUCTIVE.id, case.name, "a branch could not be decided", False))
-    return MemorySettled(len(exploration.paths), tuple(counts.items()), tuple(findings), not reached)
+        findings.append(Finding(INDUCTIVE.id, case.name, "a branch could not be decided", False))
+    return Settled(len(exploration.paths), tuple(counts.items()), tuple(findings), not reached)
 
 
 def within(state: TimeState) -> State:
@@ -191,7 +192,7 @@ def within(state: TimeState) -> State:
     return State((), (), (), time=state)
 
 
-def refuted(case: Case, given: list[Any], path: Any) -> Iterator[MemoryFinding]:
+def refuted(case: Case, given: list[Any], path: Any) -> Iterator[Finding]:
     """What is false somewhere on a path, or is not decided."""
     known = conjuncts([*map(formula, given), *path.condition])
     same = {term.get_id() for term in known}
@@ -207,4 +208,4 @@ def refuted(case: Case, given: list[Any], path: Any) -> Iterator[MemoryFinding]:
     answers = [(name, asked.answer(goal)) for (name, _), goal in zip(goals, tidy[len(known) :], strict=True)]
     for name in dict.fromkeys(name for name, answer in answers if answer != z3.unsat):
         prop = INDUCTIVE.id if name in INVARIANTS else name
-        yield MemoryFinding(prop, case.name, name, (name, z3.sat) in answers)
+        yield Finding(prop, case.name, name, (name, z3.sat) in answers)

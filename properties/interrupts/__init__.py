@@ -1,10 +1,11 @@
-"""The properties of interrupts.
+"""The properties of interrupts, and the invariants that their proofs rest on.
 
 That no guest reaches the hardware of the distributor, of GICC or of GICH is `memory.isolated`; that a physical
 interrupt takes a guest out is `trap_completeness.interrupts_reach_host`.
 """
 
 from properties.interrupts import contents, delivery, distributor, loads, stays
+from properties.interrupts.inductive import INDUCTIVE
 from properties.property import Property
 
 PROPERTIES: tuple[Property, ...] = (
@@ -15,3 +16,7 @@ PROPERTIES: tuple[Property, ...] = (
     *loads.PROPERTIES,
 )
 """What a trace can violate; the search for counterexamples asks for these."""
+DEPENDS = ("vgic",)
+"""The parts of a design that interrupts depend on."""
+ALL: tuple[Property, ...] = (*PROPERTIES, INDUCTIVE)
+"""With the invariants that the proofs rest on, which say more than any of these and nothing to a reader of a trace."""

@@ -7,28 +7,42 @@ from model.action import Action
 from model.design import Design
 from model.state import State
 from model.vgic.design import GUEST, Do, VgicDesign, after, place
-from model.vgic.pending import is_edge, key_of
-from model.vgic.state import PRIVATE, VgicState
+from model.vgic.pending import Key, is_edge
+from model.vgic.state import VgicState
 from model.vgic.system import VgicAction, VgicSteps
-from properties.interrupts.steps import Place, does, forwarded, high, in_lists, interrupts_of, mine, named, touched
+from properties.interrupts.steps import (
+    Place,
+    does,
+    forwarded,
+    has_place,
+    in_lists,
+    interrupts_of,
+    mine,
+    named,
+    none,
+    those,
+    touched,
+    vm_of,
+    wanted,
+)
 from properties.property import Kind, Property
+from properties.quantify import each
 from spec.gic import list_registers as lists
-from spec.words import bit
+from spec.words import bit, either, every, member, negate, same
 
 
 def once(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of ONE_LIST_REGISTER."""
-    return not doubled(design.vgic, interrupts_of(after))
+    return none(doubled(design.vgic, interrupts_of(after)))
 
 
-def doubled(design: VgicDesign, state: VgicState) -> list[Place]:
-    """The list registers whose interrupt another one of the same vCPU, or for an SPI of any vCPU, holds as well."""
-    seen, found = set[object](), []
-    for one in in_lists(design, state):
-        owner = one.key if one.key[2] >= PRIVATE else (one.vcpu, one.key)
-        if owner in seen:
-            found.append(one)
-        seen.add(owner)
+def doubled(design: VgicDesign, state: VgicState) -> list[tuple[Place, Any]]:
+    """The list registers, each with whether one before it holds its interrupt as well: of the same vCPU, or for an SPI
+    of any vCPU of the VM."""
+    places, found = list(in_lists(design, state)), []
+    for number, one in enumerate(places):
+        twice = (every(other.held, same(other.key, one.key)) for other in places[:number])
+        found.append((one, every(one.held, either(*twice))))
     return found
 
 
@@ -49,19 +63,18 @@ ONE_LIST_REGISTER = Property(
     holds=once,
     interesting=held,
     explain=lambda d, b, a, s: "in a second list register: "
-    + ", ".join(f"{named(one.key)}, of vCPU{one.vcpu}" for one in doubled(d.vgic, interrupts_of(s))),
+    + ", ".join(f"{named(one.key)}, of vCPU{one.vcpu}" for one in those(doubled(d.vgic, interrupts_of(s)))),
 )
 
 
-def misplaced(design: VgicDesign, state: VgicState, number: int) -> list[Place]:
-    """The list registers of a vCPU with something pending that is not to be delivered to it."""
+def misplaced(design: VgicDesign, state: VgicState, number: int) -> list[tuple[Place, Any]]:
+    """The list registers of a vCPU, each with whether it has something pending that is not to be delivered to it."""
     found = []
     for one in in_lists(design, state, (number,)):
         record = state.irqs.get(one.key)
-        right = forwarded(state, one.key, record) and mine(state, number, one.key, record)
-        level = is_edge(one.key[2], record) or high(record) or record.pending == 1
-        if one.pending and not (right and level):
-            found.append(one)
+        right = every(forwarded(state, one.key, record), mine(state, number, one.key, record))
+        caused = either(is_edge(one.key[2], record), wanted(one.key, record))
+        found.append((one, every(one.held, one.pending, negate(every(right, caused)))))
     return found
 
 
@@ -70,7 +83,7 @@ def flushed(design: Design, before: State, action: Action, after: State) -> Any:
     state = interrupts_of(after)
     if does(design.vgic, interrupts_of(before), action) is not Do.FLUSH_END:
         return True
-    return not misplaced(design.vgic, state, interrupts_of(before).cores[action.cpu].vcpu)
+    return none(misplaced(design.vgic, state, interrupts_of(before).cores[action.cpu].vcpu))
 
 
 FLUSHED = Property(
@@ -86,7 +99,7 @@ FLUSHED = Property(
     and any(True for _ in in_lists(d.vgic, interrupts_of(s))),
     explain=lambda d, b, a, s: "not to be delivered: "
     + ", ".join(
-        named(one.key) for one in misplaced(d.vgic, interrupts_of(s), interrupts_of(b).cores[a.cpu].vcpu)
+        named(one.key) for one in those(misplaced(d.vgic, interrupts_of(s), interrupts_of(b).cores[a.cpu].vcpu))
     ),
 )
 
@@ -101,30 +114,45 @@ def amid(design: VgicDesign) -> frozenset[int]:
     return frozenset({GUEST, *range(start, place("run", last) + 2)})
 
 
-def disagreements(design: VgicDesign, state: VgicState) -> list[str]:
-    """Where list registers, lr_used, the map and irq_active do not agree though nobody holds the lock, in words."""
-    found = []
-    free = {vm for vm, each in enumerate(state.vms) if each.lock == 0}
+def disagreements(design: VgicDesign, state: VgicState) -> list[tuple[str, Any]]:
+    """What may not agree of list registers, lr_used and the map, each with whether it does not though nobody holds the
+    lock."""
+    found: list[tuple[str, Any]] = []
     for one in in_lists(design, state):
-        vcpu, number = state.vcpus[one.vcpu], one.key[2]
-        known = bit(vcpu.used, one.position) == 1 and state.lr_map.get((one.vcpu, number)) == one.position + 1
-        if vcpu.vm in free and not known:
-            found.append(f"list register {one.position} of vCPU{one.vcpu} holds {named(one.key)} unknown to KVM")
+        vcpu = state.vcpus[one.vcpu]
+        known = every(bit(vcpu.used, one.position) == 1, state.lr_map.get((one.vcpu, one.key[2])) == one.position + 1)
+        wrong = every(one.held, vm_of(state, vcpu.vm).lock == 0, negate(known))
+        found.append((f"list register {one.position} of vCPU{one.vcpu} holds an interrupt unknown to KVM", wrong))
     for number, vcpu in enumerate(state.vcpus):
-        empty = [lists.state(lr) == 0 and bit(vcpu.used, n) == 1 for n, lr in enumerate(vcpu.saved.lrs)]
-        if vcpu.vm in free and vcpu.at not in amid(design) and any(empty):
-            found.append(f"list register {empty.index(True)} of vCPU{number} is empty and not free")
-    for key, record in state.irqs.entries.items():
-        if key[0] in free and record.active == 1 and not is_edge(key[2], record):
-            owners = [n for n, vcpu in enumerate(state.vcpus) if key_of(vcpu.vm, vcpu.number, key[2]) == key]
-            if not any(state.lr_map.get((n, key[2])) for n in owners):
-                found.append(f"{named(key)} counts as in flight, and no list register holds it")
+        open_ = every(vm_of(state, vcpu.vm).lock == 0, negate(member(vcpu.at, amid(design))))
+        for position, lr in enumerate(vcpu.saved.lrs):
+            wrong = every(open_, bit(vcpu.used, position) == 1, lists.state(lr) == lists.ListState.INVALID)
+            found.append((f"list register {position} of vCPU{number} is empty and not free", wrong))
+    return found
+
+
+def untracked(state: VgicState) -> list[tuple[Key, Any]]:
+    """The interrupts, each with whether it counts as in flight, though no list register holds it and nobody holds the
+    lock."""
+    found = []
+    for key, record in each(state.irqs):
+        flying = every(vm_of(state, key[0]).lock == 0, record.active == 1, negate(is_edge(key[2], record)))
+        held = (has_place(state, number, key) for number in range(len(state.vcpus)))
+        found.append((key, every(flying, negate(either(*held)))))
     return found
 
 
 def agree(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of LISTS_AGREE."""
-    return not disagreements(design.vgic, interrupts_of(after))
+    state = interrupts_of(after)
+    return every(none(disagreements(design.vgic, state)), none(untracked(state)))
+
+
+def disagreement_text(design: Design, before: State, action: Action, after: State) -> str:
+    """What does not agree, in words."""
+    state = interrupts_of(after)
+    flying = (f"{named(key)} counts as in flight, and no list register holds it" for key in those(untracked(state)))
+    return "; ".join((*those(disagreements(design.vgic, state)), *flying))
 
 
 LISTS_AGREE = Property(
@@ -137,26 +165,28 @@ LISTS_AGREE = Property(
     about=(VgicAction,),
     holds=agree,
     interesting=held,
-    explain=lambda d, b, a, s: "; ".join(disagreements(d.vgic, interrupts_of(s))),
+    explain=disagreement_text,
 )
 
 
-def disturbed(design: VgicDesign, before: VgicState, after: VgicState) -> list[Place]:
-    """The active interrupts that behind a step are not active any more, or come from somebody else."""
+def disturbed(design: VgicDesign, before: VgicState, after: VgicState) -> list[tuple[Place, Any]]:
+    """The list registers, each with whether its interrupt was active and is not any more behind a step, or comes from
+    somebody else."""
     of = touched(before, after)
     now = {(one.vcpu, one.position): one for one in in_lists(design, after, of)}
     found = []
     for one in in_lists(design, before, of):
         other = now.get((one.vcpu, one.position))
-        same = other is not None and other.active and (other.key, other.source) == (one.key, one.source)
-        if one.active and not same:
-            found.append(one)
+        kept: Any = False
+        if other is not None:
+            kept = every(other.active, same(other.key, one.key), other.source == one.source)
+        found.append((one, every(one.active, negate(kept))))
     return found
 
 
 def undisturbed(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of ACTIVE_KEPT."""
-    return not disturbed(design.vgic, interrupts_of(before), interrupts_of(after))
+    return none(disturbed(design.vgic, interrupts_of(before), interrupts_of(after)))
 
 
 def with_active(design: Design, before: State, action: Action, after: State) -> Any:
@@ -176,25 +206,25 @@ ACTIVE_KEPT = Property(
     holds=undisturbed,
     interesting=with_active,
     explain=lambda d, b, a, s: "acknowledged, and not as it was any more: "
-    + ", ".join(named(one.key) for one in disturbed(d.vgic, interrupts_of(b), interrupts_of(s))),
+    + ", ".join(named(one.key) for one in those(disturbed(d.vgic, interrupts_of(b), interrupts_of(s)))),
 )
 
 
-def again(design: VgicDesign, before: VgicState, after: VgicState) -> list[Place]:
-    """The level-sensitive interrupts that are active and become pending as well."""
+def again(design: VgicDesign, before: VgicState, after: VgicState) -> list[tuple[Place, Any]]:
+    """The list registers, each with whether its interrupt is level-sensitive, active, and becomes pending as well."""
     of = touched(before, after)
-    old = {(one.vcpu, one.position) for one in in_lists(design, before, of) if one.pending}
-    return [
-        one
-        for one in in_lists(design, after, of)
-        if one.pending and one.active and (one.vcpu, one.position) not in old
-        and not is_edge(one.key[2], after.irqs.get(one.key))
-    ]  # fmt: skip
+    old = {(one.vcpu, one.position): one.pending for one in in_lists(design, before, of)}
+    found = []
+    for one in in_lists(design, after, of):
+        fresh = every(one.pending, negate(old.get((one.vcpu, one.position), False)))
+        level = negate(is_edge(one.key[2], after.irqs.get(one.key)))
+        found.append((one, every(fresh, one.active, level)))
+    return found
 
 
 def once_per_end(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of LEVEL_ONCE."""
-    return not again(design.vgic, interrupts_of(before), interrupts_of(after))
+    return none(again(design.vgic, interrupts_of(before), interrupts_of(after)))
 
 
 def active_level(design: Design, before: State, action: Action, after: State) -> Any:
@@ -216,7 +246,7 @@ LEVEL_ONCE = Property(
     holds=once_per_end,
     interesting=active_level,
     explain=lambda d, b, a, s: "active and pending: "
-    + ", ".join(named(one.key) for one in again(d.vgic, interrupts_of(b), interrupts_of(s))),
+    + ", ".join(named(one.key) for one in those(again(d.vgic, interrupts_of(b), interrupts_of(s)))),
 )
 
 PROPERTIES = (ONE_LIST_REGISTER, FLUSHED, LISTS_AGREE, ACTIVE_KEPT, LEVEL_ONCE)

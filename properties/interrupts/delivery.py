@@ -1,6 +1,6 @@
 """What becomes of interrupts: none is lost, none comes without a cause, and nobody waits for what has come."""
 
-from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from model.action import Action
@@ -8,14 +8,17 @@ from model.design import Design
 from model.state import State
 from model.vgic.design import Do, Register, VgicDesign
 from model.vgic.distributor import register_at
+from model.vgic.distributor import written as stored
 from model.vgic.pending import Key, is_edge
 from model.vgic.state import SGIS, VgicState
 from model.vgic.system import GuestActs, GuestWaits, VgicAction, VgicSteps
 from model.vgic.threads import vcpu_of
 from properties.interrupts.drain import lost, outcome, restless
-from properties.interrupts.steps import does, high, in_lists, interrupts_of, listed, named, touched, wanted
+from properties.interrupts.steps import does, in_lists, interrupts_of, listed, named, none, those, touched, wanted
 from properties.property import Kind, Property
-from spec.words import bits
+from properties.quantify import each
+from spec.sparse import Sparse
+from spec.words import bit, bits, choose, either, every, negate, same
 
 Token = tuple[Key, int]
 """Something that waits to be delivered: an interrupt, and of an SGI the vCPU that has sent it."""
@@ -79,24 +82,36 @@ IDLE_SLEEPS = Property(
 )
 
 
-def waiting(design: VgicDesign, state: VgicState, of: tuple[int, ...] | None = None) -> "Counter[Token]":
-    """How often each edge, and each source of an SGI, is still to be delivered; in list registers of some vCPUs."""
-    found: Counter[Token] = Counter()
-    for key, record in state.irqs.entries.items():
-        if record.pending == 1 and key[2] < SGIS:
-            found.update((key, source) for source in range(8) if record.sources >> source & 1)
-        elif record.pending == 1 and is_edge(key[2], record):
-            found[key, 0] += 1
-    for place in in_lists(design, state, of):
-        if place.pending and is_edge(place.key[2], state.irqs.get(place.key)):
-            found[place.key, place.source] += 1
-    return found
+def count(design: VgicDesign, state: VgicState, token: Token) -> int:
+    """How often an edge, or a source of an SGI, is still to be delivered: from the distributor, and from a list
+    register."""
+    (vm, bank, irq), source = token
+    key = (vm, bank, irq)
+    record = state.irqs.get(key)
+    edge = is_edge(irq, record)
+    sent = choose(irq < SGIS, bit(record.sources, source) == 1, source == 0)
+    listed = (every(p.pending, same(p.key, key), p.source == source) for p in in_lists(design, state))
+    return choose(every(record.pending == 1, edge, sent), 1, 0) + choose(every(edge, either(*listed)), 1, 0)
 
 
-def unchanged(design: VgicDesign, before: VgicState, after: VgicState, of: tuple[int, ...]) -> bool:
-    """Whether a step has left alone what `waiting` counts, as far as can be told at once."""
-    same = before.irqs is after.irqs
-    return same and all(listed(design, before, number) == listed(design, after, number) for number in of)
+def tokens(design: VgicDesign, *states: VgicState) -> list[Token]:
+    """Everything that may wait in one of the states; in proofs, an arbitrary interrupt."""
+    if isinstance(states[0].irqs, Sparse):
+        held = (place.key for state in states for place in in_lists(design, state))
+        keys: Iterable[Key] = dict.fromkeys((*(key for state in states for key in state.irqs.entries), *held))
+    else:
+        keys = (key for key, _ in each(states[0].irqs))
+    return [(key, source) for key in keys for source in (SOURCES if (key[2] < SGIS) is not False else SOURCES[:1])]
+
+
+SOURCES = tuple(range(8))
+
+
+def unchanged(design: VgicDesign, before: VgicState, after: VgicState) -> bool:
+    """Whether a step has left alone what `count` looks at, as far as can be told at once; in proofs, never."""
+    if not isinstance(before.irqs, Sparse) or before.irqs is not after.irqs:
+        return False
+    return all(listed(design, before, number) == listed(design, after, number) for number in touched(before, after))
 
 
 def written(design: VgicDesign, state: VgicState, action: VgicSteps, registers: tuple[Register, ...]) -> bool:
@@ -107,32 +122,39 @@ def written(design: VgicDesign, state: VgicState, action: VgicSteps, registers: 
     return found is not None and found[0] in registers
 
 
-def acknowledged(design: VgicDesign, before: VgicState, after: VgicState, cpu: int) -> set[Token]:
-    """What a guest has got in a step."""
-    own = (before.cores[cpu].vcpu,)
-    active = {(place.position, place.key) for place in in_lists(design, after, own) if place.active}
-    return {
-        (place.key, place.source)
-        for place in in_lists(design, before, own)
-        if not place.active and (place.position, place.key) in active
-    }
+def acknowledged(design: VgicDesign, before: VgicState, after: VgicState, cpu: int, token: Token) -> Any:
+    """Whether a guest has got something in a step."""
+    own, (key, source) = (before.cores[cpu].vcpu,), token
+    active = {place.position: place for place in in_lists(design, after, own)}
+    found = []
+    for place in in_lists(design, before, own):
+        now = active.get(place.position)
+        if now is not None:
+            taken = every(place.held, negate(place.active), now.active, same(now.key, place.key))
+            found.append(every(taken, same(place.key, key), place.source == source))
+    return either(*found)
 
 
-def gone(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState) -> set[Token]:
-    """What waits no longer behind a step without having been delivered, or taken back by its guest."""
-    if isinstance(action, VgicSteps) and written(design, before, action, CLEARS):
-        return set()
-    of = touched(before, after)
-    left = set() if unchanged(design, before, after, of) else set(waiting(design, before, of)) - set(waiting(design, after, of))
-    if left and isinstance(action, GuestActs):
-        left -= acknowledged(design, before, after, action.cpu)
-    return left
+def gone(
+    design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState
+) -> list[tuple[Token, Any]]:
+    """What may have waited, each with whether it waits no longer behind a step, without having been delivered or taken
+    back by its guest."""
+    if unchanged(design, before, after) or (isinstance(action, VgicSteps) and written(design, before, action, CLEARS)):
+        return []
+    found: list[tuple[Token, Any]] = []
+    for token in tokens(design, before):
+        left = every(count(design, before, token) > 0, count(design, after, token) == 0)
+        if left is not False and isinstance(action, GuestActs):
+            left = every(left, negate(acknowledged(design, before, after, action.cpu, token)))
+        found.append((token, left))
+    return found
 
 
 def kept(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of KEPT."""
     assert isinstance(action, VgicAction)
-    return not gone(design.vgic, interrupts_of(before), action, interrupts_of(after))
+    return none(gone(design.vgic, interrupts_of(before), action, interrupts_of(after)))
 
 
 def token_text(token: Token) -> str:
@@ -151,60 +173,74 @@ KEPT = Property(
     about=(VgicAction,),
     holds=kept,
     interesting=lambda d, b, a, s: does(d.vgic, interrupts_of(b), a) is Do.FLUSH_ONE
-    and bool(waiting(d.vgic, interrupts_of(b))),
+    and any(count(d.vgic, interrupts_of(b), token) for token in tokens(d.vgic, interrupts_of(b))),
     explain=lambda d, b, a, s: "lost: "
-    + ", ".join(token_text(token) for token in gone(d.vgic, interrupts_of(b), a, interrupts_of(s))),  # type: ignore[arg-type]
+    + ", ".join(token_text(token) for token in those(gone(d.vgic, interrupts_of(b), a, interrupts_of(s)))),  # type: ignore[arg-type]
 )
 
 
-def uncaused(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState) -> set[Token]:
-    """What waits once more behind a step, without a device, a guest or user space that has asked for it."""
-    if isinstance(action, VgicSteps) and written(design, before, action, PENDS):
-        return set()
-    of = touched(before, after)
-    if unchanged(design, before, after, of):
-        return set()
-    old = waiting(design, before, of)
-    more = {token for token, count in waiting(design, after, of).items() if count > old[token]}
-    if not more or not isinstance(action, VgicSteps):
-        return more
+def uncaused(
+    design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState
+) -> list[tuple[Token, Any]]:
+    """What may wait, each with whether it does so once more behind a step, without a device, a guest or user space that
+    has asked for it."""
+    if unchanged(design, before, after) or (isinstance(action, VgicSteps) and written(design, before, action, PENDS)):
+        return []
+    found: list[tuple[Token, Any]] = []
+    for token in tokens(design, before, after):
+        more = count(design, after, token) > count(design, before, token)
+        if more is not False:
+            found.append((token, every(more, negate(asked_for(design, before, action, token)))))
+    return found
+
+
+def asked_for(design: VgicDesign, before: VgicState, action: VgicAction, token: Token) -> Any:
+    """Whether a step is a device's, or a guest's that sends an SGI, which asks for just this."""
+    (_, _, irq), source = token
     match does(design, before, action):
         case Do.INJECT:
             agent = before.agents[action.cpu - len(before.cores)]
-            return {token for token in more if token[0][2] != agent.irq or agent.level == 0}
+            return every(irq == agent.irq, agent.level == 1)
         case Do.PERFORM:
             vcpu = vcpu_of(before, action.cpu)
             found = register_at(design, vcpu.access.offset)
             if found is not None and found[0] is Register.SGIR:
-                return {t for t in more if t[0][2] != bits(vcpu.access.value, 3, 0) or t[1] != vcpu.number}
-    return more
+                data = stored(bits(found[1], 1, 0), vcpu.access.size, vcpu.access.value)
+                return every(irq == bits(data, 3, 0), source == vcpu.number)
+    return False
 
 
-def groundless(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState) -> set[Key]:
-    """The level-sensitive interrupts that a step of KVM makes pending in a list register though nothing causes them."""
+def groundless(
+    design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState
+) -> list[tuple[Key, Any]]:
+    """The interrupts in list registers, each with whether it is level-sensitive and a step of KVM makes it pending
+    there, though nothing causes it."""
     if does(design, before, action) is not Do.FLUSH_ONE:
-        return set()
+        return []
     of = touched(before, after)
-    held = {(place.vcpu, place.position) for place in in_lists(design, before, of) if place.pending}
-    now = (place for place in in_lists(design, after, of) if place.pending)
-    fresh = [place.key for place in now if (place.vcpu, place.position) not in held]
-    records = ((key, before.irqs.get(key)) for key in fresh)
-    return {key for key, record in records if not is_edge(key[2], record) and not (wanted(key, record) or high(record))}
+    old = {(place.vcpu, place.position): place.pending for place in in_lists(design, before, of)}
+    found = []
+    for place in in_lists(design, after, of):
+        record = before.irqs.get(place.key)
+        fresh = every(place.pending, negate(old.get((place.vcpu, place.position), False)))
+        idle = negate(either(is_edge(place.key[2], record), wanted(place.key, record)))
+        found.append((place.key, every(fresh, idle)))
+    return found
 
 
 def caused(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of CAUSED."""
     assert isinstance(action, VgicAction)
     states = interrupts_of(before), action, interrupts_of(after)
-    return not (uncaused(design.vgic, *states) or groundless(design.vgic, *states))
+    return every(none(uncaused(design.vgic, *states)), none(groundless(design.vgic, *states)))
 
 
 def cause_text(design: Design, before: State, action: Action, after: State) -> str:
     """What comes without a cause, in words."""
     assert isinstance(action, VgicAction)
     states = interrupts_of(before), action, interrupts_of(after)
-    edges = [token_text(token) for token in uncaused(design.vgic, *states)]
-    return f"pending without a cause: {', '.join([*edges, *map(named, groundless(design.vgic, *states))])}"
+    edges = [token_text(token) for token in those(uncaused(design.vgic, *states))]
+    return f"pending without a cause: {', '.join([*edges, *map(named, those(groundless(design.vgic, *states)))])}"
 
 
 CAUSED = Property(

@@ -15,13 +15,13 @@ from attrs import frozen
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT, Do, VgicDesign
 from model.vgic.guest import Acknowledges, Completes
-from model.vgic.pending import Key, is_edge, key_of
+from model.vgic.pending import is_edge, key_of
 from model.vgic.state import VgicState
 from model.vgic.system import VgicAction, VgicSteps
 from model.vgic.threads import at_of, is_agent
 from properties.interrupts.grain import forced, merged, next_irq
 from properties.interrupts.states import live
-from properties.interrupts.steps import between, core_of, forwarded, in_lists, named, target, wanted
+from properties.interrupts.steps import awaited, between, core_of, in_lists, named
 from spec.gic import list_registers as lists
 from spec.words import bits, field_names
 
@@ -139,23 +139,11 @@ def completed(state: VgicState, cpu: int, lr: int) -> VgicAction | None:
     return vgic.LineChanges(agent, vcpu.vm, vcpu.number, key[2], 0) if at_of(state, agent) == OUT else None
 
 
-def undelivered(state: VgicState, key: Key) -> bool:
-    """Whether an interrupt waits in the distributor for a vCPU that is powered on."""
-    record = state.irqs.get(key)
-    number = target(state, key, record)
-    return (
-        wanted(key, record)
-        and forwarded(state, key, record)
-        and number is not None
-        and state.vcpus[number].pause == 0
-    )
-
-
 def lost(design: VgicDesign, state: VgicState) -> tuple[str, ...]:
     """The interrupts that are pending still where nothing is due any more, in words."""
     open_ = {number for number in range(len(state.vcpus)) if willing(design, state, number)}
-    waiting = [key for key in sorted(state.irqs.entries) if undelivered(state, key)]
-    theirs = [key for key in waiting if target(state, key, state.irqs.get(key)) in open_]
+    entries = sorted(state.irqs.entries.items())
+    theirs = [key for key, record in entries if any(awaited(state, number, key, record) for number in open_)]
     held = [place.key for place in in_lists(design, state) if place.pending and place.vcpu in open_]
     return tuple(dict.fromkeys(named(key) for key in (*theirs, *held)))
 

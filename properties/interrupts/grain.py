@@ -2,8 +2,8 @@
 
 What a thread does under the distributor's lock is one step with the taking of the lock, and so is with the step before
 what touches nothing that anybody else reads. Where no signal and no physical interrupt comes but kicks, and the host
-takes no processor away, so is the masking of interrupts with the look for signals behind it. The host takes a physical interrupt as soon as it can. Nothing comes in
-between, so fewer orders are gone through, and none is that others see.
+takes no processor away, so is the masking of interrupts with the look for signals behind it. The host takes a physical
+interrupt as soon as it can. Nothing comes in between, so fewer orders are gone through, and none is that others see.
 """
 
 from functools import cache

@@ -12,6 +12,7 @@ from properties.interrupts import drain
 from properties.interrupts.configurations import CONFIGURATIONS
 from properties.interrupts.grain import forced_on
 from properties.interrupts.hostile import proposed
+from properties.interrupts.inductive import INDUCTIVE
 from properties.interrupts.scenarios import SCENARIOS
 from properties.interrupts.states import aspects
 
@@ -36,7 +37,7 @@ def names(state: VgicState, action: Action) -> bool:
 
 
 def due(design: Design, state: VgicState, cpu: int) -> VgicAction | None:
-    """What a processor or agent does next in the fair drain: the step that belongs to the one before, if there is one."""
+    """What a processor or agent does next in the fair drain: the step that belongs to the one before, if any."""
     forced = forced_on(design.vgic, state, cpu)
     return drain.due(design.vgic, state, cpu) if forced is None else forced
 
@@ -50,10 +51,11 @@ INTERRUPTS = Part(
     name="interrupts",
     title="interrupts",
     action=VgicAction,
-    depends=("vgic",),
+    depends=interrupts.DEPENDS,
     properties=interrupts.PROPERTIES,
-    invariants=None,
-    proved_for="",
+    invariants=INDUCTIVE,
+    proved_for="any interrupt among any others, any priorities, lines and contents of four list registers, any use of "
+    "GICV and of the distributor, of two vCPUs of one VM or two on two processors, and two devices",
     grain="a step with those behind it that commute with all others, sections under the distributor's lock among them",
     configurations=CONFIGURATIONS,
     scenarios=SCENARIOS,

@@ -8,52 +8,58 @@ from model.design import Design
 from model.state import State
 from model.vgic.design import GUEST, Do, VgicDesign, place
 from model.vgic.pending import Key, is_edge, key_of
-from model.vgic.state import SGIS, Vcpu, VgicState, Wait
+from model.vgic.state import SGIS, Agent, Core, Saved, Vcpu, VgicState, Wait
 from model.vgic.system import GuestActs, GuestPowersOff, GuestStops, UserSignals, VgicAction, VgicSteps
-from properties.interrupts.drain import undelivered
+from model.vgic.threads import is_agent
 from properties.interrupts.steps import (
+    awaited,
     between,
-    core_of,
     does,
+    has_place,
     interrupts_of,
-    mine,
     named,
+    none,
     places_of,
+    runs_on,
+    those,
+    vm_of,
 )
 from properties.property import Kind, Property
+from properties.quantify import each
 from spec.gic import list_registers as lists
 from spec.gic import virtual_interface
+from spec.gic.state import VirtualInterface
 from spec.gic.virtual_interface import UIE, maintenance
-from spec.words import bit, put
+from spec.words import U8, bit, either, every, member, negate, put, same
 
 
-def kick_coming(design: VgicDesign, state: VgicState, vm: int) -> bool:
+def kick_coming(design: VgicDesign, state: VgicState, vm: U8) -> Any:
     """Whether somebody is about to kick vCPUs of a VM: amid a section under its lock, or behind one."""
     kicks = places_of(design, Do.KICK)
-    agents = (agent.vm == vm and agent.updated == 1 and agent.at in kicks for agent in state.agents)
-    vcpus = (vcpu.vm == vm and vcpu.updated == 1 and vcpu.at in kicks for vcpu in state.vcpus)
-    return state.vms[vm].lock != 0 or any(agents) or any(vcpus)
+    threads: tuple[Agent | Vcpu, ...] = (*state.agents, *state.vcpus)
+    due = (every(thread.vm == vm, thread.updated == 1, member(thread.at, kicks)) for thread in threads)
+    return either(negate(vm_of(state, vm).lock == 0), *due)
 
 
-def deliverable(state: VgicState, number: int) -> list[Key]:
-    """What waits in the distributor for a vCPU, and is in no list register, its own or that of another vCPU."""
-    vm = state.vcpus[number].vm
-    listed = {irq for vcpu, irq in state.lr_map.entries if state.vcpus[vcpu].vm == vm}
-    return [
-        key
-        for key, record in state.irqs.entries.items()
-        if key[2] not in listed and mine(state, number, key, record) and undelivered(state, key)
-    ]
+def deliverable(state: VgicState, number: int) -> list[tuple[tuple[int, Key], Any]]:
+    """Interrupts with a vCPU, each with whether it waits in the distributor for that one, in no list register."""
+    found = []
+    for key, record in each(state.irqs):
+        listed = either(*(has_place(state, each_one, key) for each_one in range(len(state.vcpus))))
+        found.append(((number, key), every(awaited(state, number, key, record), negate(listed))))
+    return found
 
 
-def overslept(design: VgicDesign, state: VgicState) -> list[tuple[int, Key]]:
-    """The vCPUs that sleep, each with what waits for it though nobody is about to wake it."""
-    return [
-        (number, key)
-        for number, vcpu in enumerate(state.vcpus)
-        if vcpu.wait == Wait.ASLEEP and not kick_coming(design, state, vcpu.vm)
-        for key in deliverable(state, number)
-    ]
+def overslept(design: VgicDesign, state: VgicState) -> list[tuple[tuple[int, Key], Any]]:
+    """The vCPUs with interrupts, each with whether it sleeps, though that one waits for it and nobody is about to wake
+    it."""
+    found: list[tuple[tuple[int, Key], Any]] = []
+    for number, vcpu in enumerate(state.vcpus):
+        asleep = vcpu.wait == Wait.ASLEEP
+        if asleep is not False:
+            sleeps = every(asleep, negate(kick_coming(design, state, vcpu.vm)))
+            found += [(what, every(sleeps, due)) for what, due in deliverable(state, number)]
+    return found
 
 
 def about_to_sleep(design: Design, before: State, action: Action, after: State) -> Any:
@@ -71,24 +77,36 @@ WOKEN = Property(
     question="Who wakes a guest that waits?",
     kind=Kind.STATE,
     about=(VgicAction,),
-    holds=lambda d, b, a, s: not overslept(d.vgic, interrupts_of(s)),
+    holds=lambda d, b, a, s: none(overslept(d.vgic, interrupts_of(s))),
     interesting=about_to_sleep,
     explain=lambda d, b, a, s: "; ".join(
-        f"vCPU{number} sleeps, and {named(key)} waits for it" for number, key in overslept(d.vgic, interrupts_of(s))
+        f"vCPU{number} sleeps, and {named(key)} waits for it"
+        for number, key in those(overslept(d.vgic, interrupts_of(s)))
     ),
 )
 
 
-def unaware(design: VgicDesign, state: VgicState) -> list[tuple[int, Key]]:
-    """The vCPUs in their guests, each with what waits for it though nothing will bring it to its list registers."""
-    found = []
+def unaware(design: VgicDesign, state: VgicState) -> list[tuple[tuple[int, Key], Any]]:
+    """The vCPUs with interrupts, each with whether it is in its guest, though that one waits for it and nothing will
+    bring it to its list registers."""
+    found: list[tuple[tuple[int, Key], Any]] = []
     for number, vcpu in enumerate(state.vcpus):
-        core = core_of(state, number)
-        if core is None or vcpu.at != GUEST or kick_coming(design, state, vcpu.vm):
-            continue
-        leaves = core.ipi == 1 or core.irq == 1 or maintenance(core.gich) == 1 or bit(core.gich.hcr, UIE) == 1
-        found += [] if leaves else [(number, key) for key in deliverable(state, number)]
+        stays = either(*(every(runs_on(core, number), negate(leaves(core))) for core in state.cores))
+        inside = every(vcpu.at == GUEST, stays)
+        if inside is not False:
+            alone = every(inside, negate(kick_coming(design, state, vcpu.vm)))
+            found += [(what, every(alone, due)) for what, due in deliverable(state, number)]
     return found
+
+
+def leaves(core: Core) -> Any:
+    """Whether something is about to take a processor out of its guest, or will once list registers run low."""
+    return either(interrupted(core), maintenance(core.gich) == 1, bit(core.gich.hcr, UIE) == 1)
+
+
+def interrupted(core: Core) -> Any:
+    """Whether a physical interrupt is about to take a processor out of its guest."""
+    return either(core.ipi == 1, core.irq == 1)
 
 
 KICKED = Property(
@@ -99,27 +117,28 @@ KICKED = Property(
     question="Why does KVM send an interrupt to the processor of a vCPU that gets one?",
     kind=Kind.STATE,
     about=(VgicAction,),
-    holds=lambda d, b, a, s: not unaware(d.vgic, interrupts_of(s)),
+    holds=lambda d, b, a, s: none(unaware(d.vgic, interrupts_of(s))),
     interesting=lambda d, b, a, s: does(d.vgic, interrupts_of(b), a) is Do.KICK
     and any(core.ipi == 1 for core in interrupts_of(s).cores),
     explain=lambda d, b, a, s: "; ".join(
-        f"vCPU{number} runs on, and {named(key)} waits for it" for number, key in unaware(d.vgic, interrupts_of(s))
+        f"vCPU{number} runs on, and {named(key)} waits for it"
+        for number, key in those(unaware(d.vgic, interrupts_of(s)))
     ),
 )
 
 
-def executing(state: VgicState, condition: Callable[[Vcpu], bool]) -> list[int]:
-    """The vCPUs of which something holds that execute their guests, and that no interrupt is about to take out."""
+def executing(state: VgicState, condition: Callable[[Vcpu], Any]) -> list[tuple[int, Any]]:
+    """The vCPUs, each with whether something holds of it though it executes its guest, and no interrupt is about to
+    take it out."""
     found = []
     for number, vcpu in enumerate(state.vcpus):
-        core = core_of(state, number)
-        if core is not None and vcpu.at == GUEST and condition(vcpu) and core.ipi == 0 and core.irq == 0:
-            found.append(number)
+        stays = (every(runs_on(core, number), negate(interrupted(core))) for core in state.cores)
+        found.append((number, every(condition(vcpu), vcpu.at == GUEST, either(*stays))))
     return found
 
 
-def powered(state: VgicState) -> list[int]:
-    """The vCPUs that execute though they are powered off."""
+def powered(state: VgicState) -> list[tuple[int, Any]]:
+    """The vCPUs, each with whether it executes though it is powered off."""
     return executing(state, lambda vcpu: vcpu.pause == 1)
 
 
@@ -130,15 +149,15 @@ OFF_IS_OFF = Property(
     question="Can a vCPU run that another one has just stopped?",
     kind=Kind.STATE,
     about=(VgicAction,),
-    holds=lambda d, b, a, s: not powered(interrupts_of(s)),
+    holds=lambda d, b, a, s: none(powered(interrupts_of(s))),
     interesting=lambda d, b, a, s: isinstance(a, GuestPowersOff | GuestStops),
-    explain=lambda d, b, a, s: ", ".join(f"vCPU{number}" for number in powered(interrupts_of(s)))
+    explain=lambda d, b, a, s: ", ".join(f"vCPU{number}" for number in those(powered(interrupts_of(s))))
     + " executes though it is powered off",
 )
 
 
-def unheard(state: VgicState) -> list[int]:
-    """The vCPUs that execute though a signal waits for their thread."""
+def unheard(state: VgicState) -> list[tuple[int, Any]]:
+    """The vCPUs, each with whether it executes though a signal waits for its thread."""
     return executing(state, lambda vcpu: vcpu.signal == 1)
 
 
@@ -150,23 +169,24 @@ SIGNAL_HEARD = Property(
     question="Can user space always get its vCPU back?",
     kind=Kind.STATE,
     about=(VgicAction,),
-    holds=lambda d, b, a, s: not unheard(interrupts_of(s)),
+    holds=lambda d, b, a, s: none(unheard(interrupts_of(s))),
     interesting=lambda d, b, a, s: isinstance(a, UserSignals),
-    explain=lambda d, b, a, s: ", ".join(f"vCPU{number}" for number in unheard(interrupts_of(s)))
+    explain=lambda d, b, a, s: ", ".join(f"vCPU{number}" for number in those(unheard(interrupts_of(s))))
     + " executes though a signal waits for its thread",
 )
 
 
-def masks(design: VgicDesign, state: VgicState) -> list[str]:
-    """The processors on which the host's interrupts are masked where they should not be, or the other way round."""
-    found = []
+def masks(design: VgicDesign, state: VgicState) -> list[tuple[str, Any]]:
+    """What may be wrong with the masks of the host's interrupts, each with whether it is."""
+    found: list[tuple[str, Any]] = []
     calm = places_of(design, Do.HANDLE_EXIT, Do.PREPARE_WAIT, Do.CHECK_RUNNABLE, Do.SLEEP, Do.AWAIT_POWER, Do.LOCK)
     for cpu, core in enumerate(state.cores):
-        at = state.vcpus[core.vcpu].at if core.busy == 1 else None
-        if core.masked == 0 and at == GUEST:
-            found.append(f"CPU{cpu} went to its guest with interrupts unmasked")
-        if core.masked == 1 and (at is None or at in calm):
-            found.append(f"CPU{cpu} goes on in the host with interrupts masked")
+        inside = (every(runs_on(core, number), vcpu.at == GUEST) for number, vcpu in enumerate(state.vcpus))
+        rests = (every(runs_on(core, number), member(vcpu.at, calm)) for number, vcpu in enumerate(state.vcpus))
+        unmasked = every(core.masked == 0, either(*inside))
+        found.append((f"CPU{cpu} went to its guest with interrupts unmasked", unmasked))
+        left = every(core.masked == 1, either(core.busy == 0, *rests))
+        found.append((f"CPU{cpu} goes on in the host with interrupts masked", left))
     return found
 
 
@@ -178,20 +198,21 @@ MASKED = Property(
     question="Can a physical interrupt be missed between the last check and the guest?",
     kind=Kind.STATE,
     about=(VgicAction,),
-    holds=lambda d, b, a, s: not masks(d.vgic, interrupts_of(s)),
+    holds=lambda d, b, a, s: none(masks(d.vgic, interrupts_of(s))),
     interesting=lambda d, b, a, s: does(d.vgic, interrupts_of(b), a) is Do.ENTER,
-    explain=lambda d, b, a, s: "; ".join(masks(d.vgic, interrupts_of(s))),
+    explain=lambda d, b, a, s: "; ".join(those(masks(d.vgic, interrupts_of(s)))),
 )
 
 
-def left_on(design: VgicDesign, state: VgicState) -> list[int]:
-    """The processors whose virtual interface is on, or whose virtual interrupts are, while the host runs."""
+def left_on(design: VgicDesign, state: VgicState) -> list[tuple[int, Any]]:
+    """The processors, each with whether its virtual interface is on, or its virtual interrupts are, while the host
+    runs."""
     within = between(design, Do.LOAD_HCR, Do.STOP) | between(design, Do.LOAD_PINS, Do.CLEAR_PINS)
     found = []
     for cpu, core in enumerate(state.cores):
-        inside = core.busy == 1 and state.vcpus[core.vcpu].at in within
-        if not inside and (core.gich.hcr != 0 or core.pins != 0):
-            found.append(cpu)
+        inside = (every(runs_on(core, number), member(vcpu.at, within)) for number, vcpu in enumerate(state.vcpus))
+        silent = every(core.gich.hcr == 0, core.pins == 0)
+        found.append((cpu, negate(either(silent, *inside))))
     return found
 
 
@@ -203,16 +224,17 @@ INTERFACE_OFF = Property(
     question="Does a guest's virtual interface disturb the host?",
     kind=Kind.STATE,
     about=(VgicAction,),
-    holds=lambda d, b, a, s: not left_on(d.vgic, interrupts_of(s)),
+    holds=lambda d, b, a, s: none(left_on(d.vgic, interrupts_of(s))),
     interesting=lambda d, b, a, s: does(d.vgic, interrupts_of(b), a) in (Do.STOP, Do.CLEAR_PINS),
-    explain=lambda d, b, a, s: ", ".join(f"CPU{cpu}" for cpu in left_on(d.vgic, interrupts_of(s)))
+    explain=lambda d, b, a, s: ", ".join(f"CPU{cpu}" for cpu in those(left_on(d.vgic, interrupts_of(s))))
     + " runs the host with a virtual interface that is on",
 )
 
 
-def unequal(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState) -> list[str]:
-    """The registers that the world switch has not moved where it should have, at its end in each direction."""
-    if not isinstance(action, VgicSteps) or action.cpu >= len(before.cores) or before.cores[action.cpu].busy == 0:
+def unequal(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState) -> list[tuple[str, Any]]:
+    """The registers that the world switch has to have moved at its end in each direction, each with whether it has
+    not."""
+    if not isinstance(action, VgicSteps) or is_agent(before, action.cpu) or before.cores[action.cpu].busy == 0:
         return []
     core, vcpu = before.cores[action.cpu], before.vcpus[before.cores[action.cpu].vcpu]
     step = does(design, before, action)
@@ -225,19 +247,19 @@ def unequal(design: VgicDesign, before: VgicState, action: VgicAction, after: Vg
         names = ("hcr",)
     elif vcpu.at == last_save(design):
         vcpu, core, names = after.vcpus[core.vcpu], after.cores[action.cpu], ("vmcr", "apr", "lrs")
-    found = [name for name in names if getattr(core.gich, name) != getattr(vcpu.saved, name)]
+    found = [(name, negate(same(getattr(core.gich, name), getattr(vcpu.saved, name)))) for name in names]
     return found + (status(core.gich, vcpu.saved) if names[:1] == ("vmcr",) else [])
 
 
-def status(gich: Any, saved: Any) -> list[str]:
-    """The saved status registers that are not what they were when GICH was stopped."""
+def status(gich: VirtualInterface, saved: Saved) -> list[tuple[str, Any]]:
+    """The saved status registers, each with whether it is not what it was when GICH was stopped."""
     on = put(gich, "hcr", saved.hcr)
     derived = (
         ("misr", virtual_interface.misr(on)),
         ("eisr", virtual_interface.eisr(on)),
         ("elrsr", virtual_interface.elrsr(on)),
     )
-    return [name for name, value in derived if getattr(saved, name) != value]
+    return [(name, negate(getattr(saved, name) == value)) for name, value in derived]
 
 
 def last_save(design: VgicDesign) -> int:
@@ -252,7 +274,7 @@ def last_save(design: VgicDesign) -> int:
 def switched(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of SWITCHED."""
     assert isinstance(action, VgicAction)
-    return not unequal(design.vgic, interrupts_of(before), action, interrupts_of(after))
+    return none(unequal(design.vgic, interrupts_of(before), action, interrupts_of(after)))
 
 
 SWITCHED = Property(
@@ -266,7 +288,7 @@ SWITCHED = Property(
     holds=switched,
     interesting=lambda d, b, a, s: does(d.vgic, interrupts_of(b), a) is Do.ENTER,
     explain=lambda d, b, a, s: "not moved: "
-    + ", ".join(unequal(d.vgic, interrupts_of(b), a, interrupts_of(s))),  # type: ignore[arg-type]
+    + ", ".join(those(unequal(d.vgic, interrupts_of(b), a, interrupts_of(s)))),  # type: ignore[arg-type]
 )
 
 

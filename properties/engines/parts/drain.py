@@ -102,7 +102,8 @@ class Drains:
         moves = self.moves
         state = moves.part.within(moves.start, moves.layout.state(row))
         asked = ((prop, prop.settled) for prop in self.properties)
-        failed = tuple(p.id for p, settled in asked if settled is not None and not settled(moves.design, state, circles))
+        judges = ((prop.id, settled) for prop, settled in asked if settled is not None)
+        failed = tuple(name for name, settled in judges if not settled(moves.design, state, circles))
         if not circles:
             self.ends[row] = failed
         return failed

@@ -1,0 +1,132 @@
+"""Why nothing is lost: what waits is noted, who is noted will look, and who does not look by himself is kicked."""
+
+from typing import Any
+
+from model.vgic.design import GUEST, Do, VgicDesign
+from model.vgic.pending import Key, computed, is_edge
+from model.vgic.state import VgicState, VirtualIrq, Wait, flag
+from properties.interrupts.invariants.terms import (
+    asks,
+    exists,
+    hcr_of,
+    held_asking,
+    is_kicking,
+    is_noted,
+    is_updating,
+    is_used,
+    key_held,
+    of_core,
+    span,
+    waits,
+)
+from properties.interrupts.steps import has_place, listed, places_of, vm_of
+from properties.quantify import everywhere
+from spec.gic import list_registers as registers
+from spec.gic.virtual_interface import UIE
+from spec.words import bit, choose, clear, either, every, implies, member, negate, put_all
+
+
+def waiting_noted(design: VgicDesign, state: VgicState) -> Any:
+    """What is pending for a vCPU is noted for it; or it is in a list register, whose end asks for a maintenance
+    interrupt or whose vCPU is noted itself."""
+
+    def noted(key: Key, record: VirtualIrq) -> Any:
+        found = []
+        for vcpu in state.vcpus:
+            seen = [is_noted(state, vcpu)]
+            for number, holder in enumerate(state.vcpus):
+                seen.append(held_asking(design, state, number, key))
+                seen.append(every(has_place(state, number, key), is_noted(state, holder)))
+            due = every(exists(state, key), waits(design, state, vcpu, key, record))
+            found.append(implies(due, either(*seen, is_updating(design, state, key))))
+        return every(*found)
+
+    return everywhere(state.irqs, noted)
+
+
+def flush_complete(design: VgicDesign, state: VgicState) -> Any:
+    """Behind what the flush has looked at nothing waits, but for the end of another source or at another vCPU; unless
+    the list registers ran out."""
+    flushing = places_of(design, Do.FLUSH_ONE, Do.FLUSH_END)
+
+    def looked_at(key: Key, record: VirtualIrq) -> Any:
+        found = []
+        for number, vcpu in enumerate(state.vcpus):
+            elsewhere = (has_place(state, other, key) for other in range(len(state.vcpus)) if other != number)
+            ahead = every(key[2] >= vcpu.cursor, member(vcpu.at, places_of(design, Do.FLUSH_ONE)))
+            kept = either(ahead, vcpu.overflow == 1, held_asking(design, state, number, key), *elsewhere)
+            due = every(exists(state, key), waits(design, state, vcpu, key, record), member(vcpu.at, flushing))
+            found.append(implies(due, kept))
+        return every(*found)
+
+    return everywhere(state.irqs, looked_at)
+
+
+def lists_pruned(design: VgicDesign, state: VgicState) -> Any:
+    """From the prune to the flush's end, what is pending in a list register is to be delivered there, and what is
+    active there and pending for another vCPU asks for a maintenance interrupt at its end."""
+    found = []
+    for number, vcpu in enumerate(state.vcpus):
+        flushing = member(vcpu.at, span(design, Do.PRUNE, Do.FLUSH_END))
+        for position, lr in enumerate(listed(design, state, number)):
+            key = key_held(state, number, lr)
+            record, enabled = state.irqs.get(key), vm_of(state, vcpu.vm).enabled
+            mine = flag(vcpu.number)
+            back = put_all(record, ("pending",), (choose(is_edge(key[2], record), 1, record.pending),))
+            right = computed(design, enabled, key, back) & mine > 0
+            elsewhere = clear(computed(design, enabled, key, record), mine) > 0
+            taken = every(flushing, is_used(vcpu, position))
+            found.append(implies(every(taken, lr & registers.PENDING_BIT > 0), right))
+            found.append(implies(every(taken, lr & registers.ACTIVE_BIT > 0, elsewhere), asks(lr)))
+    return every(*found)
+
+
+def ends_sampled(design: VgicDesign, state: VgicState) -> Any:
+    """Between the look at ended interrupts and their end it is noted which are pending again."""
+    found = []
+    for number, vcpu in enumerate(state.vcpus):
+        sampled = member(vcpu.at, span(design, Do.SYNC_SAMPLE, Do.SYNC_ENDED))
+        kept = member(vcpu.at, span(design, Do.SYNC_SAMPLE, Do.SYNC_PENDING))
+        found.append(either(kept, vcpu.noted == 0))
+        found.append(vcpu.noted >> len(vcpu.saved.lrs) == 0)
+        for position, lr in enumerate(vcpu.saved.lrs):
+            key = key_held(state, number, lr)
+            record = state.irqs.get(key)
+            again = choose(is_edge(key[2], record), record.pending, record.line) == 1
+            due = every(sampled, bit(vcpu.saved.eisr, position) == 1)
+            found.append(implies(due, (bit(vcpu.noted, position) == 1) == again))
+    return every(*found)
+
+
+def noted_kicked(design: VgicDesign, state: VgicState) -> Any:
+    """A vCPU that is noted, and behind its flush, looks again: somebody is about to kick it, it has a request that it
+    still looks for, an interrupt takes it out, or its list registers ran out."""
+    found = []
+    unheeding = span(design, Do.FLUSH_END, Do.ENTER)
+    checks = span(design, Do.FLUSH_END, Do.CHECK_REQUESTS) if has_check(design) else ()
+    for number, vcpu in enumerate(state.vcpus):
+        past = either(vcpu.at == GUEST, member(vcpu.at, unheeding))
+        looks = every(vcpu.requests == 1, member(vcpu.at, checks))
+        taken_out = every(
+            negate(member(vcpu.at, checks)), of_core(state, number, lambda core: core.ipi == 1)
+        )
+        low = bit(hcr_of(design, state, number), UIE) == 1
+        told = either(is_kicking(design, state, vcpu.vm), looks, taken_out, low)
+        found.append(implies(every(is_noted(state, vcpu), past), told))
+    return every(*found)
+
+
+def has_check(design: VgicDesign) -> bool:
+    """Whether the run loop looks for requests."""
+    return any(step.do is Do.CHECK_REQUESTS for step in design.run)
+
+
+def sleepers_woken(design: VgicDesign, state: VgicState) -> Any:
+    """A vCPU that is noted does not go to sleep for good: somebody has woken it, or is about to."""
+    found = []
+    for vcpu in state.vcpus:
+        goes = every(member(vcpu.at, places_of(design, Do.SLEEP)), vcpu.wait == Wait.QUEUED)
+        sleeps = every(vcpu.wait == Wait.ASLEEP, vcpu.pause == 0)
+        told = is_kicking(design, state, vcpu.vm)
+        found.append(implies(every(is_noted(state, vcpu), either(goes, sleeps)), told))
+    return every(*found)

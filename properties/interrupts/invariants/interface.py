@@ -1,0 +1,69 @@
+"""What holds of each processor's GICH and its saved copy: which of them counts, and what either is set to."""
+
+from typing import Any
+
+from model.vgic.design import Do, VgicDesign
+from model.vgic.facts import Fact
+from model.vgic.state import VgicState
+from properties.interrupts.invariants.terms import hcr_of, knows, span
+from properties.interrupts.steps import runs_on
+from spec.gic import virtual_interface
+from spec.gic.virtual_interface import EN, UIE
+from spec.words import bits, either, every, implies, member, put, same
+
+FACTS = {
+    "hcr": (Fact.HCR_LOADED, Do.SAVE_HCR), "vmcr": (Fact.VMCR_LOADED, Do.SAVE_VMCR),
+    "apr": (Fact.APR_LOADED, Do.SAVE_APR), "lrs": (Fact.LRS_LOADED, Do.SAVE_LRS),
+}  # fmt: skip
+"""Of each register that is moved: what is known once it is loaded, and the step that saves it."""
+
+
+def interface_off(design: VgicDesign, state: VgicState) -> Any:
+    """A processor's virtual interface is on only from its load to its stop, around a guest; its pins are clear."""
+    found = []
+    for core in state.cores:
+        off = (every(runs_on(core, n), knows(design, v.at, Fact.STOPPED)) for n, v in enumerate(state.vcpus))
+        found.append(implies(either(core.busy == 0, *off), core.gich.hcr == 0))
+        found.append(core.pins == 0)
+    return every(*found)
+
+
+def interface_moved(design: VgicDesign, state: VgicState) -> Any:
+    """A register that was loaded is what is saved until the guest runs, and one that was saved since then as well."""
+    found = []
+    for core in state.cores:
+        for number, vcpu in enumerate(state.vcpus):
+            for name, (loaded, save) in FACTS.items():
+                last = Do.STOP if name == "hcr" else Do.CLEAR_MODE
+                behind = tuple(at for at in span(design, save, last) if at in span(design, Do.ENTER, last))
+                moved = either(knows(design, vcpu.at, loaded), member(vcpu.at, not_after_back_out(design, behind)))
+                here, there = getattr(core.gich, name), getattr(vcpu.saved, name)
+                found.append(implies(every(runs_on(core, number), moved), same(here, there)))
+    return every(*found)
+
+
+def not_after_back_out(design: VgicDesign, behind: tuple[int, ...]) -> tuple[int, ...]:
+    """Of program counters behind a save, those that a thread reaches only from its guest."""
+    return tuple(at for at in behind if at in span(design, Do.ENTER, Do.SAVE_LRS))
+
+
+def status_saved(design: VgicDesign, state: VgicState) -> Any:
+    """The saved status is that of the list registers, until these are saved too."""
+    found = []
+    for core in state.cores:
+        for number, vcpu in enumerate(state.vcpus):
+            gich = put(core.gich, "hcr", vcpu.saved.hcr)
+            for name, save in (("misr", Do.SAVE_MISR), ("eisr", Do.SAVE_EISR), ("elrsr", Do.SAVE_ELRSR)):
+                read = getattr(virtual_interface, name)(gich)
+                here = every(runs_on(core, number), member(vcpu.at, span(design, save, Do.SAVE_LRS)))
+                found.append(implies(here, getattr(vcpu.saved, name) == read))
+    return every(*found)
+
+
+def interface_enabled(design: VgicDesign, state: VgicState) -> Any:
+    """A vCPU's virtual interface is enabled, and of the maintenance interrupts but that for an underflow none is."""
+    found = []
+    for number, _ in enumerate(state.vcpus):
+        hcr = hcr_of(design, state, number)
+        found.append(every(bits(hcr, EN, EN) == 1, bits(hcr, 7, UIE + 1) == 0))
+    return every(*found)

@@ -1,0 +1,130 @@
+"""The proofs about interrupts: what they establish, that they fail where they should, and that nothing is empty."""
+
+from functools import partial
+
+import pytest
+
+from model.designs.catalogue import reference
+from model.topology import TOPOLOGIES
+from model.vgic.design import ROUTINES, place
+from model.vgic.facts import facts
+from model.vgic.system import VgicSteps
+from properties.catalogue import PROPERTY
+from properties.designs import resolve
+from properties.engines import interrupts_prove
+from properties.engines.interrupts_induction import LISTS, Case, cases
+from properties.engines.interrupts_prove import follows, interrupt_obligations, judged
+from properties.engines.parts.walk import walk_part
+from properties.interrupts import ALL, PROPERTIES
+from properties.interrupts.inductive import INDUCTIVE, PROVED
+from properties.interrupts.invariants import INVARIANTS
+from properties.interrupts.part import INTERRUPTS
+from properties.property import Kind, Property
+
+OBLIGATIONS = {o.name: o for o in interrupt_obligations(reference(), ALL)}
+OF_INTERRUPTS = tuple(topology for topology in TOPOLOGIES.values() if topology.interrupts is not None)
+OF_STATES = tuple(prop for prop in PROVED if prop.kind is Kind.STATE)
+
+
+@pytest.mark.parametrize(
+    "name", ["flush: queue", "flush: end", "inject: line", "access: update", "sync: ended interrupts", "guest: Stores"]
+)
+def test_an_action_of_the_reference_keeps_every_invariant(name: str) -> None:
+    found = OBLIGATIONS[f"interrupts: {name}"].settle()
+    assert not found.findings and not found.vacuous
+    assert dict(found.asked)[INDUCTIVE.id] == len(INVARIANTS)
+
+
+@pytest.mark.parametrize("prop", OF_STATES, ids=lambda prop: prop.id)
+def test_a_property_of_states_follows_from_the_invariants_and_not_without_them(
+    prop: Property, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not follows(reference(), prop).findings
+    monkeypatch.setattr(interrupts_prove, "INVARIANTS", {})
+    assert [finding.decided for finding in follows(reference(), prop).findings] == [True]
+
+
+@pytest.mark.parametrize(
+    ("prop", "invariant"),
+    [
+        ("interrupts.kicked", "noted_kicked"),
+        ("interrupts.kicked", "waiting_noted"),
+        ("interrupts.woken", "sleepers_woken"),
+        ("interrupts.woken", "waiting_noted"),
+        ("interrupts.kicked", "flight_listed"),
+        ("interrupts.one_list_register", "one_holder"),
+    ],
+)
+def test_that_nothing_is_forgotten_rests_on_each_link_of_the_chain(
+    prop: str, invariant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fewer = {name: held for name, held in INVARIANTS.items() if name != invariant}
+    monkeypatch.setattr(interrupts_prove, "INVARIANTS", fewer)
+    assert [finding.decided for finding in follows(reference(), PROPERTY[prop]).findings] == [True]
+
+
+def test_each_invariant_is_false_of_some_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupts_prove, "INVARIANTS", {})
+    design = reference()
+    asked = {name: partial(lambda held, _, after: held(design.vgic, after), held) for name, held in INVARIANTS.items()}
+    found = judged(design, Case("any state", None, None), asked)
+    assert {finding.prop for finding in found.findings if finding.decided} == set(INVARIANTS)
+
+
+@pytest.mark.parametrize(
+    ("fault", "case", "label"),
+    [
+        ("spi-retarget-without-kick", "flush: prune", "noted_kicked"),
+        ("eoied-lr-not-reclaimed", "sync: ended interrupts", "lists_full"),
+        ("lr-sync-without-dist-lock", "inject: line", "ends_sampled"),
+        ("D2", "inject: kick", "noted_kicked"),
+        ("D10", "access: update", "waiting_noted"),
+        ("without/vgic-sync-kick", "sync: free list registers", "noted_kicked"),
+    ],
+)
+def test_a_planted_fault_breaks_the_induction(fault: str, case: str, label: str) -> None:
+    found = {o.name: o for o in interrupt_obligations(resolve("reference", fault), (INDUCTIVE,))}
+    settled = found[f"interrupts: {case}"].settle()
+    assert label in [finding.label for finding in settled.findings if finding.decided]
+
+
+@pytest.mark.parametrize(
+    ("fault", "prop", "case"),
+    [
+        ("level-ap-hides-eoi", "interrupts.level_once", "flush: queue"),
+        ("sgi-second-source-hits-active", "interrupts.active_kept", "flush: queue"),
+        ("D1", "interrupts.sgi_targets", "access: perform"),
+        ("D9", "interrupts.stored_exactly", "access: change interrupts"),
+    ],
+)
+def test_a_planted_fault_refutes_a_property_of_steps(fault: str, prop: str, case: str) -> None:
+    found = {o.name: o for o in interrupt_obligations(resolve("reference", fault), (PROPERTY[prop],))}
+    settled = found[f"interrupts: steps at {case}"].settle()
+    assert [finding.prop for finding in settled.findings if finding.decided] == [prop]
+
+
+def test_every_invariant_holds_at_the_start_of_every_configuration() -> None:
+    assert not OBLIGATIONS["interrupts: at the start"].settle().findings
+    lists = [topology.interrupts.lists for topology in OF_INTERRUPTS if topology.interrupts is not None]
+    assert len(lists) == len(OF_INTERRUPTS) and max(lists) <= LISTS
+
+
+@pytest.mark.parametrize("topology", OF_INTERRUPTS, ids=lambda topology: topology.name)
+def test_no_hostile_run_of_the_reference_breaks_an_invariant(topology: object) -> None:
+    walked = walk_part(INTERRUPTS, reference(), (INDUCTIVE,), topology, seed=7, steps=500)  # type: ignore[arg-type]
+    assert walked.raised is None and not walked.violations
+
+
+def test_every_step_of_every_routine_is_a_case_and_every_kind_of_action() -> None:
+    design = reference().vgic
+    steps = [case.at for case in cases(design) if isinstance(case.action, VgicSteps)]
+    assert sorted(steps) == sorted(place(name, n) for name in ROUTINES for n in range(len(design.steps(name))))
+    assert set(steps) <= set(facts(design))
+    taken = {type(case.action).__name__ for case in cases(design)}
+    kinds = {kind.__name__ for kind in INTERRUPTS.action.__subclasses__()}
+    assert kinds - taken == {"GuestStops"}
+
+
+def test_what_is_not_proved_is_named() -> None:
+    open_ = {prop.id for prop in PROPERTIES} - {prop.id for prop in PROVED}
+    assert open_ == {"interrupts.delivered", "interrupts.idle_sleeps", "interrupts.exitless"}
