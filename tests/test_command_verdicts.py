@@ -16,6 +16,14 @@ def test_what_several_verdicts_cover_stands_once_in_a_note() -> None:
     assert [line.split()[2] for line in said.splitlines()[1:4]] == ["[1]", "[1]", "six"]
 
 
+def test_what_two_engines_cover_stands_in_two_notes() -> None:
+    proof = "z3, by induction for any contents of tables and any number of pages of memory"
+    both = [f"{proof}: {count} questions; and explored: {LONG}" for count in (3, 4)]
+    said = verdicts((result("a.b", both[0]), result("a.c", both[1])), False)
+    assert "[1]: 3 questions; and explored: [2]" in said
+    assert "[1]: 4 questions; and explored: [2]" in said
+
+
 def test_what_one_verdict_covers_stands_beside_it() -> None:
     said = verdicts((result("a.b", LONG), result("a.c", "six registers")), False)
     assert "[1]" not in said

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from properties.property import Result, Trace, Verdict
 BY_DEFAULT = "prove"
 """The engine that is asked for where the user names none."""
 LONGEST_TRACE = 100
+ALSO, EXPLORED, ASKED = "; and ", "explored: ", " questions"
+"""Between what several engines have covered, before what was explored, and behind how much a proof has asked."""
 SHORT = 60
 """The characters of what a verdict covers that are not worth a note."""
 
@@ -68,12 +70,12 @@ def verdicts(results: Sequence[Result], engines: bool) -> str:
 
     What several verdicts cover alike stands once, in a numbered note below.
     """
-    notes = shared([result.covers for result in results])
+    notes = shared([text for result in results for _, text, _ in pieces(result.covers)])
     rows = (
         (
             result.property,
             result.verdict.value,
-            ": ".join((*named, *result.deviations, notes.get(result.covers, result.covers))),
+            ": ".join((*named, *result.deviations, in_notes(result.covers, notes))),
             f"{result.seconds:.1f}",
         )
         for result in results
@@ -82,6 +84,25 @@ def verdicts(results: Sequence[Result], engines: bool) -> str:
     said = table(("PROPERTY", "VERDICT", "COVERS", "SECONDS"), rows, wrapped=(2,))
     below = table(("", ""), ((mark, covers) for covers, mark in notes.items())).partition("\n")[2]
     return f"{said}\n{below}" if notes else said
+
+
+def pieces(covers: str) -> list[tuple[str, str, str]]:
+    """What a verdict covers, taken apart into what each engine has covered: its name, that, and how much was asked.
+
+    Name and number are empty where they are not told.
+    """
+    found = []
+    for part in covers.split(ALSO):
+        text, colon, asked = part.rpartition(": ")
+        text, asked = (text, colon + asked) if text and asked.endswith(ASKED) else (part, "")
+        engine = EXPLORED if text.startswith(EXPLORED) else ""
+        found.append((engine, text.removeprefix(engine), asked))
+    return found
+
+
+def in_notes(covers: str, notes: Mapping[str, str]) -> str:
+    """What a verdict covers, with marks in the place of what stands in notes."""
+    return ALSO.join(f"{engine}{notes.get(text, text)}{asked}" for engine, text, asked in pieces(covers))
 
 
 def shared(texts: Sequence[str]) -> dict[str, str]:

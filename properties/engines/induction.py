@@ -125,7 +125,8 @@ def symbolic_state(at: int) -> MemoryState:
         assert of is not None
         maps[name] = Symbolic(Arbitrary(name, of, cuts))
     allocator = shape(Allocator).symbolic("allocator")
-    state: MemoryState = cut(MemoryState(processors, vcpus, vms, allocator=allocator, gicv=variable("gicv", 28), **maps))
+    made = MemoryState(processors, vcpus, vms, allocator=allocator, gicv=variable("gicv", 28), **maps)
+    state: MemoryState = cut(made)
     return state
 
 
