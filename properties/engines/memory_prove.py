@@ -1,6 +1,7 @@
 """The obligations of the memory system: its invariants by induction, and under them the properties of each action."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -12,10 +13,10 @@ from model.memory.actions import GuestAccesses, MemoryAction, ThreadSteps
 from model.parts import resolves
 from model.state import State
 from model.topology import TOPOLOGIES, initial
-from properties.engines.explorer import OutOfFuel, Raised
+from properties.engines.explorer import OutOfFuel, Path, Raised
 from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, explored
 from properties.engines.obligations import Finding, Obligation, Settled
-from properties.engines.questions import Asked, at_once, conjuncts, decided
+from properties.engines.questions import Asked, Question, conjuncts, decided
 from properties.engines.symbolic import formula
 from properties.memory.accesses import ISOLATED
 from properties.memory.derived import DERIVED
@@ -109,23 +110,13 @@ def settled(
 ) -> Settled:
     """What comes of a case when all that is wanted of it is asked on each of its paths."""
     run = explored(design.memory, case, INVARIANTS, resolves(design), wanted, derived)
-    counts: dict[str, int] = {}
-    findings: list[Finding] = []
     reached = [path for path in run.exploration.paths if path.outcome is not None]
     ended = [path for path in reached if not isinstance(path.outcome, Raised | OutOfFuel)]
-    goals = [(path.condition, list(map(formula, path.outcome.values()))) for path in ended]
-    refutable = at_once(run.known, goals)
-    for path in reached:
-        if isinstance(path.outcome, Raised | OutOfFuel):
-            findings += [Finding(reported(name), case.name, f"{path.outcome}", False) for name in wanted]
-            continue
-        for name in path.outcome:
-            counts[reported(name)] = counts.get(reported(name), 0) + 1
-        if refutable != z3.unsat:
-            findings += refuted(case, run, path)
-    if run.exploration.undecided:
-        doubt = "a branch could not be decided"
-        findings += [Finding(reported(name), case.name, doubt, False) for name in wanted]
+    doubts = [f"{path.outcome}" for path in reached if isinstance(path.outcome, Raised | OutOfFuel)]
+    doubts += ["a branch could not be decided"] if run.exploration.undecided else []
+    findings = [Finding(reported(name), case.name, doubt, False) for doubt in doubts for name in wanted]
+    findings += refuted(case, run, ended)
+    counts = Counter(reported(name) for path in ended for name in path.outcome)
     empty = not any(possible(run, path) for path in ended)
     return Settled(len(run.exploration.paths), tuple(counts.items()), tuple(findings), empty)
 
@@ -140,19 +131,23 @@ def possible(run: Explored, path: Any) -> bool:
     return bool(decided(z3.BoolVal(True), conjuncts([*path.condition, *run.known])) == z3.sat)
 
 
-def refuted(case: Case, run: Explored, path: Any) -> Iterator[Finding]:
-    """The properties that are false somewhere on a path, or that no attempt decides; of the invariants, the first.
+def refuted(case: Case, run: Explored, paths: Sequence[Path]) -> list[Finding]:
+    """The properties that are false somewhere on a path, or that no attempt decides, each until it is known false.
 
-    A property that holds on the path is known to what is asked next.
+    A property that holds on the paths is known to what is asked of them next.
     """
-    asked, here = Asked([*path.condition, *run.known]), conjuncts(path.condition)
-    for name, truth in path.outcome.items():
-        if truth is True:
-            continue
-        answer = asked.answer(formula(truth), [*here, *run.near.get(name, ())])
-        if answer != z3.unsat:
-            yield Finding(reported(name), case.name, name, bool(answer == z3.sat))
-            if name in INVARIANTS:
-                return
-        elif name not in INVARIANTS:
-            asked.learn(formula(truth))
+    asked = Asked(run.known)
+    questions = [
+        Question(reported(name), name, path.condition, formula(truth), run.near.get(name, ()))
+        for path in paths
+        for name, truth in path.outcome.items()
+        if truth is not True
+    ]
+    first = [question for question in questions if question.name not in INVARIANTS]
+    failing = list(asked.failing(first))
+    failed = {id(question) for question, _ in failing}
+    for question in first if len(first) < len(questions) else ():
+        if id(question) not in failed:
+            asked.learn(z3.Implies(z3.And(*question.condition), question.goal))
+    failing += asked.failing([question for question in questions if question.name in INVARIANTS])
+    return [Finding(each.about, case.name, each.name, bool(answer == z3.sat)) for each, answer in failing]

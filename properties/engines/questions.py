@@ -4,11 +4,12 @@ A question is a formula that ought to have no solution. Which way of asking is q
 are several, each with a limit; an answer of any of them is one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import z3
-from attrs import frozen
+from attrs import evolve, frozen
 
 AT_ONCE = 8
 """How many broken assumptions are added before it is asked again."""
@@ -36,10 +37,8 @@ ATTEMPTS = (
     Attempt(60_000_000, True, {"random_seed": 3, **QUICK}),
     Attempt(400_000_000, False, None),
 )
-WARM = 3_000_000
-"""The work for a question to a solver that has seen the assumptions and other questions before."""
-WHOLE = 100_000_000
-"""The work for a question about all goals of a case together."""
+WARM, EACH = 3_000_000, 50_000
+"""The work for a question to a solver that has seen the assumptions, and how much more for each goal in it."""
 
 
 def of_attempt(attempt: Attempt) -> Any:
@@ -147,28 +146,31 @@ def flat(term: Any) -> list[Any]:
     return [term]
 
 
-Way = tuple[Sequence[Any], Sequence[Any]]
-"""One way that things can go: its conditions, and goals that ought to hold on it."""
+@frozen
+class Question:
+    """Whether a goal can be false under a condition."""
 
+    about: str
+    """What is false if it can."""
+    name: str
+    condition: tuple[Any, ...]
+    goal: Any
+    near: tuple[Any, ...] = ()
+    """Assumptions that are likely to be needed."""
 
-def at_once(given: Sequence[Any], ways: Sequence[Way]) -> Any:
-    """Whether a goal can be false on any of several ways under common assumptions, asked as one question.
-
-    Most goals hold, and to find that all do takes a solver little more than to find it of one.
-    """
-    made = z3.SimpleSolver()
-    made.set(rlimit=WHOLE, **QUICK)
-    made.add(*given, z3.Or(*(z3.And(*conditions, z3.Not(z3.And(*goals))) for conditions, goals in ways)))
-    return made.check()
+    @property
+    def refuted(self) -> Any:
+        """That the condition holds and the goal does not, as a formula."""
+        return z3.And(*self.condition, z3.Not(self.goal))
 
 
 class Asked:
-    """Goals under the same assumptions, one after the other."""
+    """Questions under the same assumptions: many at once, and those that are not settled so by halves."""
 
     def __init__(self, given: Sequence[Any]) -> None:
         self.given = conjuncts(given)
         self._warm = z3.SimpleSolver()
-        self._warm.set(rlimit=WARM, **QUICK)
+        self._warm.set(**QUICK)
         self._warm.add(*self.given)
 
     def learn(self, fact: Any) -> None:
@@ -176,21 +178,52 @@ class Asked:
         self.given += conjuncts([fact])
         self._warm.add(fact)
 
-    def answer(self, goal: Any, near: Sequence[Any] = ()) -> Any:
+    def failing(self, questions: Sequence[Question]) -> Iterator[tuple[Question, Any]]:
+        """The questions of which a goal can be false, or that nothing decides, each with `z3.sat` or `z3.unknown`.
+
+        Most goals hold, and to find that all do takes a solver little more than to find it of one: they are asked all
+        at once, then all of one condition, and one by one only where that does not settle them. Of what is known to be
+        false nothing more is asked.
+        """
+        if self._all_hold(questions):
+            return
+        false = set[str]()
+        for _, group in groupby(questions, lambda question: id(question.condition)):
+            alike = [question for question in group if question.about not in false]
+            for question in () if self._all_hold(alike) else alike:
+                answer = z3.unsat if question.about in false else self.answer(question)
+                false |= {question.about} if answer == z3.sat else set()
+                if answer != z3.unsat:
+                    yield question, answer
+
+    def _all_hold(self, questions: Sequence[Question]) -> bool:
+        refuted = [question.refuted for question in questions]
+        return not refuted or bool(self._check(z3.Or(*refuted), WARM + EACH * len(refuted)) == z3.unsat)
+
+    def answer(self, question: Question) -> Any:
         """Whether a goal can be false: `z3.sat`, `z3.unsat` or `z3.unknown`; asked part by part.
 
-        A part that is an assumption itself need not be asked. `near` are assumptions that are likely to be needed.
+        A part that is an assumption itself need not be asked.
         """
         known = {term.get_id() for term in self.given}
-        parts = [part for whole in conjuncts([goal]) if whole.get_id() not in known for part in clauses(whole)]
-        answers = [self._part(z3.Not(part), near) for part in parts]
+        wholes = conjuncts([question.goal])
+        parts = [part for whole in wholes if whole.get_id() not in known for part in clauses(whole)]
+        answers = [self._part(evolve(question, goal=part)) for part in parts]
         if z3.sat in answers:
             return z3.sat
         return z3.unsat if all(each == z3.unsat for each in answers) else z3.unknown
 
-    def _part(self, question: Any, near: Sequence[Any]) -> Any:
+    def _part(self, question: Question) -> Any:
+        answer = self._check(question.refuted, WARM)
+        if answer != z3.unknown:
+            return answer
+        near = [*question.condition, *question.near]
+        return decided(z3.Not(question.goal), [*question.condition, *self.given], near)
+
+    def _check(self, refuted: Any, work: int) -> Any:
+        self._warm.set(rlimit=work)
         self._warm.push()
-        self._warm.add(question)
+        self._warm.add(refuted)
         answer = self._warm.check()
         self._warm.pop()
-        return answer if answer != z3.unknown else decided(question, self.given, near)
+        return answer

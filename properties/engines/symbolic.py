@@ -487,6 +487,8 @@ def _below(a: Any, b: Any) -> Any:
         return True
     if least_a >= most_b:
         return False
+    if isinstance(b, int) and b & (b - 1) == 0:
+        return a >> (b.bit_length() - 1) == 0
     width = max(most_a, most_b).bit_length()
     left, right = term_at(a, width), term_at(b, width)
     return Truth(z3.BoolRef(z3.Z3_mk_bvult(REF, left.ast, right.ast), CONTEXT))
