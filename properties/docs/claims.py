@@ -61,7 +61,9 @@ def _weighed(claim: Claim, design: str, measured: Measured) -> str:
     words = {finding.verdict for name in checked_by(claim.id) for finding in found.get(name, ())}
     verdict = next((verdict for verdict in WORST if verdict in words), "")
     whole = verdict == VIOLATED or all(name in found for name in checked_by(claim.id))
-    return f"*{verdict}*{'' if whole else ', in part'}" if verdict else "nothing checks it yet" if not checked_by(claim.id) else UNMEASURED
+    if verdict:
+        return f"*{verdict}*{'' if whole else ', in part'}"
+    return UNMEASURED if checked_by(claim.id) else "nothing checks it yet"
 
 
 def _section(claim: Claim, measured: Measured) -> str:
