@@ -8,8 +8,8 @@ from model.hyp.state import INIT_PAGE, Agent, Core, Host, HypState, Tables, Vect
 from model.programs import OUT
 from spec.sparse import sparse
 
-HOST = Host(0x10C53C7D, 0xB5003500, 0xEEAA4400, 0xFF000004)
-"""The host's SCTLR, TTBCR, MAIR0 and MAIR1."""
+HOST = Host(0x30C73C7D, 0xB5023500, 0xEEAA4400, 0xFF000004)
+"""The host's SCTLR, TTBCR, MAIR0 and MAIR1, as a run of Linux 3.12.9 had them."""
 UNKNOWN = 0xA5A5A5A5
 """What registers hold that nobody has set."""
 

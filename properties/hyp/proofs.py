@@ -1,4 +1,7 @@
-"""The properties of Hyp mode's set-up that are proved for single steps, with every word arbitrary."""
+"""The properties of Hyp mode's set-up that are proved for single steps, with every word arbitrary.
+
+What makes words symbolic is imported where it is used: whoever lists properties needs no solver.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -11,13 +14,14 @@ from model.hyp.layout import Layout, initial_hyp
 from model.hyp.state import HypState
 from model.hyp.system import HypSteps
 from model.state import State
-from properties.engines.inputs import like
 from properties.engines.parts.part import Case
 from properties.hyp.setup import SET
 
 
 def settings(design: Design) -> Iterator[Case]:
     """The steps that set control registers, from any state."""
+    from properties.engines.inputs import like
+
     for at in sorted(PROGRAMS.places(design.hyp, tuple(SET))):
         free: HypState = like(initial_hyp(Layout(1, online=(0,)), design.hyp)).symbolic("hyp")
         placed = evolve(free, cores=(evolve(free.cores[0], at=at),))

@@ -1,4 +1,7 @@
-"""The properties of power that are proved for single steps: all that they speak about, with every word arbitrary."""
+"""The properties of power that are proved for single steps: all that they speak about, with every word arbitrary.
+
+What makes words symbolic is imported where it is used: whoever lists properties needs no solver.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -13,9 +16,7 @@ from model.power.layout import Layout, initial_power
 from model.power.state import PowerState
 from model.power.system import PowerSteps, UserGetsRegister, UserInitsVcpu, UserSetsRegister
 from model.state import State
-from properties.engines.inputs import like
 from properties.engines.parts.part import Case
-from properties.engines.symbolic import variable
 from spec.words import replaced
 
 AGENT = 1
@@ -24,6 +25,8 @@ AGENT = 1
 
 def any_state(design: Design) -> PowerState:
     """Any state of a machine with one processor, one VM and one vCPU, whose thread has the processor or has not."""
+    from properties.engines.inputs import like
+
     start = initial_power(Layout(1, (1,)), design.power)
     free: PowerState = like(start).symbolic("power")
     core = evolve(free.cores[0], vcpu=0)
@@ -33,10 +36,12 @@ def any_state(design: Design) -> PowerState:
 
 def ioctls(*kinds: type[Action]) -> Callable[[Design], Iterator[Case]]:
     """Ioctls with arbitrary operands, from any state."""
-    words = {"off": variable("off", 1), "target": variable("target", 8), "reg": variable("reg", 8)}
-    words["value"] = variable("value", 32)
 
     def cases(design: Design) -> Iterator[Case]:
+        from properties.engines.symbolic import variable
+
+        widths = {"off": 1, "target": 8, "reg": 8, "value": 32}
+        words = {name: variable(name, width) for name, width in widths.items()}
         for kind in kinds:
             operands: dict[str, Any] = {n: words[n] for n in kind.__annotations__ if n in words}
             state = State((), (), (), power=any_state(design))
