@@ -208,3 +208,36 @@ def test_the_reference_has_not(repair: str) -> None:
 def test_no_other_repair_mends_it(repair: str) -> None:
     scenario, _, repaired = SCENARIOS[repair]
     assert scenario(reference_without(repair)) != repaired
+
+
+def made_level_sensitive(design: Any) -> Any:
+    """A guest gets an edge and, its line still high, makes the interrupt level-sensitive while it is disabled; what it
+    gets."""
+    m = machine(design, EDGE)
+    m.enter(0, 0)
+    m.line(40, 1)
+    m.exits(0)
+    first = m.served(0)
+    m.store(0, ICENABLER1, 1 << 8)
+    m.store(0, 0xC08, 0)
+    m.store(0, ISENABLER1, 1 << 8)
+    return first, bool(m.listed(0))
+
+
+def test_a_line_counts_once_its_interrupt_is_made_level_sensitive() -> None:
+    assert made_level_sensitive(REFERENCE) == ([40], True)
+    assert made_level_sensitive(LINUX) == ([40], False)
+
+
+def test_an_active_interrupt_that_is_made_level_sensitive_comes_again_when_it_ends() -> None:
+    m = machine(REFERENCE, EDGE)
+    m.enter(0, 0)
+    m.line(40, 1)
+    m.exits(0)
+    assert m.acknowledge(0) == 40
+    m.store(0, 0xC08, 0)
+    assert m.listed(0) == [(40, 0, 2)]
+    m.complete(0, 40)
+    assert m.interrupted(0)
+    m.exits(0)
+    assert m.listed(0) == [(40, 0, 1)]

@@ -12,6 +12,7 @@ from properties.docs import markdown as md
 from properties.docs import routines, source
 from properties.docs.differences import REGISTERS, TRAITS, variations, vgic_field
 from properties.docs.modules import path
+from properties.interrupts.invariants import INVARIANTS
 
 
 def page() -> str:
@@ -36,6 +37,9 @@ def page() -> str:
         md.table(("Register", "Offset", "Bytes", "Updates", "Linux 3.12", "Changed by"), _registers()),
         md.heading(2, "What the code heeds", "traits"),
         md.table(("Trait", "Meaning", "The reference", "Linux 3.12", "Changed by"), _traits()),
+        md.heading(2, "What holds of every reachable state", "invariants"),
+        "The proofs rest on these invariants, which every action keeps.",
+        md.table(("Invariant", "What it says"), _invariants()),
         md.heading(2, "What a program counter tells", "facts"),
         routines.meanings(Fact),
     ]
@@ -81,6 +85,11 @@ def _traits() -> Iterator[tuple[str, ...]]:
             md.code(trait.name), md.cell(trait.value), _yes(trait in ours), _yes(trait in theirs),
             variations((TRAITS, trait.name)),
         )  # fmt: skip
+
+
+def _invariants() -> Iterator[tuple[str, str]]:
+    for name, invariant in INVARIANTS.items():
+        yield md.code(name), md.cell(" ".join(source.doc(invariant).split()))
 
 
 def _yes(condition: bool) -> str:

@@ -6,17 +6,31 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
-from model.vgic.design import Do, Register, VgicDesign
+from model.vgic.design import GUEST, OUT, Do, Register, VgicDesign
 from model.vgic.distributor import register_at
 from model.vgic.distributor import written as stored
 from model.vgic.pending import Key, is_edge
-from model.vgic.state import SGIS, VgicState
+from model.vgic.state import SGIS, VgicState, Wait
 from model.vgic.system import GuestActs, GuestWaits, VgicAction, VgicSteps
 from model.vgic.threads import vcpu_of
 from properties.interrupts.drain import lost, outcome, restless
-from properties.interrupts.steps import does, in_lists, interrupts_of, listed, named, none, those, touched, wanted
+from properties.interrupts.steps import (
+    awaited,
+    does,
+    has_place,
+    in_lists,
+    interrupts_of,
+    listed,
+    named,
+    none,
+    runs_on,
+    those,
+    touched,
+    wanted,
+)
 from properties.property import Kind, Property
 from properties.quantify import each
+from spec.gic.virtual_interface import maintenance
 from spec.sparse import Sparse
 from spec.words import bit, bits, choose, either, every, negate, same
 
@@ -79,6 +93,49 @@ IDLE_SLEEPS = Property(
     interesting=lambda d, b, a, s: isinstance(a, GuestWaits),
     explain=lambda d, b, a, s: "when nothing is due any more, a guest that waits is entered again and again: "
     + ", ".join(f"vCPU{number}" for number in outcome(d.vgic, interrupts_of(s)).restless),
+)
+
+
+def is_quiet(design: VgicDesign, state: VgicState) -> Any:
+    """Whether nothing is due: no agent has begun anything, every vCPU that may run is in its guest, with nothing there
+    that interrupts it, that it could acknowledge, or that it has to complete; and no processor has anything to do."""
+    found = [agent.at == OUT for agent in state.agents]
+    for core in state.cores:
+        found.append(negate(either(core.ipi == 1, core.irq == 1)))
+        found.append(either(core.busy == 0, maintenance(core.gich) == 0))
+    for number, vcpu in enumerate(state.vcpus):
+        inside = every(vcpu.at == GUEST, either(*(runs_on(core, number) for core in state.cores)))
+        found.append(either(inside, vcpu.wait == Wait.ASLEEP, every(vcpu.pause == 1, vcpu.at == OUT)))
+    found += [either(state.vcpus[p.vcpu].at != GUEST, negate(p.held)) for p in in_lists(design, state)]
+    return every(*found)
+
+
+def forgotten(design: VgicDesign, state: VgicState) -> list[tuple[Key, Any]]:
+    """Interrupts, each with whether it waits in the distributor for a vCPU that is powered on, though nothing is due,
+    and no vCPU that is powered off has it in a list register."""
+    quiet = is_quiet(design, state)
+    if quiet is False:
+        return []
+    found = []
+    for key, record in each(state.irqs):
+        waits = either(*(awaited(state, number, key, record) for number in range(len(state.vcpus))))
+        off = (every(has_place(state, n, key), vcpu.pause == 1) for n, vcpu in enumerate(state.vcpus))
+        found.append((key, every(quiet, waits, negate(either(*off)))))
+    return found
+
+
+NOT_FORGOTTEN = Property(
+    id="interrupts.not_forgotten",
+    statement="Where nothing is due any more, no enabled pending interrupt waits in the distributor for a vCPU that is "
+    "powered on, unless one that is powered off has it in a list register.",
+    claims=("C22", "C24"),
+    question="Can it be that everybody rests, and an interrupt waits?",
+    kind=Kind.STATE,
+    about=(VgicAction,),
+    holds=lambda d, b, a, s: none(forgotten(d.vgic, interrupts_of(s))),
+    interesting=lambda d, b, a, s: isinstance(a, GuestActs) and bool(is_quiet(d.vgic, interrupts_of(s))),
+    explain=lambda d, b, a, s: "nothing is due, and there waits "
+    + ", ".join(named(key) for key in those(forgotten(d.vgic, interrupts_of(s)))),
 )
 
 
@@ -257,4 +314,4 @@ CAUSED = Property(
 )
 
 
-PROPERTIES = (DELIVERED, IDLE_SLEEPS, KEPT, CAUSED)
+PROPERTIES = (DELIVERED, IDLE_SLEEPS, NOT_FORGOTTEN, KEPT, CAUSED)

@@ -50,6 +50,7 @@ INDUCTIVE = Property(
 )
 
 PROVED: tuple[Property, ...] = (
+    delivery.NOT_FORGOTTEN,
     delivery.KEPT,
     delivery.CAUSED,
     contents.ONE_LIST_REGISTER,

@@ -44,6 +44,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             delivery.ends_sampled,
             delivery.noted_kicked,
             delivery.sleepers_woken,
+            delivery.occupied_noted,
         )
     }
 )

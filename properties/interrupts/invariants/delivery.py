@@ -14,6 +14,7 @@ from properties.interrupts.invariants.terms import (
     is_noted,
     is_updating,
     is_used,
+    is_valid,
     key_held,
     of_core,
     span,
@@ -129,4 +130,14 @@ def sleepers_woken(design: VgicDesign, state: VgicState) -> Any:
         sleeps = every(vcpu.wait == Wait.ASLEEP, vcpu.pause == 0)
         told = is_kicking(design, state, vcpu.vm)
         found.append(implies(every(is_noted(state, vcpu), either(goes, sleeps)), told))
+    return every(*found)
+
+
+def occupied_noted(design: VgicDesign, state: VgicState) -> Any:
+    """A vCPU that has left its guest with an interrupt in a list register is noted until its next flush."""
+    found = []
+    cleared = (GUEST, *span(design, Do.FLUSH_END, Do.SYNC_PENDING))
+    for number, vcpu in enumerate(state.vcpus):
+        occupied = either(*(is_valid(lr) for lr in listed(design, state, number)))
+        found.append(either(member(vcpu.at, cleared), negate(occupied), is_noted(state, vcpu)))
     return every(*found)
