@@ -162,6 +162,7 @@ QUESTIONS = {
     "the world switch": ("unswitched/sctlr",),
     "shadow ID registers": ("without/enter-vpidr",),
     "stage 2 off in the host": ("without/exit-hcr",),
+    "kick": ("without/vgic-inject-kick", "without/vgic-access-kick", "D2"),
 }
 """The slides' questions, and a reader's, by the words they are asked in."""
 
