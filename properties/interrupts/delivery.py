@@ -123,7 +123,9 @@ def gone(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicS
     if isinstance(action, VgicSteps) and written(design, before, action, CLEARS):
         return set()
     of = touched(before, after)
-    left = set() if unchanged(design, before, after, of) else set(waiting(design, before, of)) - set(waiting(design, after, of))
+    if unchanged(design, before, after, of):
+        return set()
+    left = set(waiting(design, before, of)) - set(waiting(design, after, of))
     if left and isinstance(action, GuestActs):
         left -= acknowledged(design, before, after, action.cpu)
     return left

@@ -2,8 +2,8 @@
 
 What a thread does under the distributor's lock is one step with the taking of the lock, and so is with the step before
 what touches nothing that anybody else reads. Where no signal and no physical interrupt comes but kicks, and the host
-takes no processor away, so is the masking of interrupts with the look for signals behind it. The host takes a physical interrupt as soon as it can. Nothing comes in
-between, so fewer orders are gone through, and none is that others see.
+takes no processor away, so is the masking of interrupts with the look for signals behind it. The host takes a physical
+interrupt as soon as it can. Nothing comes in between, so fewer orders are gone through, and none is that others see.
 """
 
 from functools import cache
@@ -72,7 +72,7 @@ def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False
     """Whether the thread's next step commutes with whatever else happens.
 
     `quiet` says that no signals and no physical interrupts but kicks come, and that the host takes no processor away:
-    then nobody is told apart who comes before the masking of interrupts, or before the look for a signal.
+    then it makes no difference what comes before the masking of interrupts, or before the look for a signal.
     """
     at = at_of(state, cpu)
     step = step_at(design, at)
