@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from benchmarks import commands, comparison, engines, execution, peers, walks
+from benchmarks import commands, comparison, counterexamples, engines, execution, interrupts, peers, walks
 from benchmarks.figure import Effort, Figure
 
 QUICK = Effort(seconds=0.4, samples=3, long=False, patience=10.0)
@@ -30,6 +30,8 @@ BENCHMARKS: dict[str, Callable[[Effort], tuple[Figure, ...]]] = {
     "matrix": commands.matrix,
     "crosshair": comparison.single_rules,
     "peers": peers.exploring,
+    "interrupts": interrupts.exploring,
+    "counterexamples": counterexamples.finding,
 }
 
 

@@ -91,7 +91,7 @@ def tlc() -> tuple[int, float, str]:
         printed = run([*java, "tlc2.TLC", "-deadlock", "-workers", "1", "ListRegisters"], folder)
         seconds = perf_counter() - begun - starting
     states = int(number(r"([\d,]+) distinct states found, 0 states left", printed))
-    return states, seconds, f"one worker, {states} states; without the {starting:.1f} s that it takes to start and parse"
+    return states, seconds, f"one worker, {states} states; without the {starting:.1f} s of starting and parsing"
 
 
 def spin() -> tuple[int, float, str]:
@@ -109,7 +109,8 @@ def spin() -> tuple[int, float, str]:
     if "errors: 0" not in printed:
         raise Refused("Spin found an error")
     stored = int(number(r"(\d+) states, stored", printed))
-    return stored - STARTING, seconds, f"depth first, one worker; without the {building:.1f} s of generating and compiling"
+    remark = f"depth first, one worker; without the {building:.1f} s of generating and compiling"
+    return stored - STARTING, seconds, remark
 
 
 STARTING = 1

@@ -166,6 +166,7 @@ QUESTIONS = {
     "the trampoline": ("without/hyp-init-boot-trampoline", "without/hyp-init-trampoline"),
     "CPU hotplug": ("hotplugged-cpu-not-hyp-ready", "boot-tables-freed"),
     "suspend": ("resumed-cpu-not-hyp-ready",),
+    "kick": ("without/vgic-inject-kick", "without/vgic-access-kick", "D2"),
 }
 """The slides' questions, and a reader's, by the words they are asked in."""
 

@@ -84,6 +84,7 @@ class Trait(Enum):
     TARGET_FOLLOWED = "an interrupt is in list registers of one vCPU alone, and whoever waits for that to end is told"
     KICK_REQUESTS = "a kick leaves a request"
     ENDS_REPORTED = "every interrupt asks for a maintenance interrupt at its end"
+    ENDS_SILENT = "no interrupt asks for a maintenance interrupt at its end"
     SIBLINGS_STOPPED = "a guest that stops its machine stops its other vCPUs"
 
 

@@ -109,6 +109,7 @@ def flush_one(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicS
     left = choose(sgi, clear(record.sources, flag(source)), 0)
     at_end = choose(sgi, every(Trait.ONE_PER_SGI in design.traits, left > 0), negate(edge))
     at_end = either(at_end, Trait.ENDS_REPORTED in design.traits)
+    at_end = every(at_end, Trait.ENDS_SILENT not in design.traits)
     once = every(Trait.LEVEL_ONCE in design.traits, negate(edge))
     queued = queue(design, vcpu, state.lr_map.get((number, irq)), irq, source, choose(at_end, 1, 0), once)
     done = either(queued.done, every(sgi, record.sources == 0))

@@ -66,7 +66,7 @@ def kept(design: Design, case: Case) -> Settled:
     given, findings = [*conjuncts([some]), *step.given, *known], list(troubles(step, case, told))
     asked = Asked(given)
     for name, goal in goals.items():
-        answer = asked.answer(goal, conjuncts([some, said[name]]))
+        answer = asked.holds(goal, conjuncts([some, said[name]]))
         if answer != z3.unsat:
             findings.append(Finding(INDUCTIVE.id, case.name, name, bool(answer == z3.sat)))
     empty = bool(decided(z3.BoolVal(True), given) != z3.sat)
@@ -108,10 +108,10 @@ def judged(design: Design, case: Case, wanted: Mapping[str, Goal]) -> Settled:
         name: z3.And(*(z3.Implies(taken(path), formula(path.outcome[1][name])) for path in paths)) for name in wanted
     }
     alone = Asked([some, *step.given])
-    goals = {name: goal for name, goal in goals.items() if alone.answer(goal) != z3.unsat}
+    goals = {name: goal for name, goal in goals.items() if alone.holds(goal) != z3.unsat}
     asked = Asked([some, *step.given, *(assumed(design.vgic, step, INVARIANTS)[1] if goals else ())])
     for name, goal in goals.items():
-        answer = asked.answer(goal, conjuncts([some]))
+        answer = asked.holds(goal, conjuncts([some]))
         if answer != z3.unsat:
             findings.append(Finding(name, case.name, name, bool(answer == z3.sat)))
     return Settled(len(step.exploration.paths), counts, tuple(findings), False)

@@ -213,6 +213,10 @@ class Asked:
             return z3.sat
         return z3.unsat if all(each == z3.unsat for each in answers) else z3.unknown
 
+    def holds(self, goal: Any, near: Sequence[Any] = ()) -> Any:
+        """The same of one goal under no other condition than the assumptions."""
+        return self.answer(Question("", "", (), goal, tuple(near)))
+
     def _part(self, question: Question) -> Any:
         answer = self._check(question.refuted, WARM)
         if answer != z3.unknown:

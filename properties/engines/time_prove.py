@@ -205,7 +205,7 @@ def refuted(case: Case, given: list[Any], path: Any) -> Iterator[Finding]:
     ]
     tidy = shifted([*known, *(goal for _, goal in goals)], [(OFFSETS[n], COUNT - VIRTUAL[n]) for n in range(2)])
     asked = Asked(tidy[: len(known)])
-    answers = [(name, asked.answer(goal)) for (name, _), goal in zip(goals, tidy[len(known) :], strict=True)]
+    answers = [(name, asked.holds(goal)) for (name, _), goal in zip(goals, tidy[len(known) :], strict=True)]
     for name in dict.fromkeys(name for name, answer in answers if answer != z3.unsat):
         prop = INDUCTIVE.id if name in INVARIANTS else name
         yield Finding(prop, case.name, name, (name, z3.sat) in answers)

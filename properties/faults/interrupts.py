@@ -153,12 +153,37 @@ def historical() -> Iterator[Fault]:
         )
 
 
+def no_end_reported(vgic: VgicDesign) -> VgicDesign:
+    """The design in which no end of an interrupt asks for a maintenance interrupt."""
+    return evolve(vgic, traits=vgic.traits | {Trait.ENDS_SILENT})
+
+
+def no_distributor(vgic: VgicDesign) -> VgicDesign:
+    """The design in which the highvisor emulates no register of the distributor: user space has to."""
+    return evolve(vgic, registers=(), traits=vgic.traits - {Trait.RESERVED_ZERO})
+
+
 def structural() -> Iterator[Fault]:
-    """What if every completion took the guest out?"""
-    yield Fault(
-        "all-ends-reported", "list registers", "every interrupt asks for a maintenance interrupt at its end",
-        (paper("3.5"),), partial(changed, all_ends_reported), frozenset(), "structure", ("edge",),
-    )  # fmt: skip
+    """What if a part of how interrupts are virtualized were not there?"""
+    for identifier, element, statement, change, scenarios in (
+        (
+            "all-ends-reported", "list registers", "every interrupt asks for a maintenance interrupt at its end",
+            all_ends_reported, ("edge",),
+        ),
+        (
+            "no-end-reported", "maintenance interrupts", "no interrupt asks for a maintenance interrupt at its end",
+            no_end_reported, ("level",),
+        ),
+        (
+            "no-virtual-distributor", "virtual distributor",
+            "each access of a guest to its distributor, the sending of an IPI too, is left to user space",
+            no_distributor, ("SGI",),
+        ),
+    ):  # fmt: skip
+        yield Fault(
+            identifier, element, statement, (paper("3.5"),), partial(changed, change), frozenset(), "structure",
+            scenarios,
+        )  # fmt: skip
 
 
 def step_faults(design: VgicDesign) -> Iterator[Fault]:

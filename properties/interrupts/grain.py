@@ -72,7 +72,7 @@ def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False
     """Whether the thread's next step commutes with whatever else happens.
 
     `quiet` says that no signals and no physical interrupts but kicks come, and that the host takes no processor away:
-    then nobody is told apart who comes before the masking of interrupts, or before the look for a signal.
+    then it makes no difference what comes before the masking of interrupts, or before the look for a signal.
     """
     at = at_of(state, cpu)
     step = step_at(design, at)

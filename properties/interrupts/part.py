@@ -37,7 +37,7 @@ def names(state: VgicState, action: Action) -> bool:
 
 
 def due(design: Design, state: VgicState, cpu: int) -> VgicAction | None:
-    """What a processor or agent does next in the fair drain: the step that belongs to the one before, if any."""
+    """What a processor or agent does next in the fair drain: first what belongs to its step before."""
     forced = forced_on(design.vgic, state, cpu)
     return drain.due(design.vgic, state, cpu) if forced is None else forced
 

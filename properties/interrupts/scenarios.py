@@ -28,6 +28,9 @@ def sgi(targets: int, number: int = 1) -> Access:
     return store(SGIR, targets << 16 | number)
 
 
+TO_OTHERS, TO_ITSELF = store(SGIR, 1 << 24 | 1), store(SGIR, 2 << 24 | 1)
+"""The other ways to send SGI 1."""
+
 SCENARIOS: Mapping[str, Situation] = MappingProxyType(
     {
         "edge": Situation(
@@ -167,8 +170,8 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
         "two sources": Situation(
             "interrupts-sgi",
             InterruptDomain(
-                "a vCPU gets one SGI from itself and from another one",
-                runs=((0, 0), (1, 1)), accesses=((0, sgi(0b01)), (1, sgi(0b01))),
+                "a vCPU gets one SGI from itself and from another one, which do not name it in a list",
+                runs=((0, 0), (1, 1)), accesses=((0, TO_ITSELF), (1, TO_OTHERS)),
             ),
         ),
         "two VMs": Situation(

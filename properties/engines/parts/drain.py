@@ -101,9 +101,8 @@ class Drains:
             return known
         moves = self.moves
         state = moves.part.within(moves.start, moves.layout.state(row))
-        asked = ((prop, prop.settled) for prop in self.properties)
-        judges = ((prop.id, settled) for prop, settled in asked if settled is not None)
-        failed = tuple(name for name, settled in judges if not settled(moves.design, state, circles))
+        asked = ((prop.id, prop.settled) for prop in self.properties)
+        failed = tuple(name for name, holds in asked if holds is not None and not holds(moves.design, state, circles))
         if not circles:
             self.ends[row] = failed
         return failed
