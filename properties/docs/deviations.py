@@ -26,6 +26,9 @@ KNOWN_BUGS = (
     "gicv-page-neighbour-exposed",
     "icpendr-kills-level-line",
     "gicd-reserved-offset-exits",
+    "timer-line-not-lowered",
+    "soft-timer-injects-off-thread",
+    "soft-timer-early-expiry",
 )
 """Deviations that are bugs of KVM's history, known before anything was proved."""
 FOUND_HERE: Mapping[str, str] = MappingProxyType(

@@ -14,14 +14,16 @@ from model.designs.variations import REPAIRS
 from model.memory.design import ROUTINES as MEMORY_ROUTINES
 from model.memory.design import MemoryDesign
 from model.routines import Named
+from model.timer.design import ROUTINES as TIMER_ROUTINES
+from model.timer.design import Trait as TimerTrait
 from model.vgic.design import ROUTINES as VGIC_ROUTINES
 from model.vgic.design import Trait
 from properties.docs import markdown as md
 
 Key = tuple[str, str]
 """A field of a design, and the name of an element of it: a step, an offset, a class or a row."""
-MEMORY, VGIC = "memory", "vgic"
-REGISTERS, TRAITS = f"{VGIC}.registers", f"{VGIC}.traits"
+MEMORY, VGIC, TIMER = "memory", "vgic", "timer"
+REGISTERS, TRAITS, TIMER_TRAITS = f"{VGIC}.registers", f"{VGIC}.traits", f"{TIMER}.traits"
 
 
 Step = TypeVar("Step", bound=Named)
@@ -37,14 +39,21 @@ def vgic_field(routine: str) -> str:
     return f"{VGIC}.{routine}"
 
 
+def timer_field(routine: str) -> str:
+    """The field of a key that names a step of virtual time."""
+    return f"{TIMER}.{routine}"
+
+
 def routines(design: Design) -> Iterator[tuple[str, Sequence[Named]]]:
-    """Every routine of a design, of the lowvisor, of memory management and of interrupts, by its field."""
+    """Every routine of a design, of the lowvisor, of memory management, interrupts and time, by its field."""
     for routine in ROUTINES:
         yield routine, design.routine(routine)
     for routine in MEMORY_ROUTINES:
         yield memory_field(routine), design.memory.steps(routine)
     for routine in VGIC_ROUTINES:
         yield vgic_field(routine), design.vgic.steps(routine)
+    for routine in TIMER_ROUTINES:
+        yield timer_field(routine), design.timer.steps(routine)
 
 
 def elements(design: Design) -> dict[Key, object]:
@@ -62,6 +71,7 @@ def elements(design: Design) -> dict[Key, object]:
     for line in design.vgic.registers:
         found[REGISTERS, line.register.value] = (line, line.register in design.vgic.updating)
     found.update(((TRAITS, trait.name), trait in design.vgic.traits) for trait in Trait)
+    found.update(((TIMER_TRAITS, trait.name), trait in design.timer.traits) for trait in TimerTrait)
     for field in ("unknown_trap", "placement", "virtualization_extensions"):
         found[field, ""] = getattr(design, field)
     return found

@@ -24,7 +24,7 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
         "Registers in one block",
         "Each register left out of one block of the world switch, which still moves it in the others.",
     ),
-    "steps": ("Steps", "Each step of the lowvisor, of memory management and of interrupts left out."),
+    "steps": ("Steps", "Each step of the lowvisor, of memory management, of interrupts and of timers left out."),
     "order": (
         "Order",
         "Each pair of neighbouring steps of the lowvisor exchanged, and those of memory management whose order is a "
@@ -35,7 +35,7 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "deviations": ("Deviations of Linux 3.12", "The reference without each of its repairs."),
     "history": (
         "Bugs of history",
-        "Bugs that KVM/ARM had in its world switch, traps, emulation, memory and interrupts.",
+        "Bugs that KVM/ARM had in its world switch, traps, emulation, memory, interrupts and timers.",
     ),
 }
 """Each page of design elements: its title, and what its faults take away."""

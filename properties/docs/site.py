@@ -16,6 +16,7 @@ from properties.docs import (
     memory,
     modules,
     source,
+    time,
 )
 from properties.docs import markdown as md
 from properties.docs.bibliography import bibliography
@@ -37,6 +38,7 @@ def pages(measured: Measured) -> Mapping[str, str]:
         "highvisor.md": hypervisor.highvisor(),
         "memory.md": memory.page(),
         "interrupts.md": interrupts.page(),
+        "time.md": time.page(),
         "designs.md": hypervisor.designs(),
         "properties.md": findings.properties_page(PROPERTIES, measured),
         "claims.md": findings.claims_page(measured),

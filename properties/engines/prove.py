@@ -1,6 +1,6 @@
 """The engine `prove`: every obligation of a design settled by z3, over all states and operands at once."""
 
-import time as clock
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,6 @@ from attrs import frozen
 
 from model.actions import GuestExecutes, HighvisorHandles, LowvisorSteps
 from model.design import Design
-from properties import time
 from properties.engines.assignments import evaluate
 from properties.engines.bases import NotEstablished
 from properties.engines.cache import Cache, key
@@ -21,6 +20,8 @@ from properties.engines.transactions import Transaction, transactions
 from properties.memory import DEPENDS
 from properties.memory.inductive import INDUCTIVE
 from properties.property import Property
+from properties.time import DEPENDS as TIME_DEPENDS
+from properties.time.inductive import INDUCTIVE as TIME_INDUCTIVE
 from properties.traces.codec import write_whole
 
 
@@ -170,7 +171,7 @@ def prove_share(
     for number, of_memory in enumerate(cases):
         asked = key(design, DEPENDS, of_memory.name, names if of_memory.depends else ())
         known = cache.get(asked)
-        if known is None and clock.monotonic() > until:
+        if known is None and time.monotonic() > until:
             parts.append(late(len(cases) - number))
             break
         found = recalled(known) if known is not None else settled_case(of_memory)
@@ -189,11 +190,11 @@ def settled_time(
     """A worker's cases of time; where its induction fails, no more of them."""
     names, parts = tuple(prop.id for prop in properties), list[Settled]()
     for case in time_obligations(design, properties)[share::shares]:
-        asked = key(design, time.DEPENDS, case.name, names if case.depends else ())
+        asked = key(design, TIME_DEPENDS, case.name, names if case.depends else ())
         known = cache.get(asked)
         found = recalled(known) if known is not None else settled_case(case)
         parts.append(found)
-        if any(name == time.INDUCTIVE.id for name, _ in found.failures):
+        if any(name == TIME_INDUCTIVE.id for name, _ in found.failures):
             break
         if known is None and not found.failures and not found.vacuous:
             cache.put({asked: {"paths": found.paths, "asked": dict(found.asked)}})
@@ -206,7 +207,7 @@ MEMORY_SECONDS = 150.0
 
 def memory_deadline() -> float:
     """When a proof that begins now begins no more cases about memory."""
-    return clock.monotonic() + MEMORY_SECONDS
+    return time.monotonic() + MEMORY_SECONDS
 
 
 def late(left: int) -> Settled:
