@@ -42,6 +42,12 @@ from model.power.layout import initial_power
 from model.power.system import PowerAction
 from model.programs import GUEST, OUT
 from model.state import HOST, Physical, State, Thread, Vcpu, Where
+from model.timer import design as timer_design
+from model.timer import layout as timer_layout
+from model.timer import system as timer_system
+from model.timer.design import TimerDesign
+from model.timer.layout import initial_time
+from model.timer.system import TimeAction
 from model.topology import TOPOLOGIES, initial
 from model.vgic import design as vgic_design
 from model.vgic import system as vgic_system
@@ -259,6 +265,48 @@ def vgic_actions() -> Shape:
     )
 
 
+TIMER_JUMPS = ("model.timer.threads.check_signal", "model.timer.threads.check_runnable")
+"""The rules of time that need a design which has them where the thread stands."""
+
+
+@cache
+def time_states(rule: str) -> Shape:
+    """Two processors and three vCPUs, the first with the first vCPU's thread at the rule's step, or in a guest."""
+    wanted = {do for do, step in timer_system.STEPS.items() if f"{step.__module__}.{step.__name__}" == rule}
+    timer = designs()[0].timer
+    found = [
+        timer_design.place(routine, index)
+        for routine in timer_design.THREADS
+        for index, step in enumerate(timer.steps(routine))
+        if step.do in wanted
+    ]
+    free: Any = like(initial_time(timer_layout.Layout(2, ((2, True), (1, True))), timer))
+    for path, value in (
+        (("cores", "0", "vcpu"), 0), (("cores", "1", "vcpu"), 1), (("vcpus", "0", "vm"), 0), (("vcpus", "1", "vm"), 0),
+        (("vcpus", "2", "vm"), 1), (("vcpus", "0", "at"), found[0] if found else timer_design.GUEST),
+    ):  # fmt: skip
+        free = with_deep(free, path, Constant(value))
+    return free
+
+
+@cache
+def time_actions() -> Shape:
+    """Every kind of action of the first processor that concerns time."""
+    operands = {
+        "cpu": Constant(0),
+        "vcpu": Constant(0),
+        "value": Words(Width(1)),
+        "ticks": Words(Width(64)),
+        "to_user": shape(bool),
+    }
+    kinds = [kind for kind in vars(timer_system).values() if isinstance(kind, type) and issubclass(kind, TimeAction)]
+    return one_of(
+        Record(kind, tuple((field.name, operands[field.name]) for field in attrs.fields(kind)), named=True)
+        for kind in kinds
+        if kind is not TimeAction
+    )
+
+
 @cache
 def power_state(at: int) -> Shape:
     """Two processors, the first with the first vCPU's thread at a program counter, and an agent there too."""
@@ -327,6 +375,8 @@ def stated_type(hint: Any) -> Shape | None:
     stated: dict[Any, Callable[[], Shape]] = {
         Design: lambda: among(designs()),
         MemoryDesign: lambda: among(dict.fromkeys(design.memory for design in designs())),
+        TimeAction: time_actions,
+        TimerDesign: lambda: among(dict.fromkeys(design.timer for design in designs())),
         VgicAction: vgic_actions,
         PowerAction: power_actions,
         HypDesign: lambda: among(dict.fromkeys(design.hyp for design in designs()[:2])),
@@ -364,6 +414,12 @@ def stated_parameter(name: str) -> Shape | None:
         return Constant(2 if of_agent else 0)
     if rule.startswith("model.hyp.") and parameter == "state":
         return hyp_states(rule)
+    if rule.startswith("model.timer.") and parameter in ("cpu", "number"):
+        return Constant(0)
+    if rule.startswith("model.timer.") and parameter == "state":
+        return time_states(rule)
+    if rule in TIMER_JUMPS and parameter == "design":
+        return Constant(designs()[0].timer)
     stated: dict[str, Callable[[], Shape]] = {
         "model.memory.system.slot_set.slot": lambda: among((0, 1)),
         "spec.transfers.delivered.value": lambda: Words(Width(64)),

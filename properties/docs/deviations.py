@@ -32,6 +32,9 @@ KNOWN_BUGS = (
     "resumed-cpu-not-hyp-ready",
     "cpu-on-little-endian",
     "power-off-at-first-run-only",
+    "timer-line-not-lowered",
+    "soft-timer-injects-off-thread",
+    "soft-timer-early-expiry",
 )
 """Deviations that are bugs of KVM's history, known before anything was proved."""
 FOUND_HERE: Mapping[str, str] = MappingProxyType(

@@ -18,14 +18,17 @@ from model.memory.design import MemoryDesign
 from model.power.design import ROUTINES as POWER_ROUTINES
 from model.power.design import Trait as PowerTrait
 from model.routines import Named
+from model.timer.design import ROUTINES as TIMER_ROUTINES
+from model.timer.design import Trait as TimerTrait
 from model.vgic.design import ROUTINES as VGIC_ROUTINES
 from model.vgic.design import Trait
 from properties.docs import markdown as md
 
 Key = tuple[str, str]
 """A field of a design, and the name of an element of it: a step, an offset, a class or a row."""
-MEMORY, VGIC, POWER, HYP = "memory", "vgic", "power", "hyp"
-REGISTERS, TRAITS, POWER_TRAITS = f"{VGIC}.registers", f"{VGIC}.traits", f"{POWER}.traits"
+MEMORY, VGIC, TIMER, POWER, HYP = "memory", "vgic", "timer", "power", "hyp"
+REGISTERS, TRAITS = f"{VGIC}.registers", f"{VGIC}.traits"
+TIMER_TRAITS, POWER_TRAITS = f"{TIMER}.traits", f"{POWER}.traits"
 
 
 Step = TypeVar("Step", bound=Named)
@@ -39,6 +42,11 @@ def memory_field(routine: str) -> str:
 def vgic_field(routine: str) -> str:
     """The field of a key that names a step of virtual interrupts."""
     return f"{VGIC}.{routine}"
+
+
+def timer_field(routine: str) -> str:
+    """The field of a key that names a step of virtual time."""
+    return f"{TIMER}.{routine}"
 
 
 def power_field(routine: str) -> str:
@@ -59,6 +67,8 @@ def routines(design: Design) -> Iterator[tuple[str, Sequence[Named]]]:
         yield memory_field(routine), design.memory.steps(routine)
     for routine in VGIC_ROUTINES:
         yield vgic_field(routine), design.vgic.steps(routine)
+    for routine in TIMER_ROUTINES:
+        yield timer_field(routine), design.timer.steps(routine)
     for routine in POWER_ROUTINES:
         yield power_field(routine), design.power.steps(routine)
     for routine in HYP_ROUTINES:
@@ -80,6 +90,7 @@ def elements(design: Design) -> dict[Key, object]:
     for line in design.vgic.registers:
         found[REGISTERS, line.register.value] = (line, line.register in design.vgic.updating)
     found.update(((TRAITS, trait.name), trait in design.vgic.traits) for trait in Trait)
+    found.update(((TIMER_TRAITS, trait.name), trait in design.timer.traits) for trait in TimerTrait)
     found.update(((POWER_TRAITS, trait.name), trait in design.power.traits) for trait in PowerTrait)
     found.update(((f"{HYP}.traits", trait.name), trait in design.hyp.traits) for trait in HypTrait)
     for field in ("unknown_trap", "placement", "virtualization_extensions"):

@@ -26,7 +26,8 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     ),
     "steps": (
         "Steps",
-        "Each step of the lowvisor, of memory management, of interrupts, of power and of Hyp mode's set-up left out.",
+        "Each step of the lowvisor, of memory management, of interrupts, of timers, of power and of Hyp mode's set-up "
+        "left out.",
     ),
     "order": (
         "Order",
@@ -38,7 +39,8 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "deviations": ("Deviations of Linux 3.12", "The reference without each of its repairs."),
     "history": (
         "Bugs of history",
-        "Bugs that KVM/ARM had in its world switch, traps, emulation, memory, interrupts, power and Hyp mode's set-up.",
+        "Bugs that KVM/ARM had in its world switch, traps, emulation, memory, interrupts, timers, power and Hyp mode's "
+        "set-up.",
     ),
 }
 """Each page of design elements: its title, and what its faults take away."""

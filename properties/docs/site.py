@@ -19,6 +19,7 @@ from properties.docs import (
     modules,
     power,
     source,
+    time,
 )
 from properties.docs import markdown as md
 from properties.docs.bibliography import bibliography
@@ -42,6 +43,7 @@ def pages(measured: Measured) -> Mapping[str, str]:
         "interrupts.md": interrupts.page(),
         "power.md": power.page(),
         "hyp-mode.md": hyp.page(),
+        "time.md": time.page(),
         "designs.md": hypervisor.designs(),
         "properties.md": findings.properties_page(PROPERTIES, measured),
         "claims.md": claims.page(measured),

@@ -4,9 +4,9 @@ A symbolic state has two processors and three vCPUs of two VMs: the one that act
 none, with any program counters, counts, compare values and registers. Which of the others are of the acting one's VM is
 gone through. No invariant relates more than two vCPUs or processors, so more of them add nothing.
 
-One tick passes at a time: any number of ticks is that many single ones, which is a test. Counts wrap around; only
-while a thread is on its way to sleep, or at the end of a wait, its VM's virtual count is taken not to, which would need
-2^64 ticks between some steps of a thread.
+One tick passes at a time: any number of ticks is that many single ones, which is a test. Counts wrap around; only while
+a thread is on its way to sleep, or at the end of a wait, its VM's virtual count is taken not to, which would need 2^64
+ticks between some steps of a thread.
 """
 
 from collections.abc import Iterator, Mapping

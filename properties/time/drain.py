@@ -16,6 +16,7 @@ from properties.time.grain import merged
 from properties.time.states import live
 from properties.time.steps import wants
 from spec.timer.counters import count_behind
+from spec.words import field_names
 
 MOST_STEPS = 2000
 """How many steps of the drain may follow a state; it goes in circles long before."""
@@ -28,6 +29,7 @@ REMEMBERED: dict[TimerDesign, dict[Hashable, tuple[str, ...]]] = {}
 
 def lost(design: TimerDesign, state: TimeState) -> tuple[str, ...]:
     """The vCPUs whose timer does not reach its guest, in words."""
+    state = TimeState(*(getattr(state, name) for name in field_names(TimeState)))
     known = REMEMBERED.setdefault(design, {})
     if len(known) > MOST_REMEMBERED:
         known.clear()

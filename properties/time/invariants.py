@@ -42,9 +42,11 @@ def from_to(design: TimerDesign, first: Do, last: Do) -> frozenset[int]:
 
 @cache
 def begun(design: TimerDesign) -> frozenset[int]:
-    """The program counters at which a thread has passed its VM's first run."""
+    """The program counters at which a thread has passed its VM's first run; none where nothing is chosen there."""
     steps = [step.do for step in design.run]
-    behind = steps.index(Do.FIRST_RUN) + 1 if Do.FIRST_RUN in steps else len(steps)
+    if Do.FIRST_RUN not in steps:
+        return frozenset()
+    behind = steps.index(Do.FIRST_RUN) + 1
     early = {place("run", index) for index in range(behind)}
     return frozenset(at for at in places(design) if at != OUT and at not in early)
 
