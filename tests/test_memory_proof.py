@@ -15,10 +15,19 @@ from properties.check_parts import with_proof
 from properties.designs import resolve
 from properties.engines import memory_prove, prove
 from properties.engines.induction import cases, likeness
-from properties.engines.maps import Arbitrary, Default, Set, Symbolic
+from properties.engines.maps import Arbitrary, Default, Set, Symbolic, in_pieces
 from properties.engines.memory_prove import derives, memory_obligations
 from properties.engines.parts.walk import walk_part
-from properties.engines.questions import ATTEMPTS, Asked, clauses, conjuncts, decided, missed, of_attempt
+from properties.engines.questions import (
+    ATTEMPTS,
+    Asked,
+    Question,
+    clauses,
+    conjuncts,
+    decided,
+    missed,
+    of_attempt,
+)
 from properties.engines.symbolic import formula, variable
 from properties.memory import ALL
 from properties.memory.inductive import INDUCTIVE
@@ -128,10 +137,48 @@ def test_a_goal_taken_apart_holds_where_its_parts_do() -> None:
 def test_a_goal_is_refuted_unless_all_of_its_parts_hold() -> None:
     x = z3.BitVec("x", 8)
     asked = Asked([z3.ULT(x, 10)])
-    assert asked.answer(z3.And(z3.ULT(x, 11), z3.ULT(x, 10))) == z3.unsat
-    assert asked.answer(z3.And(z3.ULT(x, 11), z3.ULT(x, 9))) == z3.sat
+    both = Question("", "", (), z3.And(z3.ULT(x, 11), z3.ULT(x, 9)))
+    assert asked.answer(evolve(both, goal=z3.And(z3.ULT(x, 11), z3.ULT(x, 10)))) == z3.unsat
+    assert asked.answer(both) == z3.sat
     asked.learn(z3.ULT(x, 8))
-    assert asked.answer(z3.And(z3.ULT(x, 11), z3.ULT(x, 9))) == z3.unsat
+    assert asked.answer(both) == z3.unsat
+
+
+def test_of_goals_asked_at_once_those_fail_that_are_false_under_their_condition() -> None:
+    x = z3.BitVec("x", 8)
+    low, high = (z3.ULT(x, 5),), (z3.UGE(x, 5),)
+    questions = [
+        Question("small", "less than 5", low, z3.ULT(x, 5)),
+        Question("small", "not 3", low, x != 3),
+        Question("small", "not 2", low, x != 2),
+        Question("other", "less than 9", high, z3.ULT(x, 9)),
+        Question("other", "less than 10", high, z3.ULT(x, 10)),
+    ]
+    asked = Asked([z3.ULT(x, 10)])
+    assert [(each.name, answer) for each, answer in asked.failing(questions)] == [
+        ("not 3", z3.sat),
+        ("less than 9", z3.sat),
+    ]
+    assert not list(asked.failing([questions[0], questions[4]]))
+
+
+def test_words_cut_into_pieces_are_read_and_written_as_whole_ones_are() -> None:
+    def cuts(name: str) -> tuple[int, ...]:
+        return {"x": (1, 4), "memory": (3,), "memory.any0": (1, 4, 6)}.get(name, ())
+
+    whole, pieced = variable("whole", 8), in_pieces("x", 8, cuts, z3.BitVec)
+    memory = Symbolic(Arbitrary("memory", Of((Width(8),), Width(8)), cuts))
+    for value in (0, 1, 9, 0x5A, 255):
+        solver = z3.Solver()
+        solver.add(formula(pieced == whole), formula(whole == value))
+        assert solver.check() == z3.sat
+        solver.add(formula(memory.get(pieced) != memory.get(value)))
+        assert solver.check() == z3.unsat
+    other = z3.Solver()
+    other.add(formula(memory.get(pieced) == 0x5A), formula(memory.get(whole) == 0xA5))
+    assert other.check() == z3.sat
+    other.add(formula(pieced == whole))
+    assert other.check() == z3.unsat
 
 
 def test_a_symbolic_map_answers_as_a_concrete_one() -> None:

@@ -80,9 +80,8 @@ GFN, PAGE, WORD = (9, 18, 27, 28), (1,), (9, 10)
 CUTS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     dict.fromkeys(("gfn", "true_gfn", "interface", "stage1", "unknown", "frame"), GFN)
     | dict.fromkeys(("pages.base", "tlb.any2", "backing.any1"), GFN)
-    | dict.fromkeys(("page", "root", "structure", "table", "gicv"), PAGE)
-    | dict.fromkeys((f"{core}.spare.{number}" for core in ("core", "other") for number in range(2)), PAGE)
-    | dict.fromkeys(("pages.any0", "hyp.any0"), PAGE)
+    | dict.fromkeys(("page", "root", "structure", "table", "gicv", "pages.any0", "hyp.any0"), PAGE)
+    | dict.fromkeys(("core.spare.0", "core.spare.1", "other.spare.0", "other.spare.1"), PAGE)
     | dict.fromkeys(("word", "parent", "memory.any0"), WORD)
     | {"memory": (1, 2, 6, 7, 8, 12, 13, 40, 54, 55), "vttbr": (12, 13, 40, 48, 56), "backing": (1, 28, 29)}
 )
@@ -125,9 +124,9 @@ def symbolic_state(at: int) -> MemoryState:
         assert of is not None
         maps[name] = Symbolic(Arbitrary(name, of, cuts))
     allocator = shape(Allocator).symbolic("allocator")
-    made = MemoryState(processors, vcpus, vms, allocator=allocator, gicv=variable("gicv", 28), **maps)
-    state: MemoryState = cut(made)
-    return state
+    state = MemoryState(processors, vcpus, vms, allocator=allocator, gicv=variable("gicv", 28), **maps)
+    pieced: MemoryState = cut(state)
+    return pieced
 
 
 def source_of(state: MemoryState, name: str) -> Arbitrary:
