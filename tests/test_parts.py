@@ -22,6 +22,7 @@ from properties.engines.parts.judge import Judge
 from properties.engines.parts.part import Domain, Part, Situation
 from properties.engines.parts.rows import Layout, Projected, Remembered
 from properties.faults.catalogue import FAULT
+from properties.interrupts.part import INTERRUPTS
 from properties.memory.configurations import CONFIGURATIONS
 from properties.memory.part import MEMORY
 from properties.property import Property
@@ -180,3 +181,9 @@ def test_the_steps_of_a_walk_are_shared_among_the_configurations() -> None:
     count = len(MEMORY.topologies)
     results = walked("reference", None, (PROPERTY["memory.locks"],), 1, None, lambda _: None, 10 * count - 1)
     assert results[0].covers == f"{10 * count} steps in {count} configurations, seed 1"
+
+
+def test_a_configuration_that_takes_long_is_explored_only_by_its_name() -> None:
+    assert "three-interrupts" not in INTERRUPTS.explored(None)
+    assert set(INTERRUPTS.explored("three-interrupts")) == {"three-interrupts"}
+    assert set(MEMORY.explored(None)) == set(MEMORY.configurations)
