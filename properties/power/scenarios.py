@@ -21,6 +21,8 @@ def on(target: int, entry: int = ENTRY, context: int = 7, big: int = 0) -> VcpuC
 OFF, STOP = VcpuCalls(0, Function.CPU_OFF), VcpuCalls(0, Function.SYSTEM_OFF)
 TWO = ((0, 0), (1, 1))
 THREE = ((0, 0), (1, 1), (2, 2))
+TURNS = ((0, 0), (1, 1), (0, 2))
+"""The third vCPU runs where the first one does not any more."""
 
 SCENARIOS: Mapping[str, Situation] = MappingProxyType(
     {
@@ -89,7 +91,7 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
         "stopping and starting": Situation(
             "power-three-vcpus",
             PowerDomain(
-                "a vCPU switches the machine off while another one starts a third", runs=THREE,
+                "a vCPU switches the machine off while another one starts a third, which runs in its place", runs=TURNS,
                 calls=((0, STOP), (1, on(2))),
             ),
         ),
