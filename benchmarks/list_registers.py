@@ -3,7 +3,7 @@
 Two vCPUs, four interrupts (the last one level-sensitive), two list registers each. Devices drive the lines, a guest
 moves the first interrupt from one vCPU to the other. While a vCPU is out of its guest, KVM puts what is
 pending into its list registers, one interrupt at a time, and gives back those that ended; in its guest it acknowledges
-and completes. These are 31 actions. `peers/` has the same model for TLC, Spin and Quint.
+and completes. These are 31 actions. `peers/` has the same model for TLC and Spin.
 """
 
 from collections.abc import Callable
