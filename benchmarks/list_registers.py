@@ -98,7 +98,7 @@ def flushed(number: int, at: int, parts: Parts) -> Parts | None:
         return None
     place = next((n for n, lr in enumerate(held(side), 1) if lists.virtual_id(lr) == irq), 0)
     edge = is_edge(irq, record)
-    queued = queue(VGIC, side.vcpu, place, irq, 0, 0 if edge else 1)
+    queued = queue(VGIC, side.vcpu, place, irq, 0, 0 if edge else 1, not edge)
     if not queued.done:
         return None
     taken = put(record, "pending", 0) if edge else put(record, "active", 1)

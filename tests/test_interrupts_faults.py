@@ -19,6 +19,7 @@ from properties.why import counterexample
 BITES = {
     "interrupts.delivered": "without/vgic-flush-queue",
     "interrupts.idle_sleeps": "without/vgic-flush-end",
+    "interrupts.not_forgotten": "without/vgic-inject-lock",
     "interrupts.kept": "D12",
     "interrupts.caused": "level-lowered-still-delivered",
     "interrupts.one_list_register": "D11",
