@@ -176,7 +176,7 @@ INDUCTIONS: Mapping[str, Callable[[Design, tuple[Property, ...]], list[Obligatio
     {"time": time_obligations, "interrupts": interrupt_obligations, "memory": memory_obligations}
 )
 """The parts about which there is an induction, the quickest first, each with its obligations."""
-INDUCTION_SECONDS = 240.0
+INDUCTION_SECONDS = 420.0
 """How long the proofs by induction go on beginning cases; what they settled is kept for the next time."""
 
 
