@@ -59,6 +59,10 @@ class Programs:
             return None
         return self.routines[at // self.longest], at % self.longest
 
+    def program(self, design: Routines[S]) -> tuple[S | None, ...]:
+        """The step at each program counter; None outside the routines and behind a routine's last step."""
+        return _listed(self, design)
+
     def step_at(self, design: Routines[S], at: U8) -> S | None:
         """The step at a concrete program counter; None outside the routines and behind a routine's last step."""
         found: S | None = _listed(self, design)[at]

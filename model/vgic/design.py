@@ -7,6 +7,9 @@ from types import MappingProxyType
 
 from attrs import frozen
 
+from model.programs import GUEST as GUEST
+from model.programs import OUT as OUT
+from model.programs import Programs
 from spec.citations import Citation
 from spec.words import U8, U32
 
@@ -152,8 +155,6 @@ class VgicDesign:
 
 ROUTINES = ("run", "block", "access", "inject")
 LONGEST = 56
-OUT, GUEST = 0xFE, 0xFF
-"""Program counters outside the routines: a thread in user space or with nothing to do, and the guest."""
 
 JUMPS: Mapping[Do, Do] = MappingProxyType(
     {
@@ -166,49 +167,14 @@ JUMPS: Mapping[Do, Do] = MappingProxyType(
     }
 )
 """Where a step may go on instead of the next one: to the first such step behind it, or else to the end."""
-
-
-def place(routine: str, index: int = 0) -> U8:
-    """The program counter of a step."""
-    return ROUTINES.index(routine) * LONGEST + index
-
-
-def routine_at(at: U8) -> tuple[str, int] | None:
-    """The routine and the position of a concrete program counter; None outside the routines."""
-    if at >= len(ROUTINES) * LONGEST:
-        return None
-    return ROUTINES[at // LONGEST], at % LONGEST
-
-
-@cache
-def program(design: VgicDesign) -> tuple[VgicStep | None, ...]:
-    """The step at each program counter."""
-    found: list[VgicStep | None] = [None] * (GUEST + 1)
-    for routine in ROUTINES:
-        start = place(routine)
-        found[start : start + len(design.steps(routine))] = design.steps(routine)
-    return tuple(found)
-
-
-def step_at(design: VgicDesign, at: U8) -> VgicStep | None:
-    """The step at a concrete program counter; None outside the routines and behind a routine's last step."""
-    return program(design)[at]
-
-
-@cache
-def after(design: VgicDesign, routine: str, do: Do) -> U8:
-    """The program counter behind the first step of a kind; the routine's start where there is none."""
-    found = (index + 1 for index, step in enumerate(design.steps(routine)) if step.do is do)
-    return place(routine, next(found, 0))
+PROGRAMS = Programs(ROUTINES, LONGEST)
+place, routine_at, program, step_at = PROGRAMS.place, PROGRAMS.routine_at, PROGRAMS.program, PROGRAMS.step_at
+after, ends = cache(PROGRAMS.after), cache(PROGRAMS.ends)
 
 
 @cache
 def jump_target(design: VgicDesign, at: U8) -> U8:
     """The program counter at which the step there goes on where it does not go on with the next one."""
-    found = routine_at(at)
-    assert found is not None
-    routine, index = found
-    steps = design.steps(routine)
-    wanted = JUMPS[steps[index].do]
-    behind = range(index + 1, len(steps))
-    return place(routine, next((n for n in behind if steps[n].do is wanted), len(steps)))
+    step = step_at(design, at)
+    assert step is not None
+    return PROGRAMS.behind(design, at, (JUMPS[step.do],))

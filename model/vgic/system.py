@@ -8,7 +8,7 @@ from attrs import frozen
 
 from model.action import Action
 from model.vgic import distributor, injection, lists, run, threads
-from model.vgic.design import GUEST, OUT, ROUTINES, Do, Trait, VgicDesign, after, place, step_at
+from model.vgic.design import GUEST, OUT, Do, Trait, VgicDesign, after, ends, place, step_at
 from model.vgic.guest import GuestUse, guest_step
 from model.vgic.state import NO_ACCESS, Access, Agent, Exit, VgicState, Wait
 from model.vgic.threads import Step, agent_of, at_of, is_agent, vcpu_of, with_agent, with_core, with_vcpu
@@ -330,9 +330,3 @@ def finished(state: VgicState, cpu: int) -> VgicState:
         idle = Agent(OUT, 0, 0, 0, 0, 0)
         return with_agent(state, cpu, idle)
     return with_vcpu(state, cpu, put_all(vcpu_of(state, cpu), ("at", "access"), (place("run"), NO_ACCESS)))
-
-
-@cache
-def ends(design: VgicDesign) -> tuple[int, ...]:
-    """The program counters behind the last step of each routine."""
-    return tuple(place(name, len(design.steps(name))) for name in ROUTINES)
