@@ -187,7 +187,10 @@ def undone(design: VgicDesign, state: VgicState, action: Action) -> list[tuple[s
         return [("the line is not what the device said", unheeded(design, state, agent_of(state, action.cpu)))]
     vcpu = vcpu_of(state, action.cpu)
     number = state.cores[action.cpu].vcpu
-    return unwritten(design, state, number) if routine_of(vcpu.at) == "access" else []
+    if routine_of(vcpu.at) != "access":
+        return []
+    left = every(vcpu.access.write == 1, vcpu.left > 0)
+    return [("some of the interrupts are still to be changed", left), *unwritten(design, state, number)]
 
 
 def unheeded(design: VgicDesign, state: VgicState, agent: Agent) -> Any:
