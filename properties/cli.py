@@ -99,7 +99,7 @@ def check(
         int | None, typer.Option(min=1, help="How many actions a random walk chooses, over all its configurations.")
     ] = None,
     configuration: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Explore this configuration alone, of memory or of interrupts.")
+        str | None, typer.Option(metavar="NAME", help="Explore this configuration of a part alone.")
     ] = None,
     budget: Annotated[
         float | None, typer.Option(metavar="SECONDS", callback=_number, help="What the whole call may take.")
