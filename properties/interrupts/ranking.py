@@ -81,14 +81,15 @@ def rank(design: VgicDesign, state: VgicState) -> tuple[int, ...]:
 
 
 def smaller(design: VgicDesign, before: VgicState, after: VgicState) -> Any:
-    """Whether less is left to do after a step than before it."""
+    """Whether less is left to do after a step than before it: no part grows but behind one that shrinks, and one
+    does."""
     keys = touched(before, after)
-    found: Any = False
-    pairs = zip(parts(design, before, keys), parts(design, after, keys), strict=True)
-    for old, new in reversed(tuple(pairs)):
+    found, shrunk = [], False
+    for old, new in zip(parts(design, before, keys), parts(design, after, keys), strict=True):
         was, now = compared(old, new)
-        found = either(now < was, every(now == was, found))
-    return found
+        found.append(either(shrunk, now <= was))
+        shrunk = either(shrunk, now < was)
+    return every(*found, shrunk)
 
 
 def compared(old: tuple[Any, ...], new: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -123,7 +124,14 @@ def news(design: VgicDesign, vcpu: Vcpu) -> Any:
     length = len(design.access)
     access = choose(vcpu.exit == Exit.ACCESS, length + 1, find(distances(design, "access"), vcpu.at, 0))
     call = choose(member(vcpu.exit, (Exit.POWER_OFF, Exit.POWER_ON, Exit.STOP)), 1, 0)
-    return access + call + choose(every(vcpu.signal == 1, negate(vcpu.exit == Exit.SIGNAL)), 1, 0)
+    leaves = every(vcpu.exit == Exit.SIGNAL, member(vcpu.at, leaving(design)))
+    return access + call + choose(every(vcpu.signal == 1, negate(leaves)), 1, 0)
+
+
+@cache
+def leaving(design: VgicDesign) -> tuple[int, ...]:
+    """The program counters behind those at which a thread backs out."""
+    return (*places_of(design, Do.CLEAR_MODE), *span(design, Do.CLEAR_MODE, Do.HANDLE_EXIT))
 
 
 def raises(agent: Agent) -> Any:
@@ -203,7 +211,7 @@ def unrest(design: VgicDesign, state: VgicState, number: int) -> Any:
         vcpu.wait == Wait.ASLEEP, every(vcpu.exit == Exit.WAIT, member(vcpu.at, behind)), member(vcpu.at, blocks)
     )
     noted = is_noted(state, vcpu)
-    stirred = either(noted, vcpu.signal == 1, vcpu.pins > 0)
+    stirred = either(noted, vcpu.noted > 0, vcpu.signal == 1, vcpu.pins > 0)
     past = either(vcpu.at == GUEST, member(vcpu.at, span(design, Do.FLUSH_END, Do.ENTER)))
     full = either(*(either(is_valid(lr), asks(lr)) for lr in listed(design, state, number)))
     calm = choose(gives, 0, 1)
@@ -313,7 +321,7 @@ def drains(design: VgicDesign, state: VgicState, action: VgicAction, after: Vgic
             return either(hit, len(core.gich.lrs) > 1 or negate(is_valid(core.gich.lrs[0])))
         case vgic.GuestWaits():
             full = either(*(either(is_valid(lr), asks(lr)) for lr in core.gich.lrs))
-            return every(core.ipi == 0, core.irq == 0, negate(full))
+            return every(core.ipi == 0, core.irq == 0, vcpu_of(state, cpu).pins == 0, negate(full))
         case vgic.GuestActs(_, Acknowledges() | Completes()):
             return served(state, cpu, after)
     return False
