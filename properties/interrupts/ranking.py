@@ -34,6 +34,7 @@ from properties.interrupts.invariants.terms import (
     span,
 )
 from properties.interrupts.steps import does, listed, places_of, runs_on, vm_of
+from properties.quantify import each
 from spec.gic import list_registers as lists
 from spec.gic.virtual_interface import maintenance
 from spec.sparse import Sparse
@@ -47,8 +48,8 @@ WAITING = 1 + PENDING + RAISED + 1
 """What is left of one in the distributor: more than it is in the list register that it gets."""
 
 
-def parts(design: VgicDesign, state: VgicState, keys: Iterable[Key]) -> Parts:
-    """What is left to do, where of the distributors' interrupts only those of some keys count."""
+def parts(design: VgicDesign, state: VgicState, records: Iterable[tuple[Key, VirtualIrq]]) -> Parts:
+    """What is left to do, where of the distributors' interrupts only some count, as they are given."""
     numbers = range(len(state.vcpus))
     stuck = [entangled(design, state, number) for number in numbers]
     waits = [every(tells(design, state, number), negate(stuck[number])) for number in numbers]
@@ -58,7 +59,7 @@ def parts(design: VgicDesign, state: VgicState, keys: Iterable[Key]) -> Parts:
     return (
         tuple(news(design, vcpu) for vcpu in state.vcpus) + tuple(choose(raises(a), 1, 0) for a in state.agents),
         tuple(vcpu.left for vcpu in state.vcpus),
-        tuple(left_of(design, state, key) for key in keys)
+        tuple(left_of(design, state, key, record) for key, record in records)
         + tuple(held_of(design, state, number, nth) for number in numbers for nth in places(state, number)),
         tuple(unrest(design, state, number) for number in numbers),
         tuple(find(distances(design, "inject"), agent.at, 0) for agent in state.agents),
@@ -72,57 +73,71 @@ def parts(design: VgicDesign, state: VgicState, keys: Iterable[Key]) -> Parts:
     )
 
 
+WORK = 2
+"""The part that counts interrupts."""
 LAST = 1023
 
 
 def rank(design: VgicDesign, state: VgicState) -> tuple[int, ...]:
     """How much is left to do in a concrete state; tuples are compared as numbers are, digit by digit."""
-    return tuple(sum(part) for part in parts(design, state, state.irqs.entries))
+    return tuple(sum(part) for part in parts(design, state, state.irqs.entries.items()))
 
 
-def smaller(design: VgicDesign, before: VgicState, after: VgicState) -> Any:
+def smaller(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState) -> Any:
     """Whether less is left to do after a step than before it: no part grows but behind one that shrinks, and one
     does."""
-    keys = touched(before, after)
-    found, shrunk = [], False
-    for old, new in zip(parts(design, before, keys), parts(design, after, keys), strict=True):
-        was, now = compared(old, new)
-        found.append(either(shrunk, now <= was))
-        shrunk = either(shrunk, now < was)
+    records, found, shrunk = changes(before, after), [], False
+    earlier, later = [(key, record) for key, record, _ in records], [(key, record) for key, _, record in records]
+    old, new = parts(design, before, earlier), parts(design, after, later)
+    for number, (was, now) in enumerate(zip(old, new, strict=True)):
+        split = together(design, before, action, len(records)) if number == WORK else alone(before, len(was))
+        sums = [(total(was, group), total(now, group)) for group in split]
+        found += [either(shrunk, b <= a) for a, b in sums]
+        shrunk = either(shrunk, *(b < a for a, b in sums))
     return every(*found, shrunk)
 
 
-def compared(old: tuple[Any, ...], new: tuple[Any, ...]) -> tuple[Any, Any]:
-    """Two sums without what both have."""
-    was, now = 0, 0
-    for a, b in zip(old, new, strict=True):
-        if same(a, b) is not True:
-            was, now = was + a, now + b
-    return was, now
-
-
-def touched(before: VgicState, after: VgicState) -> list[Key]:
-    """The interrupts that a step may have changed; in proofs, those that it sets, with a key beyond all for one that it
-    sets twice."""
-    if isinstance(before.irqs, Sparse):
-        return sorted({*before.irqs.entries, *after.irqs.entries})
-    known: list[Key] = []
-    found: list[Key] = []
-    for update in after.irqs.updates:
-        twice = either(*(same(update.key, key) for key in known))
-        if twice is not True:
-            found.append(choose(twice, NO_KEY, update.key))
-        known.append(update.key)
+def total(addends: tuple[Any, ...], group: Iterable[int]) -> Any:
+    """The sum of some addends."""
+    found: Any = 0
+    for number in group:
+        found = found + addends[number]
     return found
 
 
-NO_KEY: Key = (255, 7, LAST)
+def alone(state: VgicState, count: int) -> list[list[int]]:
+    """The addends of which one may outweigh another: in a proof none, where none need to."""
+    every_one = list(range(count))
+    return [every_one] if isinstance(state.irqs, Sparse) else [[number] for number in every_one]
+
+
+def together(design: VgicDesign, state: VgicState, action: VgicAction, count: int) -> list[list[int]]:
+    """The same of what is left of interrupts, of which a step changes so many: it moves between one of them and a list
+    register of the acting vCPU."""
+    addends = count + sum(len(places(state, number)) for number in range(len(state.vcpus)))
+    kind = does(design, state, action)
+    if isinstance(state.irqs, Sparse) or kind not in (Do.FLUSH_ONE, Do.PRUNE, Do.SYNC_ENDED) or not count:
+        return alone(state, addends)
+    number = state.cores[action.cpu].vcpu
+    first = count + sum(len(places(state, n)) for n in range(number))
+    own = [first + nth for nth in places(state, number)]
+    moved = [[*range(count), *own]] if count == 1 else [list(pair) for pair in zip(range(count), own, strict=True)]
+    known = {n for group in moved for n in group}
+    return [*moved, *([n] for n in range(addends) if n not in known)]
+
+
+def changes(before: VgicState, after: VgicState) -> list[tuple[Key, VirtualIrq, VirtualIrq]]:
+    """The interrupts that a step changes, as they were and as they are; one that it changes twice comes twice."""
+    if isinstance(before.irqs, Sparse):
+        keys = sorted({*before.irqs.entries, *after.irqs.entries})
+        return [(key, before.irqs.get(key), after.irqs.get(key)) for key in keys]
+    return [(key, was, record) for key, was, record in after.irqs.written()]
 
 
 def news(design: VgicDesign, vcpu: Vcpu) -> Any:
     """What a vCPU's thread has begun that may bring something new: an access, a call, or a signal for it."""
     length = len(design.access)
-    access = choose(vcpu.exit == Exit.ACCESS, length + 1, find(distances(design, "access"), vcpu.at, 0))
+    access = choose(vcpu.exit == Exit.ACCESS, length + 1, 0) + find(distances(design, "access"), vcpu.at, 0)
     call = choose(member(vcpu.exit, (Exit.POWER_OFF, Exit.POWER_ON, Exit.STOP)), 1, 0)
     leaves = every(vcpu.exit == Exit.SIGNAL, member(vcpu.at, leaving(design)))
     return access + call + choose(every(vcpu.signal == 1, negate(leaves)), 1, 0)
@@ -161,9 +176,8 @@ def distances(design: VgicDesign, routine: str) -> tuple[tuple[int, int], ...]:
     return tuple((place(routine, index), length - index) for index in range(length))
 
 
-def left_of(design: VgicDesign, state: VgicState, key: Key) -> Any:
+def left_of(design: VgicDesign, state: VgicState, key: Key, record: VirtualIrq) -> Any:
     """What is left of an interrupt in the distributor that a vCPU is to get: of an SGI, of each source."""
-    record = state.irqs.get(key)
     waits = every(is_pending(design, state, key, record) > 0, negate(in_flight(key[2], record)))
     sources = bit(record.sources, 0)
     for n in range(1, 8):
@@ -211,11 +225,12 @@ def unrest(design: VgicDesign, state: VgicState, number: int) -> Any:
         vcpu.wait == Wait.ASLEEP, every(vcpu.exit == Exit.WAIT, member(vcpu.at, behind)), member(vcpu.at, blocks)
     )
     noted = is_noted(state, vcpu)
-    stirred = either(noted, vcpu.noted > 0, vcpu.signal == 1, vcpu.pins > 0)
+    kept = either(noted, vcpu.used > 0)
+    stirred = either(kept, vcpu.noted > 0, vcpu.signal == 1, vcpu.pins > 0)
     past = either(vcpu.at == GUEST, member(vcpu.at, span(design, Do.FLUSH_END, Do.ENTER)))
     full = either(*(either(is_valid(lr), asks(lr)) for lr in listed(design, state, number)))
     calm = choose(gives, 0, 1)
-    return choose(either(full, every(noted, past)), 3, choose(stirred, 2, calm))
+    return choose(either(full, every(kept, past)), 3, choose(stirred, 2, calm))
 
 
 def kicks_yet(design: VgicDesign, vcpu: Vcpu) -> Any:
@@ -325,6 +340,30 @@ def drains(design: VgicDesign, state: VgicState, action: VgicAction, after: Vgic
         case vgic.GuestActs(_, Acknowledges() | Completes()):
             return served(state, cpu, after)
     return False
+
+
+def told_truly(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState) -> Any:
+    """Whether at the end of its flush a vCPU tells only those that have what is pending for it in a list register."""
+    if does(design, before, action) is not Do.FLUSH_END:
+        return True
+    number, found = before.cores[action.cpu].vcpu, []
+    fresh = after.vcpus[number].updated > before.vcpus[number].updated
+    for other in others(before, number):
+        new = every(is_noted(after, after.vcpus[other]), negate(is_noted(before, before.vcpus[other])))
+        found.append(implies(new, waits_on(design, before, number, other)))
+    return every(*found, implies(fresh, tells(design, before, number)))
+
+
+def held_known(design: VgicDesign, state: VgicState) -> Any:
+    """Whether what a vCPU waits for by KVM's map is in a list register of the other one; of any interrupt."""
+    found = []
+    for key, record in each(state.irqs):
+        for number, vcpu in enumerate(state.vcpus):
+            for other in others(state, number):
+                pends = every(key[2] >= PRIVATE, is_pending(design, state, key, record) & flag(vcpu.number) > 0)
+                there = every(key[0] == vcpu.vm, state.vcpus[other].vm == vcpu.vm, state.lr_map.get((other, key[2])) > 0)
+                found.append(implies(every(pends, there), waits_on(design, state, number, other)))
+    return every(*found)
 
 
 def served(state: VgicState, cpu: int, after: VgicState) -> Any:
