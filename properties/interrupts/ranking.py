@@ -14,13 +14,10 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT, Do, VgicDesign, place
-from model.vgic.guest import Acknowledges, Completes
 from model.vgic.pending import Key, computed, in_flight, is_edge
 from model.vgic.state import PRIVATE, SGIS, Agent, Exit, Vcpu, VgicState, VirtualIrq, Wait, flag
-from model.vgic.system import VgicAction, VgicSteps
-from model.vgic.threads import is_agent, vcpu_of
+from model.vgic.system import VgicAction
 from properties.interrupts.invariants.terms import (
     asks,
     before_kick,
@@ -33,12 +30,11 @@ from properties.interrupts.invariants.terms import (
     runs,
     span,
 )
-from properties.interrupts.steps import does, listed, places_of, runs_on, vm_of
-from properties.quantify import each
+from properties.interrupts.steps import does, listed, places_of, vm_of
 from spec.gic import list_registers as lists
 from spec.gic.virtual_interface import maintenance
 from spec.sparse import Sparse
-from spec.words import bit, choose, clear, either, every, find, implies, member, negate, put, same, sub
+from spec.words import bit, choose, clear, either, every, find, member, negate, put, sub
 
 Parts = tuple[tuple[Any, ...], ...]
 """The parts of the rank, the weightiest first; each is a sum, here as its addends."""
@@ -182,8 +178,7 @@ def left_of(design: VgicDesign, state: VgicState, key: Key, record: VirtualIrq) 
     sources = bit(record.sources, 0)
     for n in range(1, 8):
         sources = sources + bit(record.sources, n)
-    each = choose(key[2] < SGIS, times(sources), WAITING)
-    return choose(waits, each, 0)
+    return choose(waits, choose(key[2] < SGIS, times(sources), WAITING), 0)
 
 
 def times(count: Any) -> Any:
@@ -312,83 +307,3 @@ def driven_out(design: VgicDesign, state: VgicState, number: int) -> Any:
     asked = of_core(state, number, lambda core: maintenance(core.gich) == 1)
     held = listed(design, state, number)
     return every(asked, len(held) > 1 or negate(is_valid(held[0])))
-
-
-def drains(design: VgicDesign, state: VgicState, action: VgicAction, after: VgicState) -> Any:
-    """Whether an action is one of the drain's, and none of those that can go round without an end."""
-    cpu = action.cpu
-    if is_agent(state, cpu):
-        return isinstance(action, VgicSteps) or lowers(design, state, action)
-    core = state.cores[cpu]
-    match action:
-        case VgicSteps():
-            free = either(core.masked == 1, every(core.ipi == 0, core.irq == 0))
-            if does(design, state, action) is not Do.FLUSH_END:
-                return free
-            stuck = (every(runs_on(core, n), entangled(design, state, n)) for n in range(len(state.vcpus)))
-            return every(free, negate(either(*stuck)))
-        case vgic.HostRuns(_, vcpu):
-            return state.vcpus[vcpu].pause == 0
-        case vgic.HostTakesInterrupts():
-            return True
-        case vgic.GuestInterrupted():
-            hit = either(core.ipi == 1, core.irq == 1)
-            return either(hit, len(core.gich.lrs) > 1 or negate(is_valid(core.gich.lrs[0])))
-        case vgic.GuestWaits():
-            full = either(*(either(is_valid(lr), asks(lr)) for lr in core.gich.lrs))
-            return every(core.ipi == 0, core.irq == 0, vcpu_of(state, cpu).pins == 0, negate(full))
-        case vgic.GuestActs(_, Acknowledges() | Completes()):
-            return served(state, cpu, after)
-    return False
-
-
-def told_truly(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState) -> Any:
-    """Whether at the end of its flush a vCPU tells only those that have what is pending for it in a list register."""
-    if does(design, before, action) is not Do.FLUSH_END:
-        return True
-    number, found = before.cores[action.cpu].vcpu, []
-    fresh = after.vcpus[number].updated > before.vcpus[number].updated
-    for other in others(before, number):
-        new = every(is_noted(after, after.vcpus[other]), negate(is_noted(before, before.vcpus[other])))
-        found.append(implies(new, waits_on(design, before, number, other)))
-    return every(*found, implies(fresh, tells(design, before, number)))
-
-
-def held_known(design: VgicDesign, state: VgicState) -> Any:
-    """Whether what a vCPU waits for by KVM's map is in a list register of the other one; of any interrupt."""
-    found = []
-    for key, record in each(state.irqs):
-        for number, vcpu in enumerate(state.vcpus):
-            for other in others(state, number):
-                pends = every(key[2] >= PRIVATE, is_pending(design, state, key, record) & flag(vcpu.number) > 0)
-                there = every(key[0] == vcpu.vm, state.vcpus[other].vm == vcpu.vm, state.lr_map.get((other, key[2])) > 0)
-                found.append(implies(every(pends, there), waits_on(design, state, number, other)))
-    return every(*found)
-
-
-def served(state: VgicState, cpu: int, after: VgicState) -> Any:
-    """Whether a guest's use of its interface changes a list register, and ends nothing of which the line is high."""
-    number, found, right = vcpu_of(state, cpu), [], []
-    for old, new in zip(state.cores[cpu].gich.lrs, after.cores[cpu].gich.lrs, strict=True):
-        key = (number.vm, 0, lists.virtual_id(old))
-        record = state.irqs.get(key)
-        found.append(negate(old == new))
-        ends = every(old & lists.ACTIVE_BIT > 0, new & lists.ACTIVE_BIT == 0)
-        high = every(negate(is_edge(key[2], record)), record.line == 1, len(state.agents) > 0)
-        right.append(implies(ends, negate(high)))
-    return every(either(*found), *right)
-
-
-def lowers(design: VgicDesign, state: VgicState, action: VgicAction) -> Any:
-    """Whether a device begins to lower a line whose interrupt a guest has acknowledged."""
-    if not isinstance(action, vgic.LineChanges):
-        return False
-    found = []
-    key = (action.vm, 0, action.irq)
-    record = state.irqs.get(key)
-    for number, vcpu in enumerate(state.vcpus):
-        for lr in listed(design, state, number):
-            mine = every(vcpu.vm == action.vm, lists.virtual_id(lr) == action.irq, lr & lists.ACTIVE_BIT > 0)
-            found.append(every(vcpu.at == GUEST, mine))
-    level = every(negate(is_edge(action.irq, record)), record.line == 1, action.level == 0)
-    return every(level, negate(lowered(state, key)), either(*found))
