@@ -6,6 +6,7 @@ interrupt takes a guest out is `trap_completeness.interrupts_reach_host`.
 
 from properties.interrupts import contents, delivery, distributor, loads, stays
 from properties.interrupts.inductive import INDUCTIVE
+from properties.interrupts.progress import PROGRESS
 from properties.property import Property
 
 PROPERTIES: tuple[Property, ...] = (
@@ -18,5 +19,5 @@ PROPERTIES: tuple[Property, ...] = (
 """What a trace can violate; the search for counterexamples asks for these."""
 DEPENDS = ("vgic",)
 """The parts of a design that interrupts depend on."""
-ALL: tuple[Property, ...] = (*PROPERTIES, INDUCTIVE)
-"""With the invariants that the proofs rest on, which say more than any of these and nothing to a reader of a trace."""
+ALL: tuple[Property, ...] = (*PROPERTIES, PROGRESS, INDUCTIVE)
+"""With what is only proved, and the invariants that the proofs rest on."""

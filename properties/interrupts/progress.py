@@ -76,7 +76,8 @@ def held_known(design: VgicDesign, state: VgicState) -> Any:
         for number, vcpu in enumerate(state.vcpus):
             for other in others(state, number):
                 pends = every(key[2] >= PRIVATE, is_pending(design, state, key, record) & flag(vcpu.number) > 0)
-                there = every(key[0] == vcpu.vm, state.vcpus[other].vm == vcpu.vm, state.lr_map.get((other, key[2])) > 0)
+                sibling = every(key[0] == vcpu.vm, state.vcpus[other].vm == vcpu.vm)
+                there = every(sibling, state.lr_map.get((other, key[2])) > 0)
                 found.append(implies(every(pends, there), waits_on(design, state, number, other)))
     return every(*found)
 
@@ -109,16 +110,20 @@ def lowers(design: VgicDesign, state: VgicState, action: VgicAction) -> Any:
     return every(level, negate(lowered(state, key)), either(*found))
 
 
-def progresses(design: Design, before: State, action: Action, after: State) -> Any:
-    """The predicate of PROGRESS."""
-    assert isinstance(action, VgicAction)
-    vgic_design, old, new = design.vgic, interrupts_of(before), interrupts_of(after)
-    drained = drains(vgic_design, old, action, new)
+def progresses(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState) -> Any:
+    """Whether less is left to do after an action, if it is one of the drain's."""
+    drained = drains(design, before, action, after)
     if drained is False:
         return True
-    told = told_truly(vgic_design, old, action, new)
-    known = held_known(vgic_design, old) if does(vgic_design, old, action) is Do.FLUSH_END else True
-    return every(known, implies(every(drained, told), smaller(vgic_design, old, action, new)))
+    told = told_truly(design, before, action, after)
+    known = held_known(design, before) if does(design, before, action) is Do.FLUSH_END else True
+    return every(known, implies(every(drained, told), smaller(design, before, action, after)))
+
+
+def holds(design: Design, before: State, action: Action, after: State) -> Any:
+    """The predicate of PROGRESS."""
+    assert isinstance(action, VgicAction)
+    return progresses(design.vgic, interrupts_of(before), action, interrupts_of(after))
 
 
 PROGRESS = Property(
@@ -129,7 +134,7 @@ PROGRESS = Property(
     question="Does it come to an end, once nothing new happens?",
     kind=Kind.STEP,
     about=(VgicAction,),
-    holds=progresses,
+    holds=holds,
     interesting=lambda d, b, a, s: isinstance(a, vgic.GuestInterrupted),
     explain=lambda d, b, a, s: "a step of the drain leaves no less to do than there was",
 )

@@ -53,7 +53,8 @@ def parts(design: VgicDesign, state: VgicState, records: Iterable[tuple[Key, Vir
     late = [every(waits[number], member(state.vcpus[number].at, telling(design))) for number in numbers]
     kicks = [choose(kicks_yet(design, vcpu), 1, 0) for vcpu in state.vcpus]
     return (
-        tuple(news(design, vcpu) for vcpu in state.vcpus) + tuple(choose(raises(a), 1, 0) for a in state.agents),
+        tuple(begun(design, vcpu) for vcpu in state.vcpus) + tuple(choose(raises(a), 1, 0) for a in state.agents),
+        tuple(find(distances(design, "access"), vcpu.at, 0) for vcpu in state.vcpus),
         tuple(vcpu.left for vcpu in state.vcpus),
         tuple(left_of(design, state, key, record) for key, record in records)
         + tuple(held_of(design, state, number, nth) for number in numbers for nth in places(state, number)),
@@ -69,8 +70,8 @@ def parts(design: VgicDesign, state: VgicState, records: Iterable[tuple[Key, Vir
     )
 
 
-WORK = 2
-"""The part that counts interrupts."""
+WORK = 3
+"""The part that counts interrupts; those before it say what may still change them as it likes."""
 LAST = 1023
 
 
@@ -85,7 +86,10 @@ def smaller(design: VgicDesign, before: VgicState, action: VgicAction, after: Vg
     records, found, shrunk = changes(before, after), [], False
     earlier, later = [(key, record) for key, record, _ in records], [(key, record) for key, _, record in records]
     old, new = parts(design, before, earlier), parts(design, after, later)
+    as_it_likes = does(design, before, action) in (Do.PERFORM, Do.WRITE_ONE, Do.UPDATE)
     for number, (was, now) in enumerate(zip(old, new, strict=True)):
+        if shrunk is True or (as_it_likes and number == WORK):
+            break
         split = together(design, before, action, len(records)) if number == WORK else alone(before, len(was))
         sums = [(total(was, group), total(now, group)) for group in split]
         found += [either(shrunk, b <= a) for a, b in sums]
@@ -130,13 +134,12 @@ def changes(before: VgicState, after: VgicState) -> list[tuple[Key, VirtualIrq, 
     return [(key, was, record) for key, was, record in after.irqs.written()]
 
 
-def news(design: VgicDesign, vcpu: Vcpu) -> Any:
-    """What a vCPU's thread has begun that may bring something new: an access, a call, or a signal for it."""
-    length = len(design.access)
-    access = choose(vcpu.exit == Exit.ACCESS, length + 1, 0) + find(distances(design, "access"), vcpu.at, 0)
-    call = choose(member(vcpu.exit, (Exit.POWER_OFF, Exit.POWER_ON, Exit.STOP)), 1, 0)
+def begun(design: VgicDesign, vcpu: Vcpu) -> Any:
+    """What a vCPU's thread is still to begin that may bring something new: accesses, calls, and what signals ask for."""
+    calls = (Exit.ACCESS, Exit.POWER_OFF, Exit.POWER_ON, Exit.STOP)
     leaves = every(vcpu.exit == Exit.SIGNAL, member(vcpu.at, leaving(design)))
-    return access + call + choose(every(vcpu.signal == 1, negate(leaves)), 1, 0)
+    signalled = every(vcpu.signal == 1, negate(leaves))
+    return choose(member(vcpu.exit, calls), 1, 0) + choose(signalled, 1, 0)
 
 
 @cache

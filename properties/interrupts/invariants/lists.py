@@ -125,7 +125,8 @@ def flight_listed(design: VgicDesign, state: VgicState) -> Any:
 
 def interrupts_formed(design: VgicDesign, state: VgicState) -> Any:
     """An SGI is pending where it has a source, a level-sensitive interrupt where its line is high or its guest has
-    pended it; a line is high only where it can be driven; an SPI goes to a vCPU that exists. Numbers beyond the distributor's are untouched."""
+    pended it; only lines that user space can name are high; an SPI goes to a vCPU that exists. Numbers beyond the
+    distributor's are untouched."""
 
     def formed(key: tuple[int, int, int], record: VirtualIrq) -> Any:
         sgi = (record.pending == 1) == (record.sources > 0)
