@@ -135,7 +135,7 @@ def changes(before: VgicState, after: VgicState) -> list[tuple[Key, VirtualIrq, 
 
 
 def begun(design: VgicDesign, vcpu: Vcpu) -> Any:
-    """What a vCPU's thread is still to begin that may bring something new: accesses, calls, and what signals ask for."""
+    """What a vCPU's thread is still to begin that may bring something new: accesses, calls, what signals ask for."""
     calls = (Exit.ACCESS, Exit.POWER_OFF, Exit.POWER_ON, Exit.STOP)
     leaves = every(vcpu.exit == Exit.SIGNAL, member(vcpu.at, leaving(design)))
     signalled = every(vcpu.signal == 1, negate(leaves))
