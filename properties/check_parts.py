@@ -178,7 +178,7 @@ def with_parts(result: Result, part: Part, settled: Settled) -> Result:
     failed = {name for name, _ in settled.failures}
     if not parts or failed & {*parts, "*"} or not all(asked.get(name, 0) for name in parts):
         return result
-    covers = f"what {' and '.join(parts)} say, of which most of it follows"
+    covers = f"{', '.join(parts)}, from which it follows but for what they leave out"
     proved = Result(result.design, result.property, "prove", Verdict.PROVED, covers, 0.0)
     return evolve(result, also=proved)
 

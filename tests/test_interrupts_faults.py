@@ -20,6 +20,7 @@ BITES = {
     "interrupts.delivered": "without/vgic-flush-queue",
     "interrupts.idle_sleeps": "without/vgic-flush-end",
     "interrupts.not_forgotten": "without/vgic-inject-lock",
+    "interrupts.unstuck": "without/vgic-flush-unlock",
     "interrupts.kept": "D12",
     "interrupts.caused": "level-lowered-still-delivered",
     "interrupts.one_list_register": "D11",

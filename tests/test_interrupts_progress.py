@@ -10,19 +10,21 @@ from model.design import Design
 from model.topology import TOPOLOGIES, initial
 from model.vgic import system as vgic
 from model.vgic.design import Do, Trait, VgicDesign
-from model.vgic.state import VgicState
+from model.vgic.state import VgicState, Wait
 from model.vgic.system import VgicAction, vgic_guard, vgic_step
 from properties.engines import interrupts_progress
 from properties.engines.interrupts_induction import cases
 from properties.engines.interrupts_progress import progresses
 from properties.interrupts import drain
+from properties.interrupts.delivery import is_quiet
 from properties.interrupts.grain import forced
 from properties.interrupts.hostile import proposed
 from properties.interrupts.invariants import INVARIANTS
-from properties.interrupts.progress import PROGRESS, drains
+from properties.interrupts.progress import PROGRESS, able, drains, stuck
 from properties.interrupts.progress import progresses as makes_less
 from properties.interrupts.ranking import entangled, rank
-from tests.interrupts import REFERENCE, Machine, machine
+from spec.words import put, replaced
+from tests.interrupts import REFERENCE, SGI, Machine, machine
 
 CASES = {case.name: case for case in cases(REFERENCE.vgic)}
 OF_INTERRUPTS = [name for name, each in TOPOLOGIES.items() if each.interrupts is not None and "wide" not in name]
@@ -130,6 +132,17 @@ def test_vcpus_that_wait_for_each_other_are_left_out_and_end_in_the_order_of_the
 def test_a_step_of_the_drain_is_proved_to_leave_less_to_do(case: str) -> None:
     found = progresses(REFERENCE, CASES[case])
     assert not found.findings and dict(found.asked)[PROGRESS.id] > 0
+
+
+def test_a_thread_that_was_woken_while_powered_off_is_not_quiet_and_can_go_on() -> None:
+    m = machine(REFERENCE, SGI)
+    m.enter(0, 0)
+    m.do(vgic.GuestPowersOff(0))
+    m.settle(0)
+    woken = put(m.state.vcpus[0], "wait", Wait.NOT)
+    state = put(m.state, "vcpus", replaced(m.state.vcpus, 0, woken))
+    assert not is_quiet(m.design, state)
+    assert able(m.design, state) and not stuck(m.design, state)
 
 
 def test_the_proof_finds_that_a_vcpu_asks_itself_to_look_again() -> None:

@@ -13,7 +13,7 @@ from properties.interrupts.configurations import CONFIGURATIONS
 from properties.interrupts.grain import forced_on
 from properties.interrupts.hostile import proposed
 from properties.interrupts.inductive import INDUCTIVE
-from properties.interrupts.progress import PROGRESS
+from properties.interrupts.progress import PROGRESS, UNSTUCK
 from properties.interrupts.scenarios import SCENARIOS
 from properties.interrupts.states import aspects
 
@@ -65,7 +65,7 @@ INTERRUPTS = Part(
     aspects=aspects,
     proofs=MappingProxyType({}),
     proved_alone=(PROGRESS,),
-    partly=MappingProxyType({delivery.DELIVERED.id: (PROGRESS.id, delivery.NOT_FORGOTTEN.id)}),
+    partly=MappingProxyType({delivery.DELIVERED.id: (PROGRESS.id, UNSTUCK.id, delivery.NOT_FORGOTTEN.id)}),
     proposed=proposed,
     due=due,
     due_then=due_then,

@@ -14,19 +14,21 @@ from model.action import Action
 from model.design import Design
 from model.state import State
 from model.vgic import system as vgic
-from model.vgic.design import GUEST, Do, VgicDesign
+from model.vgic.design import GUEST, OUT, Do, VgicDesign
 from model.vgic.guest import Acknowledges, Completes
 from model.vgic.pending import is_edge
 from model.vgic.state import PRIVATE, VgicState, flag
 from model.vgic.system import VgicAction, VgicSteps
 from model.vgic.threads import is_agent, vcpu_of
+from properties.interrupts.delivery import is_quiet
 from properties.interrupts.invariants.terms import asks, is_noted, is_valid
 from properties.interrupts.ranking import entangled, is_pending, lowered, others, smaller, tells, waits_on
-from properties.interrupts.steps import does, interrupts_of, listed, runs_on
+from properties.interrupts.steps import does, in_lists, interrupts_of, listed, places_of, runs_on, vm_of
 from properties.property import Kind, Property
 from properties.quantify import each
 from spec.gic import list_registers as lists
-from spec.words import either, every, implies, negate
+from spec.gic.virtual_interface import maintenance
+from spec.words import either, every, implies, member, negate
 
 
 def drains(design: VgicDesign, state: VgicState, action: VgicAction, after: VgicState) -> Any:
@@ -43,7 +45,7 @@ def drains(design: VgicDesign, state: VgicState, action: VgicAction, after: Vgic
             stuck = (every(runs_on(core, n), entangled(design, state, n)) for n in range(len(state.vcpus)))
             return every(free, negate(either(*stuck)))
         case vgic.HostRuns(_, vcpu):
-            return state.vcpus[vcpu].pause == 0
+            return runnable(state, vcpu)
         case vgic.HostTakesInterrupts():
             return True
         case vgic.GuestInterrupted():
@@ -80,6 +82,41 @@ def held_known(design: VgicDesign, state: VgicState) -> Any:
                 there = every(sibling, state.lr_map.get((other, key[2])) > 0)
                 found.append(implies(every(pends, there), waits_on(design, state, number, other)))
     return every(*found)
+
+
+def able(design: VgicDesign, state: VgicState) -> Any:
+    """Whether the drain has a next step but for uses of GICV: somebody goes on, is interrupted, or may run."""
+    free = [runnable(state, number) for number in range(len(state.vcpus))]
+    found = []
+    for agent in state.agents:
+        begun = every(negate(agent.at == OUT), negate(blocked(design, state, agent.at, agent.vm)))
+        found.append(begun)
+    for core in state.cores:
+        hit = either(core.ipi == 1, core.irq == 1)
+        found.append(every(core.busy == 0, either(hit, *free)))
+        for number, vcpu in enumerate(state.vcpus):
+            inside = vcpu.at == GUEST
+            leaves = every(inside, either(hit, maintenance(core.gich) == 1, *free))
+            goes = every(negate(inside), either(hit, negate(blocked(design, state, vcpu.at, vcpu.vm))))
+            found.append(every(runs_on(core, number), either(leaves, goes)))
+    return either(*found)
+
+
+def runnable(state: VgicState, number: int) -> Any:
+    """Whether a vCPU's thread waits for a processor, or one that is powered on may call KVM_RUN."""
+    vcpu = state.vcpus[number]
+    return every(either(vcpu.pause == 0, negate(vcpu.at == OUT)), vgic.may_run(state, number))
+
+
+def blocked(design: VgicDesign, state: VgicState, at: int, vm: int) -> Any:
+    """Whether a thread is about to take a lock that somebody holds."""
+    return every(member(at, places_of(design, Do.LOCK)), vm_of(state, vm).lock > 0)
+
+
+def stuck(design: VgicDesign, state: VgicState) -> Any:
+    """Whether something is due though nobody can do anything, and no guest holds an interrupt."""
+    held = [every(state.vcpus[place.vcpu].at == GUEST, place.held) for place in in_lists(design, state)]
+    return every(negate(either(*held)), negate(able(design, state)), negate(is_quiet(design, state)))
 
 
 def served(state: VgicState, cpu: int, after: VgicState) -> Any:
@@ -137,4 +174,15 @@ PROGRESS = Property(
     holds=holds,
     interesting=lambda d, b, a, s: isinstance(a, vgic.GuestInterrupted),
     explain=lambda d, b, a, s: "a step of the drain leaves no less to do than there was",
+)
+UNSTUCK = Property(
+    id="interrupts.unstuck",
+    statement="While anything is due, somebody can do it: nobody waits for a lock or a processor that is never free.",
+    claims=("C22",),
+    question="Can it be that nobody goes on, though there is something to do?",
+    kind=Kind.STATE,
+    about=(VgicAction,),
+    holds=lambda d, b, a, s: negate(stuck(d.vgic, interrupts_of(s))),
+    interesting=lambda d, b, a, s: does(d.vgic, interrupts_of(b), a) is Do.LOCK,
+    explain=lambda d, b, a, s: "something is due, and nobody can go on",
 )
