@@ -100,8 +100,8 @@ def ends_sampled(design: VgicDesign, state: VgicState) -> Any:
 
 
 def noted_kicked(design: VgicDesign, state: VgicState) -> Any:
-    """A vCPU that is noted, and behind its flush, looks again: somebody is about to kick it, it has a request that it
-    still looks for, an interrupt takes it out, or its list registers ran out."""
+    """A vCPU that is noted, and behind its flush, looks again: another thread is about to kick it, it has a request that
+    it still looks for, an interrupt takes it out, or its list registers ran out."""
     found = []
     unheeding = span(design, Do.FLUSH_END, Do.ENTER)
     checks = span(design, Do.FLUSH_END, Do.CHECK_REQUESTS) if has_check(design) else ()
@@ -112,7 +112,7 @@ def noted_kicked(design: VgicDesign, state: VgicState) -> Any:
             negate(member(vcpu.at, checks)), of_core(state, number, lambda core: core.ipi == 1)
         )
         low = bit(hcr_of(design, state, number), UIE) == 1
-        told = either(is_kicking(design, state, vcpu.vm), looks, taken_out, low)
+        told = either(is_kicking(design, state, vcpu.vm, number), looks, taken_out, low)
         found.append(implies(every(is_noted(state, vcpu), past), told))
     return every(*found)
 

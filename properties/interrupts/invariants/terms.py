@@ -126,9 +126,10 @@ def held_asking(design: VgicDesign, state: VgicState, number: int, key: Key) -> 
     return every(names(state, number, key), either(*found))
 
 
-def is_kicking(design: VgicDesign, state: VgicState, vm: U8) -> Any:
-    """Whether a thread is about to kick the vCPUs of a VM that may have something to flush."""
-    threads: tuple[Agent | Vcpu, ...] = (*state.vcpus, *state.agents)
+def is_kicking(design: VgicDesign, state: VgicState, vm: U8, besides: int | None = None) -> Any:
+    """Whether a thread is about to kick the vCPUs of a VM that may have something to flush; besides that of a vCPU."""
+    vcpus = (vcpu for number, vcpu in enumerate(state.vcpus) if number != besides)
+    threads: tuple[Agent | Vcpu, ...] = (*vcpus, *state.agents)
     return either(*(every(t.vm == vm, t.updated == 1, member(t.at, before_kick(design))) for t in threads))
 
 
