@@ -18,20 +18,31 @@ import attrs
 import z3
 
 from properties.engines.pieces import (
-    CONTEXT,
-    REF,
     Atom,
     Part,
     Row,
     aligned,
     is_same_slice,
     joined,
-    numeral,
     piece_term,
     position,
     restrict,
     row_term,
     support,
+)
+from properties.engines.terms import (
+    bitwise,
+    chosen_truth,
+    chosen_word,
+    conjunction,
+    difference,
+    disjunction,
+    equation,
+    is_below,
+    is_same_term,
+    negation,
+    numeral,
+    total,
 )
 
 
@@ -75,7 +86,7 @@ class Truth:
     def negation(self) -> Truth:
         """The truth value that holds exactly where this one does not."""
         if self._negation is None:
-            self._negation = Truth(z3.BoolRef(z3.Z3_mk_not(REF, self.term.ast), CONTEXT))
+            self._negation = Truth(negation(self.term))
             self._negation._negation = self
         return self._negation
 
@@ -83,31 +94,31 @@ class Truth:
         if isinstance(other, bool):
             return self if other else False
         other = self._operand(other, "&")
-        if other is self or other.term.eq(self.term):
+        if other is self or is_same_term(other.term, self.term):
             return self
         if other is self._negation:
             return False
-        return Truth(_nary(z3.Z3_mk_and, self.term, other.term))
+        return Truth(conjunction(self.term, other.term))
 
     def __or__(self, other: Any) -> Truth | bool:
         if isinstance(other, bool):
             return True if other else self
         other = self._operand(other, "|")
-        if other is self or other.term.eq(self.term):
+        if other is self or is_same_term(other.term, self.term):
             return self
         if other is self._negation:
             return True
-        return Truth(_nary(z3.Z3_mk_or, self.term, other.term))
+        return Truth(disjunction(self.term, other.term))
 
     def __xor__(self, other: Any) -> Truth | bool:
         if isinstance(other, bool):
             return self.negation() if other else self
         other = self._operand(other, "^")
-        if other is self or other.term.eq(self.term):
+        if other is self or is_same_term(other.term, self.term):
             return False
         if other is self._negation:
             return True
-        return Truth(z3.BoolRef(z3.Z3_mk_xor(REF, self.term.ast, other.term.ast), CONTEXT))
+        return Truth(difference(self.term, other.term))
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
@@ -157,9 +168,9 @@ class Truth:
             return self | b if a else self.negation() & b
         if isinstance(b, bool):
             return self.negation() | a if b else self & a
-        if a.term.eq(b.term):
+        if is_same_term(a.term, b.term):
             return a
-        return Truth(z3.BoolRef(z3.Z3_mk_ite(REF, self.term.ast, a.term.ast, b.term.ast), CONTEXT))
+        return Truth(chosen_truth(self.term, a.term, b.term))
 
     def _choose_word(self, a: Any, b: Any) -> Any:
         const, parts = 0, []
@@ -173,12 +184,13 @@ class Truth:
                 ones = (1 << size) - 1
                 const |= (left & right & ~(ones << low)) << at
                 left, right, at = left >> low & ones, right >> low & ones, at + low
-                atom = Atom(_ite(self, numeral(left, size), numeral(right, size)), size, (self, left, right))
+                term = chosen_word(self.term, numeral(left, size), numeral(right, size))
+                atom = Atom(term, size, (self, left, right))
             elif is_same_slice(left, right) and left[2] == right[2]:
                 parts.append((at, size, *left))
                 continue
             else:
-                atom = Atom(_ite(self, piece_term(left, size), piece_term(right, size)), size)
+                atom = Atom(chosen_word(self.term, piece_term(left, size), piece_term(right, size)), size)
             parts.append((at, size, atom, 0, False))
         return _make(const, joined(parts))
 
@@ -261,8 +273,7 @@ class Word:
         if self.bound & bound == 0:
             return self | other
         width = (self.bound + bound).bit_length()
-        left, right = term_at(self, width), term_at(other, width)
-        return of_term(z3.BitVecRef(z3.Z3_mk_bvadd(REF, left.ast, right.ast), CONTEXT), width)
+        return unknown(total(term_at(self, width), term_at(other, width)), width)
 
     __rand__, __ror__, __rxor__, __radd__ = __and__, __or__, __xor__, __add__
 
@@ -328,7 +339,11 @@ def of_term(term: Any, width: int | None = None) -> Any:
     """The word that a z3 bit-vector stands for; a numeral gives an `int`."""
     if z3.is_bv_value(term):
         return term.as_long()
-    width = term.size() if width is None else width
+    return unknown(term, term.size() if width is None else width)
+
+
+def unknown(term: Any, width: int) -> Word:
+    """The word that a z3 bit-vector of that width stands for, of which no bit is known."""
     return Word(0, ((0, width, Atom(term, width), 0, False),))
 
 
@@ -387,10 +402,6 @@ def rebuilt(original: Any, items: list[Any]) -> Any:
     return type(original)(*items) if hasattr(original, "_fields") else tuple(items)
 
 
-def _nary(make: Callable[..., Any], a: Any, b: Any) -> Any:
-    return z3.BoolRef(make(REF, 2, (z3.Ast * 2)(a.ast, b.ast)), CONTEXT)
-
-
 def _not(condition: Any) -> Any:
     return NotImplemented if condition is NotImplemented else condition ^ True
 
@@ -444,7 +455,7 @@ def _combined(operation: Callable[[Any, Any], Any], left: Any, right: Any, size:
         if left[2] == right[2]:
             return word if operation is not operator.xor else 0
         return 0 if operation is operator.and_ else (1 << size) - 1
-    return of_term(operation(piece_term(left, size), piece_term(right, size)), size)
+    return unknown(bitwise(operation, piece_term(left, size), piece_term(right, size)), size)
 
 
 def _equal_pieces(left: Any, right: Any, size: int) -> Any:
@@ -457,7 +468,7 @@ def _equal_pieces(left: Any, right: Any, size: int) -> Any:
         return _equals(atom, low, size, right ^ ((1 << size) - 1) if inverse else right)
     if is_same_slice(left, right):
         return left[2] == right[2]
-    return _equation(piece_term(left, size), piece_term(right, size))
+    return Truth(equation(piece_term(left, size), piece_term(right, size)))
 
 
 def _equals(atom: Atom, low: int, size: int, value: int) -> Any:
@@ -468,12 +479,8 @@ def _equals(atom: Atom, low: int, size: int, value: int) -> Any:
         return condition.choose((a >> low) & ones == value, (b >> low) & ones == value)
     found = atom.equations.get((low, size, value))
     if found is None:
-        found = atom.equations[low, size, value] = _equation(atom.slice(low, size), numeral(value, size))
+        found = atom.equations[low, size, value] = Truth(equation(atom.slice(low, size), numeral(value, size)))
     return found
-
-
-def _equation(a: Any, b: Any) -> Truth:
-    return Truth(z3.BoolRef(z3.Z3_mk_eq(REF, a.ast, b.ast), CONTEXT))
 
 
 def _below(a: Any, b: Any) -> Any:
@@ -490,12 +497,7 @@ def _below(a: Any, b: Any) -> Any:
     if isinstance(b, int) and b & (b - 1) == 0:
         return a >> (b.bit_length() - 1) == 0
     width = max(most_a, most_b).bit_length()
-    left, right = term_at(a, width), term_at(b, width)
-    return Truth(z3.BoolRef(z3.Z3_mk_bvult(REF, left.ast, right.ast), CONTEXT))
-
-
-def _ite(condition: Truth, a: Any, b: Any) -> Any:
-    return z3.BitVecRef(z3.Z3_mk_ite(REF, condition.term.ast, a.ast, b.ast), CONTEXT)
+    return Truth(is_below(term_at(a, width), term_at(b, width)))
 
 
 def term_at(value: Any, width: int) -> Any:
