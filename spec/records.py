@@ -14,14 +14,14 @@ def quick(cls: C) -> C:
     looks each of them up.
     """
     fields = attrs.fields(cls)
-    open_to_change = {"__slots__": (), "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
-    scope: dict[str, Any] = {"new": object.__new__, "draft": type(f"{cls.__name__}Draft", (cls,), open_to_change)}
+    plain = {name: getattr(object, name) for name in ("__new__", "__init__", "__setattr__", "__delattr__")}
+    scope: dict[str, Any] = {"draft": type(f"{cls.__name__}Draft", (cls,), {"__slots__": (), **plain})}
     scope |= {f"default_{field.alias}": field.default for field in fields}
     needed = [field.alias for field in fields if field.default is attrs.NOTHING]
     optional = [f"{field.alias}=default_{field.alias}" for field in fields if field.alias not in needed]
     lines = (
         f"def __new__(cls, {', '.join(needed + optional)}):",
-        "  record = new(draft)",
+        "  record = draft()",
         *(f"  record.{field.name} = {field.alias}" for field in fields),
         "  record.__class__ = cls",
         "  return record",

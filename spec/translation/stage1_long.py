@@ -12,18 +12,16 @@ from spec.translation.descriptors import (
     leaf_status,
     output_address,
 )
-from spec.translation.regions import NO_TABLE
 from spec.translation.stage1 import Access, Regime, Stage1, never_executed, walk_fault
-from spec.words import U1, U2, U3, U32, U64, choose, clear, select
+from spec.words import U1, U2, U3, U32, U64, choose, select
 
 
 @rule(arm("B3.6.4"), arm("B3.6.5"))
 def region(regime: Regime, va: U32) -> tuple[FirstTable, U32]:
     """The first table for an address, which covers nothing where no region has it, and its place in the region."""
     split = regime.regions
-    first = choose(va < split.end, split.low, NO_TABLE)
-    high = va >= split.start
-    return choose(high, split.high, first), choose(high, clear(va, split.ones), va)
+    found = choose(va >= split.start, split.high, split.low)
+    return found.table, va & found.place
 
 
 @rule(arm("B3.7.1"), arm("B3.7.2"), arm("B3.6.1"))
@@ -33,7 +31,7 @@ def rights(regime: Regime, privileged: U1, descriptor: U64, tables: U64) -> U3:
     xn_pxn = (descriptor >> 53 | tables >> 59) & 3
     user, writable = ap & (aptable ^ 1) & 1, ((ap | aptable) >> 1) ^ 1
     read = privileged | user
-    never = never_executed(regime.sctlr, privileged, read & writable, user & writable)
+    never = never_executed(regime, privileged, read & writable, user & writable)
     never = never | (xn_pxn >> 1) | (xn_pxn & privileged)
     return read | ((read & writable) << 1) | ((read & (never ^ 1)) << 2)
 
