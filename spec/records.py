@@ -1,10 +1,16 @@
 """Records that rules build by the hundred thousand."""
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import attrs
 
 C = TypeVar("C", bound=type)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MAKERS: dict[Any, Callable[..., Any]] = {}
+"""For each quick class the function that makes its records."""
 
 
 def quick(cls: C) -> C:
@@ -15,19 +21,25 @@ def quick(cls: C) -> C:
     """
     fields = attrs.fields(cls)
     plain = {name: getattr(object, name) for name in ("__new__", "__init__", "__setattr__", "__delattr__")}
-    scope: dict[str, Any] = {"draft": type(f"{cls.__name__}Draft", (cls,), {"__slots__": (), **plain})}
+    scope: dict[str, Any] = {"cls": cls, "draft": type(f"{cls.__name__}Draft", (cls,), {"__slots__": (), **plain})}
     scope |= {f"default_{field.alias}": field.default for field in fields}
     needed = [field.alias for field in fields if field.default is attrs.NOTHING]
     optional = [f"{field.alias}=default_{field.alias}" for field in fields if field.alias not in needed]
-    lines = (
-        f"def __new__(cls, {', '.join(needed + optional)}):",
+    parameters = ", ".join(needed + optional)
+    body = (
         "  record = draft()",
         *(f"  record.{field.name} = {field.alias}" for field in fields),
         "  record.__class__ = cls",
         "  return record",
     )
-    exec("\n".join(lines), scope)
+    exec("\n".join((f"def __new__(cls, {parameters}):", *body, f"def make({parameters}):", *body)), scope)
     cls.__new__ = scope["__new__"]  # type: ignore[method-assign]
+    MAKERS[cls] = scope["make"]
     cls.__reduce__ = lambda record: (cls, tuple(getattr(record, field.name) for field in fields))  # type: ignore
     delattr(cls, "__init__")
     return cls
+
+
+def maker(cls: Callable[P, R]) -> Callable[P, R]:
+    """The function that makes records of a quick class: to call it takes half the time that the call of the class does."""
+    return MAKERS[cls]

@@ -11,7 +11,7 @@ which the Cortex-A15 lacks. Nothing is said about guests that use them.
 from attrs import frozen
 
 from spec.citations import arm, rule
-from spec.records import quick
+from spec.records import maker, quick
 from spec.translation.attributes import Shareability
 from spec.translation.descriptors import ACCESS_FLAG, TRANSLATION
 from spec.words import U1, U2, U3, U4, U5, U6, U8, U32, U40, U64, bit, bits, choose, clear, fields, select
@@ -71,6 +71,9 @@ class ShortLeaf:
     xn: U1
     pxn: U1
     domain: U4
+
+
+new_leaf = maker(ShortLeaf)
 
 
 @frozen
@@ -137,7 +140,7 @@ def section(first: U32, va: U32) -> ShortLeaf:
     if bit(first, 18) == 1:
         high = (bits(first, 23, 20) << 32) | (domain << 36)
         pa, domain = high | (first & 0xFF000000) | (va & 0xFFFFFF), 0
-    return ShortLeaf(pa, ap, texcb, s, ng, xn, pxn, domain)
+    return new_leaf(pa, ap, texcb, s, ng, xn, pxn, domain)
 
 
 @rule(arm("B3.5.1"))
@@ -147,7 +150,7 @@ def page(first: U32, second: U32, va: U32) -> ShortLeaf:
     if second & 3 == LARGE_PAGE:
         pa, described = (second & 0xFFFF0000) | (va & 0xFFFF), LARGE
     ap, texcb, s, ng, xn = described(second)
-    return ShortLeaf(pa, ap, texcb, s, ng, xn, pxn=bit(first, 2), domain=bits(first, 8, 5))
+    return new_leaf(pa, ap, texcb, s, ng, xn, pxn=bit(first, 2), domain=bits(first, 8, 5))
 
 
 @rule(arm("B3.8.2"))

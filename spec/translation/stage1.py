@@ -16,7 +16,7 @@ from functools import cached_property
 from attrs import frozen
 
 from spec.citations import arm, rule
-from spec.records import quick
+from spec.records import maker, quick
 from spec.translation.attributes import Attributes, mair_attributes
 from spec.translation.descriptors import PERMISSION, FirstTable
 from spec.translation.regions import Regions, regions
@@ -154,6 +154,9 @@ class Stage1:
     def attributes(self) -> Attributes:
         """What stage 1 says of the memory."""
         return mair_attributes(self.attr, self.sh)
+
+
+new_stage1 = maker(Stage1)
 
 
 @rule(arm("B3.13.3"))

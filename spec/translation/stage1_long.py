@@ -12,7 +12,7 @@ from spec.translation.descriptors import (
     leaf_status,
     output_address,
 )
-from spec.translation.stage1 import Access, Regime, Stage1, never_executed, walk_fault
+from spec.translation.stage1 import Access, Regime, Stage1, never_executed, new_stage1, walk_fault
 from spec.words import U1, U2, U3, U32, U64, choose, select
 
 
@@ -50,7 +50,7 @@ def walk(memory: Memory, regime: Regime, va: U32, access: Access, locate: Locate
 @rule(arm("B3.6.1"), arm("B3.6.2"), arm("B4.1.104"), arm("B3.13.5"))
 def mapped(regime: Regime, level: U2, descriptor: U64, address: U32, allows: U3) -> Stage1:
     """What the last descriptor makes of an address in its region, for which the rights are known."""
-    return Stage1(
+    return new_stage1(
         leaf_status(level, descriptor),
         level,
         0,

@@ -22,7 +22,7 @@ from spec.translation.short_descriptors import (
     short_leaf_status,
     word_at,
 )
-from spec.translation.stage1 import Access, Regime, Stage1, allowed, never_executed, own_fault, walk_fault
+from spec.translation.stage1 import Access, Regime, Stage1, allowed, never_executed, new_stage1, own_fault, walk_fault
 from spec.words import U2, U3, U8, U32, U40, bit, choose, select
 
 PL1_RIGHTS = (0, 3, 3, 3, 0, 1, 1, 1)
@@ -75,7 +75,7 @@ def mapped(regime: Regime, level: U2, descriptor: U32, leaf: ShortLeaf, access: 
     allows = short_allows(regime, leaf, rights, access)
     attr, sh = short_memory(regime, leaf)
     wide = bit(descriptor, 18) if level == 1 else 0
-    return Stage1(choose(invalid > 0, invalid, open_to), level, 0, leaf.pa, allows, attr, sh, leaf.ng, wide)
+    return new_stage1(choose(invalid > 0, invalid, open_to), level, 0, leaf.pa, allows, attr, sh, leaf.ng, wide)
 
 
 @rule(arm("B3.7.1"), arm("B3.7.2"), arm("B3.7.3"))

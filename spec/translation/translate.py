@@ -13,14 +13,14 @@ from attrs import frozen
 from spec.citations import arm, rule
 from spec.controls import HCR
 from spec.processor import Processor
-from spec.records import quick
+from spec.records import maker, quick
 from spec.sparse import Memory
 from spec.syndrome import FaultStatus
 from spec.translation import stage1_long
 from spec.translation.attributes import Attributes, combined
-from spec.translation.stage1 import A, Access, I, M, Regime, Stage1, denied, own_fault
+from spec.translation.stage1 import A, Access, I, M, Regime, Stage1, own_fault, refused
 from spec.translation.stage1_short import walk_short
-from spec.translation.stage2 import Stage2, stage2_table, table_read, translated, unpermitted
+from spec.translation.stage2 import Stage2, stage2_rights, stage2_table, table_read, translated
 from spec.words import U1, U2, U6, U32, U40, bit, choose, clear, every
 
 EAE = 31
@@ -68,6 +68,9 @@ class Translation:
     def attributes(self) -> Attributes:
         """The memory attributes of both stages together."""
         return combined(self.first.attributes, self.second.attributes)
+
+
+new_translation = maker(Translation)
 
 
 @rule(arm("B3.2.1"), arm("B1.14.1"), arm("B4.1.65"))
@@ -124,14 +127,14 @@ def translate(memory: Memory, regime: Regime, va: U32, access: Access) -> Transl
     first = stage1(memory, regime, va, access)
     if first.status != 0:
         return Translation(first.status, choose(first.walk == 1, 2, 1), first, UNMAPPED)
-    refused = denied(first, access)
+    status = refused(first.allows, first.level, access.needs)
     if unaligned:
-        refused = choose(first.strict, ALIGNMENT, refused)
-    if refused != 0:
-        return Translation(refused, 1, first, UNMAPPED)
+        status = choose(first.strict, ALIGNMENT, status)
+    if status != 0:
+        return Translation(status, 1, first, UNMAPPED)
     second = stage2(memory, regime, first.ipa)
-    refused = unpermitted(second, access.needs)
+    status = refused(stage2_rights(second.descriptor), second.level, access.needs)
     if unaligned:
-        refused = choose(second.strict, ALIGNMENT, refused)
-    refused = choose(second.status > 0, second.status, refused)
-    return Translation(refused, choose(refused > 0, 2, 0), first, second)
+        status = choose(second.strict, ALIGNMENT, status)
+    status = choose(second.status > 0, second.status, status)
+    return new_translation(status, choose(status > 0, 2, 0), first, second)
