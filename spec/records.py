@@ -41,5 +41,5 @@ def quick(cls: C) -> C:
 
 
 def maker(cls: Callable[P, R]) -> Callable[P, R]:
-    """The function that makes records of a quick class: to call it takes half the time that the call of the class does."""
+    """The function that makes records of a quick class, in half the time that a call of the class takes."""
     return MAKERS[cls]

@@ -37,7 +37,7 @@ class Sparse(Generic[V]):
         """The value of a key: a word, or a tuple of words."""
         # Most keys that are asked for are there, and a Map finds them in half the time where it is subscripted.
         try:
-            return self.entries[key]  # type: ignore[no-any-return]
+            return self.entries[key]
         except KeyError:
             return self.default
 

@@ -33,6 +33,8 @@ READ, WRITE, EXECUTE = 1, 2, 4
 """The bits of `Stage1.allows`."""
 M, A, I, WXN, UWXN, TRE, AFE = 0, 1, 12, 19, 20, 28, 29  # noqa: E741
 """Bits of SCTLR that concern translation."""
+EAE = 31
+"""Bit of TTBCR."""
 
 
 @frozen(slots=False)
@@ -85,6 +87,16 @@ class Regime:
     def short_regions(self) -> ShortRegions:
         """The regions of TTBR0 and TTBR1 where TTBCR.EAE is 0."""
         return short_regions(self.ttbcr, self.ttbr0, self.ttbr1)
+
+    @cached_property
+    def enabled(self) -> U1:
+        """SCTLR.M: stage 1 is on."""
+        return bit(self.sctlr, M)
+
+    @cached_property
+    def long(self) -> U1:
+        """TTBCR.EAE: descriptors are long."""
+        return bit(self.ttbcr, EAE)
 
     @cached_property
     def wxn(self) -> U1:

@@ -27,13 +27,14 @@ def region(regime: Regime, va: U32) -> tuple[FirstTable, U32]:
 @rule(arm("B3.7.1"), arm("B3.7.2"), arm("B3.6.1"))
 def rights(regime: Regime, privileged: U1, descriptor: U64, tables: U64) -> U3:
     """What the descriptor and the hierarchical attributes of the tables above it allow at this privilege."""
-    ap, aptable = descriptor >> 6 & 3, tables >> 61 & 3
-    xn_pxn = (descriptor >> 53 | tables >> 59) & 3
+    ap, hierarchy = descriptor >> 6 & 3, tables >> 59
+    aptable, xn_pxn = hierarchy >> 2 & 3, (descriptor >> 53 | hierarchy) & 3
     user, writable = ap & (aptable ^ 1) & 1, ((ap | aptable) >> 1) ^ 1
     read = privileged | user
-    never = never_executed(regime, privileged, read & writable, user & writable)
+    write = read & writable
+    never = never_executed(regime, privileged, write, user & writable)
     never = never | (xn_pxn >> 1) | (xn_pxn & privileged)
-    return read | ((read & writable) << 1) | ((read & (never ^ 1)) << 2)
+    return read | (write << 1) | ((read & (never ^ 1)) << 2)
 
 
 @rule(arm("B3.6.6"), arm("B3.6.1"), arm("B3.13.5"))

@@ -23,7 +23,6 @@ from spec.translation.stage1_short import walk_short
 from spec.translation.stage2 import Stage2, stage2_rights, stage2_table, table_read, translated
 from spec.words import U1, U2, U6, U32, U40, bit, choose, clear, every
 
-EAE = 31
 ALIGNMENT = FaultStatus.ALIGNMENT
 NO_EFFECT = 0x4FC
 """The stage 2 descriptor that changes nothing: all accesses, Normal Write-Back memory, Non-shareable."""
@@ -101,11 +100,11 @@ def flat(regime: Regime, va: U32, access: Access) -> Stage1:
 @rule(arm("B3.3.1"), arm("B3.2.1"))
 def stage1(memory: Memory, regime: Regime, va: U32, access: Access) -> Stage1:
     """What stage 1 makes of a virtual address, its descriptors read through stage 2 where that is on."""
-    if regime.sctlr & (1 << M) == 0:
+    if regime.enabled == 0:
         return flat(regime, va, access)
     through = regime.stage2 == 1
     locate = partial(table_read, memory, regime.second, regime.protected) if through else None
-    if regime.ttbcr >> EAE == 1:
+    if regime.long == 1:
         return stage1_long.walk(memory, regime, va, access, locate)
     return walk_short(memory, regime, va, access, locate)
 
