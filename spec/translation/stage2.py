@@ -84,7 +84,7 @@ new_stage2 = maker(Stage2)
 def stage2_rights(descriptor: U64) -> U3:
     """What HAP and XN of a descriptor allow; what may not be read may not be executed."""
     hap, xn = descriptor >> 6 & 3, descriptor >> 52 & 4
-    return hap | ((hap << 2) & (xn ^ 4))
+    return hap | ((xn ^ 4) & (hap << 2))
 
 
 @rule(arm("B4.1.159"), arm("B3.6.6"))
