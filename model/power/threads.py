@@ -6,11 +6,11 @@ stores; so no property sees a barrier that is missing.
 
 from collections.abc import Callable
 
-from model.power.design import JUMPS, PROGRAMS, PowerDesign
+from model.power.design import JUMPS, PROGRAMS, Do, PowerDesign
 from model.power.state import Agent, Core, PowerState, Vcpu, Vm
 from model.vgic.state import Mode, Wait
 from spec.citations import linux, rule
-from spec.words import U8, choose, every, negate, put, put_all, replaced
+from spec.words import U8, choose, either, every, negate, put, put_all, replaced
 
 MAIN = "virt/kvm/kvm_main.c"
 
@@ -35,7 +35,7 @@ def vcpu_of(state: PowerState, cpu: int) -> Vcpu:
 
 def at_of(state: PowerState, cpu: int) -> U8:
     """The program counter of a processor's or agent's thread."""
-    return agent_of(state, cpu).at if is_agent(state, cpu) else vcpu_of(state, cpu).at
+    return thread_of(state, cpu).at
 
 
 def vm_of(state: PowerState, cpu: int) -> Vm:
@@ -69,11 +69,21 @@ def with_lock(state: PowerState, cpu: int, lock: U8) -> PowerState:
     return put(state, "vms", replaced(state.vms, vm, put(state.vms[vm], "lock", lock)))
 
 
+def thread_of(state: PowerState, cpu: int) -> Agent | Vcpu:
+    """What keeps a processor's or agent's thread."""
+    return agent_of(state, cpu) if is_agent(state, cpu) else vcpu_of(state, cpu)
+
+
+def thread_put(state: PowerState, cpu: int, names: tuple[str, ...], values: tuple[int, ...]) -> PowerState:
+    """The state with fields of the thread replaced that a vCPU and an agent both have."""
+    if is_agent(state, cpu):
+        return with_agent(state, cpu, put_all(agent_of(state, cpu), names, values))
+    return with_vcpu(state, cpu, put_all(vcpu_of(state, cpu), names, values))
+
+
 def moved(state: PowerState, cpu: int, at: U8) -> PowerState:
     """The thread goes on elsewhere."""
-    if is_agent(state, cpu):
-        return with_agent(state, cpu, put(agent_of(state, cpu), "at", at))
-    return with_vcpu(state, cpu, put(vcpu_of(state, cpu), "at", at))
+    return thread_put(state, cpu, ("at",), (at,))
 
 
 def advanced(state: PowerState, cpu: int) -> PowerState:
@@ -87,6 +97,29 @@ def branched(design: PowerDesign, state: PowerState, cpu: int, jumps: bool) -> P
     step = PROGRAMS.step_at(design, at)
     assert step is not None
     return moved(state, cpu, choose(jumps, PROGRAMS.behind(design, at, JUMPS[step.do]), at + 1))
+
+
+def some(state: PowerState, condition: Callable[[Vcpu], bool]) -> bool:
+    """Whether a condition holds of one of the vCPUs."""
+    return either(*map(condition, state.vcpus))
+
+
+def each(state: PowerState, condition: Callable[[Vcpu], bool], change: Callable[[Vcpu], Vcpu]) -> PowerState:
+    """The state in which each vCPU is changed of which a condition holds."""
+    return put(state, "vcpus", tuple(choose(condition(vcpu), change(vcpu), vcpu) for vcpu in state.vcpus))
+
+
+def is_reached(thread: Agent | Vcpu, vcpu: Vcpu) -> bool:
+    """Whether a thread's loop over the vCPUs of its VM has reached one."""
+    return every(vcpu.vm == thread.vm, vcpu.number == thread.cursor)
+
+
+def looped(design: PowerDesign, state: PowerState, cpu: int, first: Do) -> PowerState:
+    """The thread's loop over the vCPUs of its VM goes on, from its first step, with the next one, if there is one."""
+    thread, at = thread_of(state, cpu), at_of(state, cpu)
+    more = some(state, lambda vcpu: every(vcpu.vm == thread.vm, vcpu.number == thread.cursor + 1))
+    values = (choose(more, thread.cursor + 1, 0), choose(more, PROGRAMS.before(design, at, first), at + 1))
+    return thread_put(state, cpu, ("cursor", "at"), values)
 
 
 @rule(linux("kernel/mutex.c", "mutex_lock"))

@@ -3,12 +3,14 @@
 Each ioctl about a vCPU takes the vCPU's mutex, as KVM_RUN does, so it is one step.
 """
 
-from model.power.design import PROGRAMS, Do, PowerDesign, Trait
+from functools import partial
+
+from model.power.design import Do, PowerDesign, Trait
 from model.power.registers import read, refused, reset, was_reset, written
-from model.power.state import NO_CALL, Agent, Error, PowerState, Vcpu
-from model.power.threads import advanced, agent_of, at_of, moved, spoiled, with_agent, with_number
+from model.power.state import NO_CALL, Error, PowerState, Vcpu
+from model.power.threads import advanced, agent_of, each, is_reached, looped, spoiled, with_agent, with_number
 from spec.citations import linux, rule
-from spec.words import U1, U8, U32, choose, either, every, negate, put, put_all
+from spec.words import U1, U8, U32, choose, every, negate, put, put_all
 
 ARM = "arch/arm/kvm/arm.c"
 CORTEX_A15 = 0
@@ -86,21 +88,15 @@ def uninitialised(vcpu: Vcpu) -> bool:
 @rule(linux("virt/kvm/arm/arch_timer.c", "kvm_timer_vcpu_terminate"))
 def disarm_one(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """The software timer of a vCPU of the VM is cancelled for good."""
-    for number, vcpu in enumerate(state.vcpus):
-        reached = is_reached(agent_of(state, cpu), vcpu)
-        state = with_number(state, number, put(vcpu, "soft", choose(reached, 0, vcpu.soft)))
-    return advanced(state, cpu)
+    reached = partial(is_reached, agent_of(state, cpu))
+    return advanced(each(state, reached, lambda vcpu: put(vcpu, "soft", 0)), cpu)
 
 
 @rule(linux(ARM, "kvm_arch_vcpu_free"))
 def free_one(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """That vCPU is freed; then it is the next one's turn, if there is one."""
-    agent, at = agent_of(state, cpu), at_of(state, cpu)
-    for number, vcpu in enumerate(state.vcpus):
-        state = with_number(state, number, put(vcpu, "freed", choose(is_reached(agent, vcpu), 1, vcpu.freed)))
-    more = either(*(every(vcpu.vm == agent.vm, vcpu.number == agent.cursor + 1) for vcpu in state.vcpus))
-    state = with_agent(state, cpu, put(agent, "cursor", choose(more, agent.cursor + 1, 0)))
-    return moved(state, cpu, choose(more, PROGRAMS.before(design, at, Do.DISARM_ONE), at + 1))
+    reached = partial(is_reached, agent_of(state, cpu))
+    return looped(design, each(state, reached, lambda vcpu: put(vcpu, "freed", 1)), cpu, Do.DISARM_ONE)
 
 
 @rule(linux("virt/kvm/kvm_main.c", "kvm_destroy_vm"), linux(ARM, "kvm_arch_destroy_vm"))
@@ -109,11 +105,6 @@ def free_vm(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     agent = agent_of(state, cpu)
     vms = tuple(put(vm, "alive", choose(agent.vm == number, 0, vm.alive)) for number, vm in enumerate(state.vms))
     return advanced(put(state, "vms", vms), cpu)
-
-
-def is_reached(agent: Agent, vcpu: Vcpu) -> bool:
-    """Whether the agent's loop over the vCPUs of its VM has reached this one."""
-    return every(vcpu.vm == agent.vm, vcpu.number == agent.cursor)
 
 
 USER_STEPS = {Do.DISARM_ONE: disarm_one, Do.FREE_ONE: free_one, Do.FREE_VM: free_vm}
