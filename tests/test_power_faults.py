@@ -13,7 +13,6 @@ from properties.faults.power import EXCUSES as OWN_EXCUSES
 from properties.why import counterexample
 
 BITES = {
-    "power.off_is_off": "without/power-run-check-power",
     "power.off_never_returns": "without/power-off-power-off",
     "power.stopped_stays": "cpu-on-during-system-off",
     "power.stop_never_returns": "system-off-unknown",

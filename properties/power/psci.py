@@ -27,34 +27,17 @@ from spec.psr import E_BIT, T_BIT
 from spec.words import bit, every, implies, same
 
 
-def powered_off(design: PowerDesign, state: PowerState) -> list[int]:
-    """The vCPUs that execute though they are off."""
-    return executing(design, state, lambda vcpu: vcpu.pause == 1)
-
-
-OFF_IS_OFF = Property(
-    id="power.off_is_off",
-    statement="A vCPU that is powered off executes nothing of its guest, unless its processor is about to be "
-    "interrupted.",
-    claims=(),
-    question="Can a vCPU run that is powered off?",
-    kind=Kind.STATE,
-    about=(PowerAction,),
-    holds=lambda d, b, a, s: not powered_off(d.power, power_of(s)),
-    interesting=lambda d, b, a, s: any(vcpu.pause == 1 for vcpu in power_of(s).vcpus),
-    explain=lambda d, b, a, s: listed(powered_off(d.power, power_of(s)), "executes though it is powered off"),
-)
-
-
 def back_from_off(design: PowerDesign, state: PowerState) -> list[int]:
-    """The vCPUs that execute though nobody has started them since they were off."""
+    """The vCPUs that execute though nobody has started them since they were off; those of a machine that is off aside.
+    """
     return executing(design, state, lambda vcpu: vcpu.off == 1 and vcpu.stopped == 0)
 
 
 NEVER_RETURNS = Property(
     id="power.off_never_returns",
-    statement="A guest that has called CPU_OFF, or a vCPU that was initialised to be off, executes nothing before it "
-    "is started: CPU_OFF never returns.",
+    statement="A vCPU that is off executes nothing of its guest before it is started, unless its processor is about to "
+    "be interrupted: one that has called CPU_OFF, which never returns, one that was initialised to be off, and one "
+    "that a SYSTEM_OFF has powered off.",
     claims=(),
     question="Does CPU_OFF ever return?",
     kind=Kind.STATE,
@@ -73,7 +56,8 @@ def machine_on(design: PowerDesign, state: PowerState) -> list[int]:
 STOPPED_STAYS = Property(
     id="power.stopped_stays",
     statement="Once user space has been told that a machine is off, none of its vCPUs executes anything of the guest "
-    "until user space initialises it, unless its processor is about to be interrupted.",
+    "until user space, or a vCPU that user space has started since, starts it, unless its processor is about to be "
+    "interrupted.",
     claims=(),
     question="Can user space take a machine apart whose guest has switched it off?",
     kind=Kind.STATE,
@@ -291,6 +275,6 @@ RESET_AS_ASKED = Property(
 )
 
 PROPERTIES = (
-    OFF_IS_OFF, NEVER_RETURNS, STOPPED_STAYS, STOP_NEVER_RETURNS, ON_ONCE, ON_DECIDED, STARTED_AS_ASKED, ON_RUNS,
+    NEVER_RETURNS, STOPPED_STAYS, STOP_NEVER_RETURNS, ON_ONCE, ON_DECIDED, STARTED_AS_ASKED, ON_RUNS,
     RESET_AS_ASKED, RESETS_ITSELF,
 )  # fmt: skip
