@@ -10,7 +10,7 @@ from model.design import Design
 from model.designs.hyp import step
 from model.designs.hyp_variations import HYP_REPAIRS
 from model.hyp.design import ROUTINES, Do, HypDesign, Trait
-from model.routines import before_step, without
+from model.routines import before_step, swapped, without
 from properties.faults.fault import Excuse, Fault
 from properties.faults.generated import slug
 from spec.citations import linux
@@ -52,6 +52,11 @@ def fields_kept(hyp: HypDesign) -> HypDesign:
     return evolve(hyp, traits=hyp.traits - {Trait.FIELDS_CLEARED})
 
 
+def mmu_on_early(hyp: HypDesign) -> HypDesign:
+    """The design that switches the MMU on before it sets the last of the registers by which that translates."""
+    return evolve(hyp, cpu=swapped(hyp.cpu, "cpu: HMAIR1"))
+
+
 def boot_tables_freed(hyp: HypDesign) -> HypDesign:
     """The design that frees the boot tables, as one without CPU hotplug may."""
     free = step("init: free the boot tables", Do.FREE_BOOT, "free_boot_hyp_pgd", "arch/arm/kvm/mmu.c")
@@ -75,6 +80,11 @@ def historical() -> Iterator[Fault]:
             "hyp-registers-not-cleared", "cleared fields of HTCR, VTCR and HSCTLR",
             "the set-up sets fields of control registers over whatever was in them",
             linux("arch/arm/kvm/init.S", "__do_hyp_init"), fields_kept, ("starting KVM",),
+        ),
+        (
+            "mmu-on-before-its-attributes", "HMAIR1 before HSCTLR",
+            "the set-up switches Hyp mode's MMU on before it sets HMAIR1",
+            linux("arch/arm/kvm/init.S", "__do_hyp_init"), mmu_on_early, ("starting KVM",),
         ),
         (
             "boot-tables-freed", "boot tables that stay",
