@@ -60,6 +60,8 @@ class Trait(Enum):
     ENDIANNESS_PASSED = "a vCPU starts in the endianness of the vCPU that starts it"
     THUMB_PASSED = "a vCPU starts in Thumb state where bit 0 of its entry point is 1"
     POWER_AT_INIT = "each initialisation of a vCPU powers it on or off"
+    TARGET_CHECKED = "a vCPU cannot be initialised with a target that there is not"
+    RESET_AT_INIT = "each initialisation of a vCPU resets its registers"
     INIT_CHECKED = "the registers of a vCPU that has no target yet cannot be read or written"
     MODES_CHECKED = "user space cannot set a processor mode that no guest may have"
     SYSTEM_MODE = "user space can set System mode"

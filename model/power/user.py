@@ -10,7 +10,7 @@ from model.power.registers import read, refused, reset, was_reset, written
 from model.power.state import NO_CALL, Error, PowerState, Vcpu
 from model.power.threads import advanced, agent_of, each, is_reached, looped, spoiled, with_agent, with_number
 from spec.citations import linux, rule
-from spec.words import U1, U8, U32, choose, every, negate, put, put_all
+from spec.words import U1, U8, U32, choose, either, every, negate, put, put_all
 
 ARM = "arch/arm/kvm/arm.c"
 CORTEX_A15 = 0
@@ -26,7 +26,7 @@ def answered(state: PowerState, cpu: int, error: U8, value: U32 = 0) -> PowerSta
 def init(design: PowerDesign, state: PowerState, cpu: int, number: int, target: U8, off: U1) -> PowerState:
     """KVM_ARM_VCPU_INIT: the vCPU has a target, its registers are those of a reset, and it is on or off."""
     vcpu = state.vcpus[number]
-    known = target == CORTEX_A15
+    known = either(target == CORTEX_A15, negate(Trait.TARGET_CHECKED in design.traits))
     return answered(
         with_number(state, number, choose(known, initialised(design, vcpu, off), vcpu)),
         cpu,
@@ -39,7 +39,7 @@ def initialised(design: PowerDesign, vcpu: Vcpu, off: U1) -> Vcpu:
     at_once = Trait.POWER_AT_INIT in design.traits
     values = {
         "initialised": 1,
-        "registers": reset(),
+        "registers": reset() if Trait.RESET_AT_INIT in design.traits else vcpu.registers,
         "call": NO_CALL,
         "feature": choose(at_once, 0, off),
         "pause": choose(at_once, off, vcpu.pause),

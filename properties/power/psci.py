@@ -5,8 +5,20 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.power.design import Do, PowerDesign
-from model.power.state import CPSR_RESET, SCTLR_RESET, Answer, Call, Exit, Function, PowerState, Registers, Vcpu
-from model.power.system import PowerAction, PowerSteps, VcpuCalls
+from model.power.state import (
+    CPSR_RESET,
+    RESET,
+    SCTLR_RESET,
+    Answer,
+    Call,
+    Error,
+    Exit,
+    Function,
+    PowerState,
+    Registers,
+    Vcpu,
+)
+from model.power.system import PowerAction, PowerSteps, UserInitsVcpu, VcpuCalls
 from model.programs import OUT
 from model.state import State
 from model.vgic.state import Wait
@@ -249,9 +261,13 @@ RESETS_ITSELF = Property(
     explain=lambda d, b, a, s: listed(meddled(power_of(b), a, power_of(s)), "is changed by another thread"),
 )
 
+
 def reset_otherwise(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of RESET_AS_ASKED."""
     old, new = power_of(before), power_of(after)
+    if isinstance(action, UserInitsVcpu):
+        made = new.agents[action.cpu - len(new.cores)].error == Error.OK
+        return implies(made, same(new.vcpus[action.vcpu].registers, RESET))
     if does(design.power, old, action) is not Do.RESET_SELF:
         return True
     vcpu = old.vcpus[old.cores[action.cpu].vcpu]
@@ -262,12 +278,12 @@ def reset_otherwise(design: Design, before: State, action: Action, after: State)
 
 RESET_AS_ASKED = Property(
     id="power.reset_as_asked",
-    statement="The reset of a vCPU that was started leaves the registers that were asked for, whatever the entry "
-    "point, the context and the endianness are, and whatever was there before.",
+    statement="Whatever was there before, a KVM_ARM_VCPU_INIT leaves the registers of a reset, and the reset of a vCPU "
+    "that was started those that were asked for, whatever the entry point, the context and the endianness are.",
     claims=(),
     question="Which registers does CPU_ON set?",
     kind=Kind.STEP,
-    about=(PowerSteps,),
+    about=(PowerSteps, UserInitsVcpu),
     holds=reset_otherwise,
     interesting=lambda d, b, a, s: does(d.power, power_of(b), a) is Do.RESET_SELF
     and any(vcpu.request == 1 for vcpu in power_of(b).vcpus),
