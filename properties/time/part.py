@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from model.action import Action
 from model.timer.state import TimeState
-from model.timer.system import HostTakesKick, TimeAction, TimerSteps
+from model.timer.system import HostTakesKick, TimerSteps
 from properties import time
 from properties.engines.parts.part import Part
 from properties.time.configurations import CONFIGURATIONS
@@ -32,7 +32,6 @@ def names(state: TimeState, action: Action) -> bool:
 TIME = Part(
     name="time",
     title="time",
-    action=TimeAction,
     depends=time.DEPENDS,
     properties=time.PROPERTIES,
     invariants=INDUCTIVE,
