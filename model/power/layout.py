@@ -5,7 +5,7 @@ from attrs import frozen
 from model.power.design import PowerDesign, Trait
 from model.power.state import NO_CALL, RESET, UNSET, Agent, Core, Exit, PowerState, Vcpu, Vm
 from model.programs import OUT
-from model.vgic.state import Mode, Wait
+from model.threads import Mode, Wait
 from spec.words import put
 
 GUEST_PC = 0x80008000

@@ -11,20 +11,8 @@ from model.power.design import Do, PowerDesign
 from model.power.registers import entered, reset
 from model.power.run import with_user_space
 from model.power.state import Answer, PowerState, Vcpu
-from model.power.threads import (
-    advanced,
-    branched,
-    each,
-    is_reached,
-    kicked,
-    looped,
-    some,
-    spoiled,
-    vcpu_of,
-    with_vcpu,
-    woken,
-)
-from model.vgic.state import Wait
+from model.power.threads import branched, each, is_reached, looped, some, spoiled, woken
+from model.threads import Wait, advanced, kicked, vcpu_of, with_vcpu
 from spec.citations import linux, psci, rule
 from spec.words import choose, every, negate, put, put_all
 

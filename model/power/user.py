@@ -8,7 +8,8 @@ from functools import partial
 from model.power.design import Do, PowerDesign, Trait
 from model.power.registers import read, refused, reset, was_reset, written
 from model.power.state import NO_CALL, Error, PowerState, Vcpu
-from model.power.threads import advanced, agent_of, each, is_reached, looped, spoiled, with_agent, with_number
+from model.power.threads import each, is_reached, looped, spoiled
+from model.threads import advanced, agent_of, with_agent, with_number
 from spec.citations import linux, rule
 from spec.words import U1, U8, U32, choose, either, every, negate, put, put_all
 

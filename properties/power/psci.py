@@ -21,7 +21,7 @@ from model.power.state import (
 from model.power.system import PowerAction, PowerSteps, UserInitsVcpu, VcpuCalls
 from model.programs import OUT
 from model.state import State
-from model.vgic.state import Wait
+from model.threads import Wait
 from properties.power.steps import (
     between,
     does,

@@ -5,7 +5,7 @@ from model.power.design import Do, PowerDesign
 from model.power.state import Exit, PowerState
 from model.power.system import PowerAction, PowerSteps, VcpuWaits, again, may_step, power_step
 from model.programs import GUEST, OUT
-from model.vgic.state import Wait
+from model.threads import Wait
 from properties.power.steps import does, listed, own_thread, places_in, power_of
 from properties.property import Kind, Property
 

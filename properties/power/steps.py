@@ -7,9 +7,9 @@ from model.action import Action
 from model.power.design import PROGRAMS, Do, PowerDesign
 from model.power.state import Core, PowerState, Vcpu
 from model.power.system import PowerSteps
-from model.power.threads import at_of, is_agent
 from model.programs import GUEST
 from model.state import State
+from model.threads import at_of, is_agent
 
 
 def power_of(state: State) -> PowerState:
