@@ -4,7 +4,7 @@ from enum import Enum
 
 from attrs import frozen
 
-from model.programs import Programs
+from model.programs import Programs, Routines
 from spec.citations import Citation
 
 
@@ -79,7 +79,7 @@ class PowerStep:
 
 
 @frozen(cache_hash=True)
-class PowerDesign:
+class PowerDesign(Routines[PowerStep]):
     """How a design starts and stops vCPUs: its routines, and what its code heeds."""
 
     run: tuple[PowerStep, ...]
@@ -95,11 +95,6 @@ class PowerDesign:
     destroy: tuple[PowerStep, ...]
     """The last reference to a VM is gone."""
     traits: frozenset[Trait]
-
-    def steps(self, routine: str) -> tuple[PowerStep, ...]:
-        """The steps of a routine, by its field's name."""
-        found: tuple[PowerStep, ...] = getattr(self, routine)
-        return found
 
 
 ROUTINES = ("run", "block", "off", "on", "stop", "destroy")
