@@ -28,6 +28,7 @@ from properties.power.steps import (
     executing,
     inside,
     listed,
+    own_step,
     own_thread,
     places_in,
     power_of,
@@ -82,8 +83,8 @@ STOPPED_STAYS = Property(
 
 def came_back(design: PowerDesign, before: PowerState, action: Action) -> bool:
     """Whether a SYSTEM_OFF comes back to the guest that called it."""
-    number = own_thread(before, action)
-    if number is None or does(design, before, action) is not Do.ENTER:
+    number = own_step(design, before, action, Do.ENTER)
+    if number is None:
         return False
     vcpu = before.vcpus[number]
     return vcpu.call.function == Function.SYSTEM_OFF and vcpu.fresh == 0
@@ -115,8 +116,8 @@ STOP_NEVER_RETURNS = Property(
 
 def started_twice(design: PowerDesign, before: PowerState, action: Action) -> int | None:
     """The vCPU that a step powers on though it is on."""
-    number = own_thread(before, action)
-    if number is None or does(design, before, action) is not Do.CLEAR_PAUSE:
+    number = own_step(design, before, action, Do.CLEAR_PAUSE)
+    if number is None:
         return None
     target = target_of(before, before.vcpus[number])
     return target if target is not None and before.vcpus[target].off == 0 else None
@@ -189,8 +190,8 @@ def as_asked(call: Call) -> Registers:
 
 def otherwise(design: PowerDesign, before: PowerState, action: Action) -> str:
     """The registers in which a vCPU that was started enters its guest otherwise than asked, empty if there is none."""
-    number = own_thread(before, action)
-    if number is None or does(design, before, action) is not Do.ENTER or before.vcpus[number].fresh == 0:
+    number = own_step(design, before, action, Do.ENTER)
+    if number is None or before.vcpus[number].fresh == 0:
         return ""
     found, asked = before.cores[action.cpu].live, as_asked(before.vcpus[number].asked)
     names = ("r0", "pc", "cpsr", "sctlr", "rest")

@@ -67,6 +67,11 @@ def own_thread(state: PowerState, action: Action) -> int | None:
     return state.cores[action.cpu].vcpu
 
 
+def own_step(design: PowerDesign, state: PowerState, action: Action, kind: Do) -> int | None:
+    """The vCPU whose thread takes a step of a kind; None where the action is no such step of a vCPU's thread."""
+    return own_thread(state, action) if does(design, state, action) is kind else None
+
+
 def target_of(state: PowerState, caller: Vcpu) -> int | None:
     """The vCPU that a CPU_ON names; None where there is none."""
     wanted = (caller.vm, caller.call.target)
