@@ -30,7 +30,7 @@ from tests.test_parts import Plain, plainly_explored
 DESIGN = reference()
 BITES = {
     "hyp.ready_to_run": "without/hyp-cpu-vtcr",
-    "hyp.registers": "hyp-registers-not-cleared",
+    "hyp.registers": "swap/hyp-cpu-hmair1/cpu-hsctlr",
     "hyp.calls_answered": "hotplugged-cpu-not-hyp-ready",
     "hyp.code_mapped": "boot-tables-freed",
     "hyp.mappings_exact": "idmap-overlaps-hyp-va",

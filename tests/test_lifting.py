@@ -349,6 +349,10 @@ def stated_parameter(name: str) -> Shape | None:
         return Constant(2 if rule in OF_AGENTS else 0)
     if rule.startswith("model.vgic.") and parameter == "state":
         return vgic_states(rule)
+    if rule.startswith("model.threads.") and parameter in ("cpu", "number"):
+        return Constant(0)
+    if rule.startswith("model.threads.") and parameter == "state":
+        return one_of((vgic_states(rule), power_states(rule)))
     if rule.startswith("model.power.") and parameter in ("cpu", "number"):
         return Constant(2 if rule.startswith("model.power.user.") and parameter == "cpu" else 0)
     if rule.startswith("model.power.") and parameter == "state":

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from model.programs import GUEST as GUEST
 from model.programs import OUT as OUT
-from model.programs import Programs
+from model.programs import Programs, Routines
 from spec.citations import Citation
 from spec.words import U8
 
@@ -74,7 +74,7 @@ class TimerStep:
 
 
 @frozen(cache_hash=True)
-class TimerDesign:
+class TimerDesign(Routines[TimerStep]):
     """How a design gives guests time: its routines and what its code heeds."""
 
     run: tuple[TimerStep, ...]
@@ -88,11 +88,6 @@ class TimerDesign:
     handler: tuple[TimerStep, ...]
     """The host takes the physical interrupt 27, at once in an interrupt of the host."""
     traits: frozenset[Trait]
-
-    def steps(self, routine: str) -> tuple[TimerStep, ...]:
-        """The steps of a routine, by its field's name."""
-        found: tuple[TimerStep, ...] = getattr(self, routine)
-        return found
 
 
 ROUTINES = ("run", "block", "expire", "work", "handler")

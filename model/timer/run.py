@@ -7,10 +7,11 @@ those of the distributor's own, which the lock keeps apart. That the world switc
 order as the spine's is a test.
 """
 
+from model.threads import vcpu_of, with_core, with_number, with_vcpu
 from model.timer.design import GUEST, TimerDesign, Trait
 from model.timer.soft import armed_for
 from model.timer.state import TimeState
-from model.timer.threads import advanced, thread_put, vcpu_of, with_core, with_vcpu
+from model.timer.threads import advanced, thread_put
 from model.timer.timer import TIMER, fires_saved, interrupts, listed, told
 from spec.citations import linux, paper, rule
 from spec.words import U1, choose, either, every, negate, put, put_all, replaced
@@ -40,13 +41,13 @@ def sample(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     """The distributor is told whether the timer fires now."""
     number = state.cores[cpu].vcpu
     level: U1 = choose(fires_saved(state, number), 1, 0)
-    return advanced(with_vcpu(state, number, told(design, state.vcpus[number], level)), cpu)
+    return advanced(with_number(state, number, told(design, state.vcpus[number], level)), cpu)
 
 
 @rule(linux("virt/kvm/arm/vgic.c", "__kvm_vgic_flush_hwstate"))
 def flush(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     """The list register of interrupt 27 is brought up to date."""
-    return advanced(with_vcpu(state, state.cores[cpu].vcpu, listed(design, vcpu_of(state, cpu))), cpu)
+    return advanced(with_vcpu(state, cpu, listed(design, vcpu_of(state, cpu))), cpu)
 
 
 @rule(linux("include/linux/irqflags.h", "local_irq_disable"))
@@ -107,7 +108,7 @@ def load_ctl(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
 @rule(linux("arch/arm/kvm/interrupts.S", "__kvm_vcpu_run"))
 def enter(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     """The guest runs."""
-    return with_vcpu(state, state.cores[cpu].vcpu, put(vcpu_of(state, cpu), "at", GUEST))
+    return with_vcpu(state, cpu, put(vcpu_of(state, cpu), "at", GUEST))
 
 
 def saves(state: TimeState, cpu: int, name: str) -> TimeState:
@@ -158,7 +159,7 @@ def arm(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     One that fires by now, where the step before found that it did not yet, expires at once.
     """
     number = state.cores[cpu].vcpu
-    return advanced(with_vcpu(state, number, armed_for(state, number)), cpu)
+    return advanced(with_number(state, number, armed_for(state, number)), cpu)
 
 
 @rule(linux(TIMER, "kvm_arch_timer_handler"))
@@ -173,7 +174,7 @@ def copy_ctl(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     core = state.cores[cpu]
     if core.busy == 0:
         return state
-    return with_vcpu(state, core.vcpu, put(vcpu_of(state, cpu), "ctl", core.ctl))
+    return with_vcpu(state, cpu, put(vcpu_of(state, cpu), "ctl", core.ctl))
 
 
 @rule(linux(NEW, "kvm_timer_update_mapping_active", "4.15"), linux(NEW, "kvm_arch_timer_handler", "4.15"))

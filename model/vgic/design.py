@@ -9,7 +9,7 @@ from attrs import frozen
 
 from model.programs import GUEST as GUEST
 from model.programs import OUT as OUT
-from model.programs import Programs
+from model.programs import Programs, Routines
 from spec.citations import Citation
 from spec.words import U8, U32
 
@@ -131,7 +131,7 @@ class Range:
 
 
 @frozen(cache_hash=True)
-class VgicDesign:
+class VgicDesign(Routines[VgicStep]):
     """How a design virtualizes interrupts: its routines, its register map, and what its code heeds."""
 
     run: tuple[VgicStep, ...]
@@ -146,11 +146,6 @@ class VgicDesign:
     updating: tuple[Register, ...]
     """The registers behind whose writes it is computed anew what is pending, and vCPUs are kicked."""
     traits: frozenset[Trait]
-
-    def steps(self, routine: str) -> tuple[VgicStep, ...]:
-        """The steps of a routine, by its field's name."""
-        found: tuple[VgicStep, ...] = getattr(self, routine)
-        return found
 
 
 ROUTINES = ("run", "block", "access", "inject")

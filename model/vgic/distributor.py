@@ -7,19 +7,11 @@ Not modelled: accesses of other sizes than 1, 2 and 4 bytes, of which the syndro
 access that lies in the next word, which Linux drops. No property speaks of either.
 """
 
+from model.threads import advanced, given_up, vcpu_of, with_vcpu
 from model.vgic.design import OUT, Register, Trait, VgicDesign, place
 from model.vgic.pending import is_edge, is_enabled, key_of, recomputed, summary, with_irq
 from model.vgic.state import IMPLEMENTED, PRIVATE, SGIS, Exit, Vcpu, VgicState, VirtualIrq, flag
-from model.vgic.threads import (
-    advanced,
-    branched,
-    given_up,
-    vcpu_of,
-    vm_number,
-    vm_of,
-    with_vcpu,
-    with_vm,
-)
+from model.vgic.threads import branched, vm_number, vm_of, with_vm
 from spec.citations import gic, linux, rule
 from spec.gic.state import U10
 from spec.words import (

@@ -1,9 +1,9 @@
 """Injection: a device's line, or user space with KVM_IRQ_LINE, tells the virtual distributor of a change."""
 
+from model.threads import advanced, agent_of, with_agent
 from model.vgic.design import Trait, VgicDesign
 from model.vgic.pending import computed, in_flight, is_edge, is_enabled, key_of, noted, summary, with_irq
 from model.vgic.state import IMPLEMENTED, PRIVATE, SGIS, VgicState, VirtualIrq
-from model.vgic.threads import advanced, agent_of, with_agent
 from spec.citations import gic, linux, rule
 from spec.gic.state import U10
 from spec.words import U1, U3, U4, U16, bits, choose, either, every, negate, put, put_all

@@ -9,11 +9,12 @@ one finds none free waits for the next flush.
 
 from attrs import frozen
 
+from model.threads import advanced, vcpu_of, with_vcpu
 from model.vgic.design import Trait, VgicDesign
 from model.vgic.distributor import disables
 from model.vgic.pending import Key, computed, in_flight, is_edge, is_enabled, key_of, noted, summary, with_irq
 from model.vgic.state import END, PRIVATE, SGIS, ListNumber, Vcpu, VgicState, VirtualIrq, flag
-from model.vgic.threads import advanced, branched, vcpu_of, vm_of, with_saved, with_vcpu, with_vm
+from model.vgic.threads import branched, vm_of, with_saved, with_vm
 from spec.citations import gic, linux, rule
 from spec.gic import list_registers as lists
 from spec.gic.state import U10

@@ -18,9 +18,10 @@ from attrs import evolve, frozen
 
 from model.design import Design
 from model.state import State
+from model.threads import Wait
 from model.timer import system as time
 from model.timer.design import GUEST, Do, TimerDesign, step_at
-from model.timer.state import Core, TimeState, Vcpu, Vm, Wait
+from model.timer.state import Core, TimeState, Vcpu, Vm
 from model.timer.system import TimeAction, TimerSteps, time_guard, time_step
 from model.timer.timer import virtual_now
 from model.topology import TOPOLOGIES, initial

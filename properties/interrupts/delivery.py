@@ -6,13 +6,13 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
+from model.threads import Wait, vcpu_of
 from model.vgic.design import GUEST, OUT, Do, Register, VgicDesign
 from model.vgic.distributor import register_at
 from model.vgic.distributor import written as stored
 from model.vgic.pending import Key, is_edge
-from model.vgic.state import SGIS, VgicState, Wait
+from model.vgic.state import SGIS, VgicState
 from model.vgic.system import GuestActs, GuestWaits, VgicAction, VgicSteps
-from model.vgic.threads import vcpu_of
 from properties.interrupts.drain import lost, outcome, restless
 from properties.interrupts.steps import (
     awaited,

@@ -5,13 +5,14 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
+from model.threads import agent_of, is_agent, vcpu_of
 from model.vgic.design import OUT, Do, Register, VgicDesign
 from model.vgic.distributor import FIELD, first_irq, register_at, written
 from model.vgic.injection import line_refused
 from model.vgic.pending import Key, key_of
 from model.vgic.state import IMPLEMENTED, SGIS, Agent, Exit, Vcpu, VgicState, flag
 from model.vgic.system import VgicAction, VgicSteps
-from model.vgic.threads import agent_of, is_agent, vcpu_of, vm_number
+from model.vgic.threads import vm_number
 from properties.interrupts.steps import does, interrupts_of, named, names, none, routine_of, those, vm_of
 from properties.property import Kind, Property
 from properties.quantify import each

@@ -12,13 +12,13 @@ anything. There the guest gets as far as it can first; so no property sees that 
 
 from attrs import frozen
 
+from model.threads import at_of, is_agent
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT, Do, VgicDesign
 from model.vgic.guest import Acknowledges, Completes
 from model.vgic.pending import is_edge, key_of
 from model.vgic.state import VgicState
 from model.vgic.system import VgicAction, VgicSteps
-from model.vgic.threads import at_of, is_agent
 from properties.interrupts.grain import forced, merged, next_irq
 from properties.interrupts.states import live
 from properties.interrupts.steps import awaited, between, core_of, in_lists, named

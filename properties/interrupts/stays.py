@@ -6,11 +6,11 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
+from model.threads import Wait, is_agent
 from model.vgic.design import GUEST, Do, VgicDesign, place
 from model.vgic.pending import Key, is_edge, key_of
-from model.vgic.state import SGIS, Agent, Core, Saved, Vcpu, VgicState, Wait
+from model.vgic.state import SGIS, Agent, Core, Saved, Vcpu, VgicState
 from model.vgic.system import GuestActs, GuestPowersOff, GuestStops, UserSignals, VgicAction, VgicSteps
-from model.vgic.threads import is_agent
 from properties.interrupts.steps import (
     awaited,
     between,

@@ -8,11 +8,11 @@ from attrs import frozen
 
 from model.action import Action
 from model.state import State
+from model.threads import at_of, is_agent
 from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, after, place, routine_at, step_at
 from model.vgic.pending import Key, is_edge, is_enabled, key_of
 from model.vgic.state import PRIVATE, SGIS, Core, VgicState, VirtualIrq, Vm
 from model.vgic.system import VgicSteps
-from model.vgic.threads import at_of, is_agent
 from spec.gic import list_registers as lists
 from spec.sparse import Sparse
 from spec.words import U3, U8, U32, choose, either, every, member, negate, same, select

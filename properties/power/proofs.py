@@ -51,7 +51,8 @@ def ioctls(*kinds: type[Action]) -> Callable[[Design], Iterator[Case]]:
 
 
 def resets(design: Design) -> Iterator[Case]:
-    """The step in which a vCPU resets itself, from any state."""
+    """The initialisation of a vCPU, and the step in which it resets itself, from any state."""
+    yield from ioctls(UserInitsVcpu)(design)
     for at in sorted(PROGRAMS.places(design.power, (Do.RESET_SELF,))):
         found = any_state(design)
         placed = evolve(found, vcpus=replaced(found.vcpus, 0, evolve(found.vcpus[0], at=at)))

@@ -6,9 +6,10 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
+from model.threads import Wait
 from model.timer.design import GUEST, Trait
 from model.timer.soft import distance
-from model.timer.state import TimeState, Wait
+from model.timer.state import TimeState
 from model.timer.system import GuestTakes, SoftTimerExpires, TimeAction
 from properties.property import Kind, Property
 from properties.time.drain import lost

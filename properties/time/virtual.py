@@ -5,6 +5,7 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
+from model.threads import vcpu_of
 from model.timer.design import GUEST, Do, Trait
 from model.timer.state import TimeState
 from model.timer.system import (
@@ -16,7 +17,6 @@ from model.timer.system import (
     TimePasses,
     TimerSteps,
 )
-from model.timer.threads import vcpu_of
 from properties.property import Kind, Property
 from properties.time.steps import does, in_guests, time_of
 from spec.words import add, choose, every, implies, same
