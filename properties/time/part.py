@@ -3,10 +3,12 @@
 from types import MappingProxyType
 
 from model.action import Action
+from model.design import Design
 from model.timer.state import TimeState
 from model.timer.system import HostTakesKick, TimeAction, TimerSteps
 from properties import time
 from properties.engines.parts.part import Part
+from properties.time import drain
 from properties.time.configurations import CONFIGURATIONS
 from properties.time.hostile import proposed
 from properties.time.inductive import INDUCTIVE
@@ -29,6 +31,16 @@ def names(state: TimeState, action: Action) -> bool:
     return getattr(action, "vcpu", 0) < len(state.vcpus)
 
 
+def due(design: Design, state: TimeState, cpu: int) -> TimeAction | None:
+    """What a processor, or what is of none, does next in the fair drain."""
+    return drain.due(design.timer, state, cpu)
+
+
+def due_then(design: Design, state: TimeState) -> TimeAction | None:
+    """What follows where nobody has anything to do."""
+    return drain.scheduled(design.timer, state)
+
+
 TIME = Part(
     name="time",
     title="time",
@@ -46,4 +58,6 @@ TIME = Part(
     aspects=aspects,
     proofs=MappingProxyType({}),
     proposed=proposed,
+    due=due,
+    due_then=due_then,
 )
