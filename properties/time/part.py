@@ -48,7 +48,8 @@ TIME = Part(
     depends=time.DEPENDS,
     properties=time.PROPERTIES,
     invariants=INDUCTIVE,
-    proved_for="any counts, compare values and registers, on two processors",
+    proved_for="any counts, compare values and registers of three vCPUs of two VMs on two processors, tick by tick; a "
+    "virtual count does not wrap around while a thread of its VM is on its way to sleep or at the end of a wait",
     grain="a step with those of the world switch behind it, which read no clock; time passes up to what comes next",
     configurations=CONFIGURATIONS,
     scenarios=SCENARIOS,
