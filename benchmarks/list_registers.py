@@ -11,6 +11,7 @@ from functools import partial
 
 from attrs import evolve, frozen
 
+from benchmarks.compact import Group, Invariant, Parts
 from model.designs.catalogue import DESIGNS
 from model.topology import TOPOLOGIES, initial
 from model.vgic.design import GUEST, OUT, Register
@@ -19,7 +20,6 @@ from model.vgic.injection import injected, lined
 from model.vgic.lists import queue
 from model.vgic.pending import computed, in_flight, is_edge
 from model.vgic.state import Vcpu, VirtualIrq
-from properties.engines.compact import Group, Invariant, Parts
 from spec.gic import list_registers as lists
 from spec.gic.state import Choices, VirtualInterface
 from spec.gic.virtual_cpu_interface import acknowledge, end_of_interrupt

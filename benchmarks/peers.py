@@ -9,9 +9,9 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.commands import Refused
+from benchmarks.compact import Counted, count_states
 from benchmarks.figure import Effort, Figure
 from benchmarks.list_registers import groups, invariants, start
-from properties.engines.compact import Counted, count_states
 
 MODELS = Path(__file__).resolve().parent / "peers"
 PATIENCE = 300.0

@@ -3,7 +3,8 @@
 A configuration is about one part at the most. `State` and `Topology` have a field for each, of the part's name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from attrs import frozen
@@ -80,6 +81,9 @@ SYSTEM_PARTS = (
     SystemPart("power", "power", PowerAction, initial_power, power_guard, power_step),
     SystemPart("hyp", "hyp", HypAction, initial_hyp, hyp_guard, hyp_step),
 )
+
+
+SYSTEM_PART: Mapping[str, SystemPart] = MappingProxyType({part.name: part for part in SYSTEM_PARTS})
 
 
 def system_part_of(action: Action) -> SystemPart | None:

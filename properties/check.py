@@ -204,7 +204,7 @@ def judged(
         return [evolve(result, covers="no obligation speaks about it")]
     if prop.id not in runs(design, STEPWISE):
         return [evolve(result, covers=f"{scope}; vacuous: nothing that it is about was reached")]
-    return [evolve(result, verdict=Verdict.PROVED, covers=f"z3, any state and operand: {questions} questions")]
+    return [evolve(result, verdict=Verdict.PROVED, covers="z3, any state and operand", asked=questions)]
 
 
 def lacking(design: Design) -> tuple[str, ...]:

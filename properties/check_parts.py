@@ -154,12 +154,14 @@ def with_proof(result: Result, settled: Settled, unfinished: int, seconds: float
         return result
     if unfinished or vacuous or open_ or own or not questions:
         reason = (*own, *open_, *vacuous, "the budget" if unfinished else "no question")[0]
-        return evolve(result, covers=f"{result.covers}; not proved: {reason}")
-    covers = (
-        f"z3, by induction for {part.proved_for}: {questions} questions; "
-        f"and {result.verdict.value}: {result.covers}"
-    )
-    return evolve(result, engine="prove", verdict=Verdict.PROVED, covers=covers, seconds=seconds + result.seconds)
+        return evolve(result, unproved=reason)
+    return proof(result, f"z3, by induction for {part.proved_for}", questions, seconds)
+
+
+def proof(explored: Result, covers: str, asked: int, seconds: float) -> Result:
+    """The proof of a property that was explored as well."""
+    proved = evolve(explored, engine="prove", verdict=Verdict.PROVED, covers=covers, asked=asked, also=explored)
+    return evolve(proved, seconds=seconds + explored.seconds)
 
 
 def with_single_steps(design: str, fault: str | None, result: Result) -> Result:
@@ -171,10 +173,8 @@ def with_single_steps(design: str, fault: str | None, result: Result) -> Result:
     found = prove_steps(resolve(design, fault), prop, part.proofs[prop.id])
     if found.wrong or not found.questions:
         reason = found.wrong[0] if found.wrong else "no such step"
-        return evolve(result, covers=f"{result.covers}; not proved: {reason}")
-    covers = f"z3, any state and operand: {found.questions} questions; and {result.verdict.value}: {result.covers}"
-    seconds = found.seconds + result.seconds
-    return evolve(result, engine="prove", verdict=Verdict.PROVED, covers=covers, seconds=seconds)
+        return evolve(result, unproved=reason)
+    return proof(result, f"z3, any operands and any state of {part.proved_for}", found.questions, found.seconds)
 
 
 @cache

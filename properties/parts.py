@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from model.action import Action
+from model.parts import system_part_of
 from model.state import State
 from properties.engines.parts.part import Part, Situation
 from properties.hyp.part import HYP
@@ -22,7 +23,8 @@ def part_of(prop: Property) -> Part | None:
 
 def part_taking(action: Action) -> Part | None:
     """The part whose action it is; none where it is one of the spine."""
-    return next((part for part in PARTS if isinstance(action, part.action)), None)
+    found = system_part_of(action)
+    return None if found is None else part_named(found.name)
 
 
 def part_in(state: State) -> Part | None:
@@ -33,11 +35,6 @@ def part_in(state: State) -> Part | None:
 def part_named(name: str) -> Part:
     """A part by its name, for workers, which receive names."""
     return next(part for part in PARTS if part.name == name)
-
-
-def configurations() -> tuple[str, ...]:
-    """The names of all configurations that are explored completely."""
-    return tuple(name for part in PARTS for name in part.configurations)
 
 
 def situations(names: Iterable[str]) -> list[tuple[Part, str, Situation]]:

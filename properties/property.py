@@ -103,3 +103,20 @@ class Result:
     seconds: float
     trace: Trace | None = None
     deviations: tuple[str, ...] = ()
+    asked: int = 0
+    """How many questions a proof has asked; 0 where that is not told."""
+    unproved: str = ""
+    """Why it is not proved, where it might have been."""
+    also: "Result | None" = None
+    """What another engine has found out of the same design besides."""
+
+    def told(self) -> str:
+        """All that the verdict covers, in one line."""
+        return self.covered(lambda text: text)
+
+    def covered(self, shown: Callable[[str], str]) -> str:
+        """The same with every text of what an engine covers as it is to be shown."""
+        asked = f": {self.asked} questions" if self.asked else ""
+        unproved = f"; not proved: {self.unproved}" if self.unproved else ""
+        also = f"; and {self.also.verdict.value}: {self.also.covered(shown)}" if self.also else ""
+        return f"{shown(self.covers)}{asked}{unproved}{also}"

@@ -1,5 +1,7 @@
 """The table of verdicts: what several verdicts cover alike is said once."""
 
+from attrs import evolve
+
 from properties.command.checking import verdicts
 from properties.property import Result, Verdict
 
@@ -18,8 +20,8 @@ def test_what_several_verdicts_cover_stands_once_in_a_note() -> None:
 
 def test_what_two_engines_cover_stands_in_two_notes() -> None:
     proof = "z3, by induction for any contents of tables and any number of pages of memory"
-    both = [f"{proof}: {count} questions; and explored: {LONG}" for count in (3, 4)]
-    said = verdicts((result("a.b", both[0]), result("a.c", both[1])), False)
+    both = [evolve(result(name, proof), asked=n, also=result(name, LONG)) for n, name in enumerate(("a.b", "a.c"), 3)]
+    said = verdicts(both, False)
     assert "[1]: 3 questions; and explored: [2]" in said
     assert "[1]: 4 questions; and explored: [2]" in said
 

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import list_registers
 from benchmarks.commands import Refused
+from benchmarks.compact import Counted, Group, Invariant, Parts, count_states
 from benchmarks.peers import agree
-from properties.engines.compact import Counted, Group, Invariant, Parts, count_states
 
 
 def plainly(groups: tuple[Group, ...], start: Parts) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import pkgutil
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import cache, partial
 from itertools import product
@@ -40,7 +40,7 @@ from model.power.design import PowerDesign
 from model.power.layout import Layout as PowerLayout
 from model.power.layout import initial_power
 from model.power.system import PowerAction
-from model.programs import GUEST, OUT
+from model.programs import GUEST, OUT, Programs
 from model.state import HOST, Physical, State, Thread, Vcpu, Where
 from model.timer import design as timer_design
 from model.timer import layout as timer_layout
@@ -209,60 +209,60 @@ OF_AGENTS = ("model.vgic.injection.inject", "model.vgic.threads.set_pin", "model
 """The steps of agents alone."""
 
 
-@cache
-def vgic_state(at: int) -> Shape:
-    """Two processors, the first with the first vCPU's thread at a program counter, and an agent there too."""
-    free: Any = like(initial_vgic(Layout(2, (2,)), designs()[0].vgic))
-    for path, value in (
-        (("cores", "0", "busy"), 1),
-        (("cores", "0", "vcpu"), 0),
-        (("vcpus", "0", "vm"), 0),
-        (("vcpus", "1", "vm"), 0),
-        (("vcpus", "0", "at"), at),
-        (("agents", "0", "at"), at),
-        (("agents", "0", "vm"), 0),
-    ):
-        free = with_deep(free, path, Constant(value))
-    return free
-
-
 def with_deep(record: Any, path: tuple[str, ...], part: Shape) -> Record:
     """A record's shape with a part of a part replaced."""
     name, *rest = path
     return with_part(record, name, with_deep(part_of(record, name), tuple(rest), part) if rest else part)
 
 
+def placed(free: Any, words: dict[str, int]) -> Any:
+    """A record's shape with single words of it given, by their paths."""
+    for path, value in words.items():
+        free = with_deep(free, tuple(path.split(".")), Constant(value))
+    return free
+
+
+def kinds_of(rule: str, steps: Mapping[Any, Any]) -> list[Any]:
+    """The kinds of step that a rule is about."""
+    return [do for do, step in steps.items() if f"{step.__module__}.{step.__name__}" == rule]
+
+
+def first_places(kinds: Iterable[Any], programs: Programs, parts: Iterable[Any], elsewhere: int = GUEST) -> list[int]:
+    """For each kind of step the program counter of the first one that some design has; of none, another one."""
+    parts = tuple(parts)
+    each = (next((at for part in parts for at in sorted(programs.places(part, (kind,)))), None) for kind in kinds)
+    return [at for at in each if at is not None] or [elsewhere]
+
+
+def actions_of(base: type, module: Any, operands: Mapping[str, Shape]) -> Shape:
+    """Every kind of action of a part, with the given shapes of operands and else those of their types."""
+    kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, base)]
+    return one_of(
+        Record(kind, tuple((n, operands.get(n) or shape(hint)) for n, hint in field_hints(kind).items()), named=True)
+        for kind in kinds
+        if kind is not base
+    )
+
+
+OF_A_THREAD = {"cores.0.busy": 1, "cores.0.vcpu": 0, "vcpus.0.vm": 0, "vcpus.1.vm": 0, "agents.0.vm": 0}
+"""Of two processors and two vCPUs of one VM: the first processor has the first vCPU's thread."""
+
+
 @cache
 def vgic_states(rule: str) -> Shape:
     """The states in which a rule about interrupts is applied: a step's where its routine has it, others' in a guest."""
-    wanted = {do for do, step in vgic_system.STEPS.items() if f"{step.__module__}.{step.__name__}" == rule}
-    found = {}
-    for design in (*(d.vgic for d in designs()), stop_siblings(designs()[0].vgic)):
-        for routine in vgic_design.ROUTINES:
-            for index, step in enumerate(design.steps(routine)):
-                if step.do in wanted:
-                    found.setdefault(step.do, vgic_design.place(routine, index))
-    return one_of(vgic_state(at) for at in found.values() or (vgic_design.GUEST,))
+    parts = (*(d.vgic for d in designs()), stop_siblings(designs()[0].vgic))
+    free: Any = like(initial_vgic(Layout(2, (2,)), designs()[0].vgic))
+    places = first_places(kinds_of(rule, vgic_system.STEPS), vgic_design.PROGRAMS, parts)
+    return one_of(placed(free, {**OF_A_THREAD, "vcpus.0.at": at, "agents.0.at": at}) for at in places)
 
 
 @cache
 def vgic_actions() -> Shape:
     """Every kind of action of the first processor that concerns interrupts."""
-    operands = {
-        "cpu": Constant(0),
-        "irq": Words(Width(10)),
-        "vm": Constant(0),
-        "vcpu": Constant(0),
-        "level": Words(Width(1)),
-        "access": shape(Access),
-        "use": shape(Acknowledges),
-    }
-    kinds = [kind for kind in vars(vgic_system).values() if isinstance(kind, type) and issubclass(kind, VgicAction)]
-    return one_of(
-        Record(kind, tuple((field.name, operands[field.name]) for field in attrs.fields(kind)), named=True)
-        for kind in kinds
-        if kind is not VgicAction
-    )
+    one = Constant(0)
+    words = {"irq": Words(Width(10)), "level": Words(Width(1)), "access": shape(Access), "use": shape(Acknowledges)}
+    return actions_of(VgicAction, vgic_system, {"cpu": one, "vm": one, "vcpu": one, **words})
 
 
 TIMER_JUMPS = ("model.timer.threads.check_signal", "model.timer.threads.check_runnable")
@@ -272,85 +272,32 @@ TIMER_JUMPS = ("model.timer.threads.check_signal", "model.timer.threads.check_ru
 @cache
 def time_states(rule: str) -> Shape:
     """Two processors and three vCPUs, the first with the first vCPU's thread at the rule's step, or in a guest."""
-    wanted = {do for do, step in timer_system.STEPS.items() if f"{step.__module__}.{step.__name__}" == rule}
     timer = designs()[0].timer
-    found = [
-        timer_design.place(routine, index)
-        for routine in timer_design.THREADS
-        for index, step in enumerate(timer.steps(routine))
-        if step.do in wanted
-    ]
+    at = first_places(kinds_of(rule, timer_system.STEPS), timer_design.PROGRAMS, (timer,))[0]
     free: Any = like(initial_time(timer_layout.Layout(2, ((2, True), (1, True))), timer))
-    for path, value in (
-        (("cores", "0", "vcpu"), 0), (("cores", "1", "vcpu"), 1), (("vcpus", "0", "vm"), 0), (("vcpus", "1", "vm"), 0),
-        (("vcpus", "2", "vm"), 1), (("vcpus", "0", "at"), found[0] if found else timer_design.GUEST),
-    ):  # fmt: skip
-        free = with_deep(free, path, Constant(value))
-    return free
+    threads_at = {"cores.0.vcpu": 0, "cores.1.vcpu": 1, "vcpus.0.at": at}
+    return placed(free, {**threads_at, "vcpus.0.vm": 0, "vcpus.1.vm": 0, "vcpus.2.vm": 1})
 
 
 @cache
 def time_actions() -> Shape:
     """Every kind of action of the first processor that concerns time."""
-    operands = {
-        "cpu": Constant(0),
-        "vcpu": Constant(0),
-        "value": Words(Width(1)),
-        "ticks": Words(Width(64)),
-        "to_user": shape(bool),
-    }
-    kinds = [kind for kind in vars(timer_system).values() if isinstance(kind, type) and issubclass(kind, TimeAction)]
-    return one_of(
-        Record(kind, tuple((field.name, operands[field.name]) for field in attrs.fields(kind)), named=True)
-        for kind in kinds
-        if kind is not TimeAction
-    )
-
-
-@cache
-def power_state(at: int) -> Shape:
-    """Two processors, the first with the first vCPU's thread at a program counter, and an agent there too."""
-    free: Any = like(initial_power(PowerLayout(2, (2,)), designs()[0].power))
-    for path, value in (
-        (("cores", "0", "busy"), 1),
-        (("cores", "0", "vcpu"), 0),
-        (("vcpus", "0", "vm"), 0),
-        (("vcpus", "1", "vm"), 0),
-        (("vcpus", "0", "at"), at),
-        (("agents", "0", "at"), at),
-        (("agents", "0", "vm"), 0),
-    ):
-        free = with_deep(free, path, Constant(value))
-    return free
+    words = {"value": Words(Width(1)), "ticks": Words(Width(64))}
+    return actions_of(TimeAction, timer_system, {"cpu": Constant(0), "vcpu": Constant(0), **words})
 
 
 @cache
 def power_states(rule: str) -> Shape:
     """The states in which a rule about power is applied: a step's where its routine has it, others' in a guest."""
-    wanted = {do for do, step in power_system.STEPS.items() if f"{step.__module__}.{step.__name__}" == rule}
-    found = {}
-    for design in (d.power for d in designs()):
-        for routine in power_design.ROUTINES:
-            for index, step in enumerate(design.steps(routine)):
-                if step.do in wanted:
-                    found.setdefault(step.do, power_design.PROGRAMS.place(routine, index))
-    return one_of(power_state(at) for at in found.values() or (GUEST,))
+    places = first_places(kinds_of(rule, power_system.STEPS), power_design.PROGRAMS, (d.power for d in designs()))
+    free: Any = like(initial_power(PowerLayout(2, (2,)), designs()[0].power))
+    return one_of(placed(free, {**OF_A_THREAD, "vcpus.0.at": at, "agents.0.at": at}) for at in places)
 
 
 @cache
 def power_actions() -> Shape:
     """Every kind of action of the first processor, or of the agent, that concerns power."""
-    operands = {"cpu": Constant(0), "vcpu": Constant(0), "vm": Constant(0)}
-    kinds = [kind for kind in vars(power_system).values() if isinstance(kind, type) and issubclass(kind, PowerAction)]
-    return one_of(
-        Record(
-            kind,
-            tuple((name, operands.get(name) or shape(hint)) for name, hint in field_hints(kind).items()),
-            named=True,
-        )
-        for kind in kinds
-        if kind is not PowerAction
-    )
+    return actions_of(PowerAction, power_system, dict.fromkeys(("cpu", "vcpu", "vm"), Constant(0)))
 
 
 STARTING = {step.do for design in designs() for step in design.hyp.init}
@@ -362,11 +309,8 @@ OF_STARTING = tuple(step for do, step in hyp_setup.STEPS.items() if do in STARTI
 def hyp_states(rule: str) -> Shape:
     """The states in which a rule about Hyp mode's set-up is applied: a step's where a routine has it, others' idle."""
     free: Any = like(initial_hyp(HypLayout(2), designs()[0].hyp))
-    wanted = {do for do, step in hyp_setup.STEPS.items() if f"{step.__module__}.{step.__name__}" == rule}
-    places = [hyp_design.PROGRAMS.places(design.hyp, wanted) for design in designs()]
-    found = sorted({at for each in places for at in each})[:1] or [OUT]
-    core = with_deep(free, ("cores", "0", "at"), Constant(found[0]))
-    return with_deep(core, ("agents", "0", "at"), Constant(found[0]))
+    at = first_places(kinds_of(rule, hyp_setup.STEPS), hyp_design.PROGRAMS, (d.hyp for d in designs()), OUT)[0]
+    return placed(free, {"cores.0.at": at, "agents.0.at": at})
 
 
 @cache

@@ -53,7 +53,7 @@ def test_what_is_not_proved_stays_explored_and_says_so(fault: str | None, verdic
     before = Result("reference", "power.saved_and_restored", "explore", Verdict.EXPLORED, "all states", 1.0)
     after = with_single_steps("reference", fault, before)
     assert after.verdict is verdict
-    assert after.covers.startswith("z3" if fault is None else "all states; not proved: UserGetsRegister: false")
+    assert after.told().startswith("z3" if fault is None else "all states; not proved: UserGetsRegister: false")
 
 
 def test_every_proof_has_a_fault_in_the_table_above() -> None:

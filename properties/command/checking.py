@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,6 @@ from properties.property import Result, Trace, Verdict
 BY_DEFAULT = "prove"
 """The engine that is asked for where the user names none."""
 LONGEST_TRACE = 100
-ALSO, EXPLORED, ASKED = "; and ", "explored: ", " questions"
-"""Between what several engines have covered, before what was explored, and behind how much a proof has asked."""
 SHORT = 60
 """The characters of what a verdict covers that are not worth a note."""
 
@@ -36,13 +34,12 @@ def check(
 ) -> Status:
     """Check properties of a design, show what was found out, and write it where that was asked for."""
     from properties.catalogue import PROPERTY
-    from properties.designs import resolve, unknown
-    from properties.parts import configurations
+    from properties.designs import resolve
 
     chosen = selected(ids, PROPERTY, "property", "properties")
     resolve(design, fault)
-    if configuration is not None and configuration not in configurations():
-        raise unknown("configuration", configuration, configurations())
+    if configuration is not None:
+        check_explorable(configuration, chosen, engine)
     if report is not None:
         check_writable(report)
     if smt2 is not None and smt2.exists() and not smt2.is_dir():
@@ -65,17 +62,33 @@ def check(
     return of_verdicts(result.verdict.value for result in results)
 
 
+def check_explorable(configuration: str, ids: Sequence[str], engine: str | None) -> None:
+    """Refuse a configuration that is not there, that no chosen property is about, or that is not to be explored."""
+    from properties.catalogue import PROPERTY
+    from properties.designs import unknown
+    from properties.parts import PARTS, part_of
+
+    having = {part.name for part in PARTS if configuration in part.configurations}
+    if not having:
+        raise unknown("configuration", configuration, [name for part in PARTS for name in part.configurations])
+    if engine not in (None, "explore"):
+        raise BadInput(f"--configuration explores, and --engine {engine} does not")
+    parts = [part_of(PROPERTY[name]) for name in ids]
+    if parts and not any(part is not None and part.name in having for part in parts):
+        raise BadInput(f"no property asked for is about the configuration {configuration} of {', '.join(having)}")
+
+
 def verdicts(results: Sequence[Result], engines: bool) -> str:
     """The table of a check: property, verdict, what it covers, seconds; with the engine's name where several answer.
 
     What several verdicts cover alike stands once, in a numbered note below.
     """
-    notes = shared([text for result in results for _, text, _ in pieces(result.covers)])
+    notes = shared(results)
     rows = (
         (
             result.property,
             result.verdict.value,
-            ": ".join((*named, *result.deviations, in_notes(result.covers, notes))),
+            ": ".join((*named, *result.deviations, result.covered(lambda text: notes.get(text, text)))),
             f"{result.seconds:.1f}",
         )
         for result in results
@@ -86,27 +99,9 @@ def verdicts(results: Sequence[Result], engines: bool) -> str:
     return f"{said}\n{below}" if notes else said
 
 
-def pieces(covers: str) -> list[tuple[str, str, str]]:
-    """What a verdict covers, taken apart into what each engine has covered: its name, that, and how much was asked.
-
-    Name and number are empty where they are not told.
-    """
-    found = []
-    for part in covers.split(ALSO):
-        text, colon, asked = part.rpartition(": ")
-        text, asked = (text, colon + asked) if text and asked.endswith(ASKED) else (part, "")
-        engine = EXPLORED if text.startswith(EXPLORED) else ""
-        found.append((engine, text.removeprefix(engine), asked))
-    return found
-
-
-def in_notes(covers: str, notes: Mapping[str, str]) -> str:
-    """What a verdict covers, with marks in the place of what stands in notes."""
-    return ALSO.join(f"{engine}{notes.get(text, text)}{asked}" for engine, text, asked in pieces(covers))
-
-
-def shared(texts: Sequence[str]) -> dict[str, str]:
+def shared(results: Iterable[Result]) -> dict[str, str]:
     """The long texts that stand more than once, each with the mark that stands for it."""
+    texts = (one.covers for result in results for one in (result, result.also) if one is not None)
     counts = Counter(text for text in texts if len(text) > SHORT)
     return {text: f"[{n}]" for n, text in enumerate((text for text, count in counts.items() if count > 1), 1)}
 
@@ -146,7 +141,7 @@ def write_results(report: Path, design: str, fault: str | None, results: tuple[R
                 "property": result.property,
                 "engine": result.engine,
                 "verdict": result.verdict.value,
-                "covers": result.covers,
+                "covers": result.told(),
                 "seconds": round(result.seconds, 3),
                 "trace": None if path is None else str(path),
                 "deviations": list(result.deviations),

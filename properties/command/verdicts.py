@@ -20,7 +20,7 @@ def remember(results: Iterable[Result], fault: str | None) -> None:
     for result in results:
         known.setdefault(result.property, {})[f"{result.design}, {result.engine}"] = {
             "verdict": result.verdict.value,
-            "covers": result.covers,
+            "covers": result.told(),
             "code": texts(),
         }
     try:

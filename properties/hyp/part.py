@@ -68,11 +68,10 @@ def proposed(random: Random, design: Design, state: HypState) -> HypAction:
 HYP = Part(
     name="hyp",
     title="Hyp mode's set-up",
-    action=HypAction,
     depends=("hyp",),
     properties=PROPERTIES,
     invariants=None,
-    proved_for="",
+    proved_for="one processor",
     grain="one step of a routine, each access to a register by itself",
     configurations=CONFIGURATIONS,
     scenarios=SCENARIOS,

@@ -50,7 +50,6 @@ def due_then(design: Design, state: VgicState) -> VgicAction | None:
 INTERRUPTS = Part(
     name="interrupts",
     title="interrupts",
-    action=VgicAction,
     depends=interrupts.DEPENDS,
     properties=interrupts.PROPERTIES,
     invariants=INDUCTIVE,

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from model.action import Action
-from model.memory.actions import MemoryAction, ThreadSteps
+from model.memory.actions import ThreadSteps
 from model.memory.state import MemoryState
 from properties import memory
 from properties.engines.parts.part import Part
@@ -33,7 +33,6 @@ def names(state: MemoryState, action: Action) -> bool:
 MEMORY = Part(
     name="memory",
     title="memory",
-    action=MemoryAction,
     depends=memory.DEPENDS,
     properties=memory.PROPERTIES,
     invariants=INDUCTIVE,

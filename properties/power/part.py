@@ -2,7 +2,7 @@
 
 from model.action import Action
 from model.power.state import PowerState
-from model.power.system import HostTakesKick, PowerAction, PowerSteps
+from model.power.system import HostTakesKick, PowerSteps
 from properties import power
 from properties.engines.parts.part import Part
 from properties.power.configurations import CONFIGURATIONS
@@ -30,11 +30,10 @@ def names(state: PowerState, action: Action) -> bool:
 POWER = Part(
     name="power",
     title="power",
-    action=PowerAction,
     depends=("power",),
     properties=power.PROPERTIES,
     invariants=None,
-    proved_for="",
+    proved_for="one vCPU and one processor",
     grain="a step with those behind it that touch only what the thread keeps for itself",
     configurations=CONFIGURATIONS,
     scenarios=SCENARIOS,

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from model.action import Action
 from model.design import Design
 from model.timer.state import TimeState
-from model.timer.system import HostTakesKick, TimeAction, TimerSteps
+from model.timer.system import HostTakesKick, TimerSteps
 from properties import time
 from properties.engines.parts.part import Part
 from properties.time import drain
@@ -44,7 +44,6 @@ def due_then(design: Design, state: TimeState) -> TimeAction | None:
 TIME = Part(
     name="time",
     title="time",
-    action=TimeAction,
     depends=time.DEPENDS,
     properties=time.PROPERTIES,
     invariants=INDUCTIVE,

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
 from attrs import frozen
 
@@ -11,7 +12,7 @@ from model.actions import LowvisorSteps
 from model.design import Design
 from model.state import State
 from model.topology import TOPOLOGIES, Topology
-from properties.parts import part_in, part_taking
+from properties.parts import PARTS, part_in, part_taking
 from properties.property import Property, Trace
 from properties.traces.changes import Change, changes, in_words
 from properties.traces.describe import account, cited
@@ -90,21 +91,15 @@ def _topology(name: str) -> str:
     topology: Topology | None = TOPOLOGIES.get(name)
     if topology is None:
         return name
-    if topology.time is not None:
-        processors, of_vms = topology.time.processors, topology.time.vms
-        return f"{name}: {_count(processors, 'processor')}; {_vms(of_vms)}"
-    layout = topology.memory or topology.interrupts or topology.power or topology.hyp
-    if layout is not None:
-        named = [f"VM{number} with {_count(vcpus, 'vCPU')}" for number, vcpus in enumerate(layout.vms)]
-        return "; ".join([f"{name}: {_count(layout.processors, 'processor')}", *named])
-    return f"{name}: {_count(topology.processors, 'processor')}; {_vms(topology.vms)}"
+    layouts = (getattr(topology, part.name) for part in PARTS)
+    layout: Any = next((found for found in layouts if found is not None), topology)
+    vcpus = (_vcpus(*vm) if isinstance(vm, tuple) else _vcpus(vm) for vm in layout.vms)
+    vms = (f"VM{number} with {said}" for number, said in enumerate(vcpus))
+    return "; ".join((f"{name}: {_count(layout.processors, 'processor')}", *vms))
 
 
-def _vms(vms: tuple[tuple[int, bool], ...]) -> str:
-    return "; ".join(
-        f"VM{number} with {_count(vcpus, 'vCPU')}{'' if timer else ' and no in-kernel timer'}"
-        for number, (vcpus, timer) in enumerate(vms)
-    )
+def _vcpus(count: int, timer: bool = True) -> str:
+    return f"{_count(count, 'vCPU')}{'' if timer else ' and no in-kernel timer'}"
 
 
 def _processors(state: State) -> int:

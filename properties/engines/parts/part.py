@@ -8,6 +8,7 @@ from attrs import frozen
 
 from model.action import Action
 from model.design import Design
+from model.parts import SYSTEM_PART
 from model.state import State
 from model.topology import TOPOLOGIES, Topology
 from properties.property import Property
@@ -64,8 +65,6 @@ class Part:
     """
     title: str
     """What it is called in what is said to a reader."""
-    action: type[Action]
-    """The class of the part's actions."""
     depends: tuple[str, ...]
     """The fields of `Design` that its steps and properties read."""
     properties: tuple[Property, ...]
@@ -98,6 +97,11 @@ class Part:
     """What is due where no processor has anything; None in the drain's end."""
 
     @property
+    def action(self) -> type[Action]:
+        """The class of the part's actions."""
+        return SYSTEM_PART[self.name].action
+
+    @property
     def judged(self) -> tuple[Property, ...]:
         """Its properties, with the invariants."""
         return self.properties if self.invariants is None else (*self.properties, self.invariants)
@@ -114,7 +118,7 @@ class Part:
 
     def of(self, state: State) -> Any:
         """The part of a state."""
-        return getattr(state, self.name)
+        return SYSTEM_PART[self.name].of(state)
 
     def within(self, state: State, part: Any) -> State:
         """A state with another state of the part."""

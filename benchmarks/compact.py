@@ -3,6 +3,9 @@
 A state is a tuple of components, and each component has a number, so that all of them fit into one. The actions come in
 groups that read the same components. What a group does to a state depends on the bits of these alone: it is found out
 once, by the same pure functions as ever, and kept as the differences that its actions add to the number.
+
+It explores the small model that other tools are compared with. What is checked of KVM/ARM goes through the engines of
+`properties/engines/parts`, which tell more states apart and are slower.
 """
 
 import time
