@@ -5,7 +5,7 @@ from types import MappingProxyType
 from model.action import Action
 from model.design import Design
 from model.timer.state import TimeState
-from model.timer.system import HostTakesKick, TimerSteps
+from model.timer.system import HostTakesKick, TimeAction, TimerSteps
 from properties import time
 from properties.engines.parts.part import Part
 from properties.time import drain
@@ -49,7 +49,8 @@ TIME = Part(
     invariants=INDUCTIVE,
     proved_for="any counts, compare values and registers of three vCPUs of two VMs on two processors, tick by tick; a "
     "virtual count does not wrap around while a thread of its VM is on its way to sleep or at the end of a wait",
-    grain="a step with those of the world switch behind it, which read no clock; time passes up to what comes next",
+    grain="a step with those of the world switch behind it, which read no clock; time passes up to what comes next, or "
+    "to just before",
     configurations=CONFIGURATIONS,
     scenarios=SCENARIOS,
     processors=processors,
