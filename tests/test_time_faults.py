@@ -7,8 +7,8 @@ import pytest
 from model.designs.catalogue import LINUX_3_12
 from model.topology import TOPOLOGIES, initial
 from properties import time
+from properties.attribution import in_situation
 from properties.catalogue import PROPERTY
-from properties.check_parts import in_situation
 from properties.designs import resolve
 from properties.engines.parts.search import search_part
 from properties.engines.witness import witness
