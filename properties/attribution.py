@@ -1,7 +1,7 @@
 """Which of its known deviations a design violates a property of a part of the system by, with a run for each.
 
-A deviation is blamed where it violates the property in the reference, as the only one, and where it violates it in the
-design, too, once all others that are blamed are repaired there.
+A deviation is blamed where it violates the property in the reference, as the only one, and in the design, too, once all
+others of that kind are repaired there; and where then the shortest run that violates it still needs the deviation.
 """
 
 from contextlib import suppress
@@ -23,7 +23,7 @@ from properties.traces.replay import length
 from properties.why import MOST_PART_STATES, counterexample
 
 NEAR_STATES = 3000
-"""How far a deviation by itself is looked for where none is known to violate a property."""
+"""How far a violation is looked for that is not known yet."""
 
 
 def lacking(design: Design) -> tuple[str, ...]:
@@ -35,11 +35,11 @@ def lacking(design: Design) -> tuple[str, ...]:
 
 def attributed(design: str, fault: str | None, result: Result) -> list[Result]:
     """The verdict, once for each known deviation of the design that violates the property, with a trace of its own."""
-    prop, found = PROPERTY[result.property], []
-    suspects = suspected(design, fault, prop, result.verdict is Verdict.VIOLATED)
-    for deviation in suspects:
-        others = tuple(name for name in suspects if name not in (deviation, fault))
-        trace = shown(design, fault, deviation, others, prop)
+    prop, violated, found = PROPERTY[result.property], result.verdict is Verdict.VIOLATED, []
+    alone = violating_alone(design, fault, prop, violated)
+    joining = violating_jointly(design, fault, alone, prop) if violated else ()
+    for deviation in (*alone, *joining):
+        trace = shown(design, fault, deviation, tuple(name for name in alone if name not in (deviation, fault)), prop)
         if trace is not None:
             covers = FAULT[deviation].statement
             deviations = () if deviation == fault else (deviation,)
@@ -47,14 +47,31 @@ def attributed(design: str, fault: str | None, result: Result) -> list[Result]:
     return found or [result]
 
 
-def suspected(design: str, fault: str | None, prop: Property, violated: bool) -> tuple[str, ...]:
+def known(design: str, fault: str | None) -> tuple[str, ...]:
+    """The deviations of a design that are some part's, the planted fault apart."""
+    return tuple(name for name in lacking(resolve(design, fault)) if FAULT[of_part(name)].scenarios and name != fault)
+
+
+def violating_alone(design: str, fault: str | None, prop: Property, violated: bool) -> tuple[str, ...]:
     """The planted fault, and the deviations that violate a property alone; where none is known to, those tried now."""
-    known = [name for name in lacking(resolve(design, fault)) if FAULT[of_part(name)].scenarios]
     own = (fault,) if fault is not None and FAULT[fault].scenarios else ()
-    caught = tuple(name for name in known if prop.id in caught_by(of_part(name), prop.id.partition(".")[0]))
+    names, part = known(design, fault), prop.id.partition(".")[0]
+    caught = tuple(name for name in names if prop.id in caught_by(of_part(name), part))
     if caught or own or not violated:
-        return tuple(dict.fromkeys((*own, *caught)))
-    return tuple(name for name in known if nearest(resolve("reference", of_part(name)), name, prop, NEAR_STATES))
+        return (*own, *caught)
+    return tuple(name for name in names if nearest(resolve("reference", of_part(name)), name, prop, NEAR_STATES))
+
+
+def violating_jointly(design: str, fault: str | None, alone: tuple[str, ...], prop: Property) -> tuple[str, ...]:
+    """The deviations without which, those that violate a property alone being repaired, no run as short violates it."""
+    rest, found = repaired(resolve(design, fault), alone), []
+    for name in known(design, fault):
+        here = None if name in alone else nearest(rest, name, prop, NEAR_STATES)
+        if here is not None:
+            without = nearest(repaired(rest, (name,)), name, prop, NEAR_STATES)
+            if without is None or length(without[1].actions) > length(here[1].actions):
+                found.append(name)
+    return tuple(found)
 
 
 def of_part(deviation: str) -> str:
@@ -65,7 +82,8 @@ def of_part(deviation: str) -> str:
 def shown(design: str, fault: str | None, deviation: str, others: tuple[str, ...], prop: Property) -> Trace | None:
     """A run in which a deviation violates a property; none where it does not once the others are repaired.
 
-    It is the shortest one of the design itself, unless that is one of the others': then it is the deviation's alone.
+    It is the shortest one of the design itself, unless that is one of the others': then it is the deviation's alone,
+    where there is one.
     """
     own = in_situation(design, fault, deviation, prop)
     if own is None or not others:
@@ -73,8 +91,9 @@ def shown(design: str, fault: str | None, deviation: str, others: tuple[str, ...
     rest = nearest(repaired(resolve(design, fault), others), deviation, prop)
     if rest is None:
         return None
-    alone = dict(counterexample(of_part(deviation)).traces).get(prop.id)
-    return alone if alone is not None and length(own.actions) < length(rest[1].actions) else own
+    if length(own.actions) == length(rest[1].actions):
+        return own
+    return dict(counterexample(of_part(deviation)).traces).get(prop.id)
 
 
 def repaired(design: Design, deviations: tuple[str, ...]) -> Design:
