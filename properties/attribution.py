@@ -91,9 +91,10 @@ def shown(design: str, fault: str | None, deviation: str, others: tuple[str, ...
     rest = nearest(repaired(resolve(design, fault), others), deviation, prop)
     if rest is None:
         return None
-    if length(own.actions) == length(rest[1].actions):
+    if length(rest[1].actions) <= length(own.actions):
         return own
-    return dict(counterexample(of_part(deviation)).traces).get(prop.id)
+    known_run = dict(counterexample(of_part(deviation)).traces).get(prop.id)
+    return known_run or in_situation("reference", of_part(deviation), deviation, prop, NEAR_STATES)
 
 
 def repaired(design: Design, deviations: tuple[str, ...]) -> Design:
@@ -112,9 +113,11 @@ def caught_by(deviation: str, part: str) -> tuple[str, ...]:
     return counterexample(deviation).properties if own else ()
 
 
-def in_situation(design: str, fault: str | None, deviation: str, prop: Property) -> Trace | None:
+def in_situation(
+    design: str, fault: str | None, deviation: str, prop: Property, most_states: int = MOST_PART_STATES
+) -> Trace | None:
     """The shortest violation of a property by the design itself, in the situations in which a deviation matters."""
-    found = nearest(resolve(design, fault), deviation, prop)
+    found = nearest(resolve(design, fault), deviation, prop, most_states)
     if found is None:
         return None
     topology, violation = found
