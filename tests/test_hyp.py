@@ -14,8 +14,8 @@ from model.hyp.system import HypSteps, hyp_step
 from model.programs import OUT
 from model.topology import TOPOLOGIES, initial
 from properties import hyp
+from properties.attribution import in_situation
 from properties.catalogue import PROPERTY
-from properties.check_parts import in_situation
 from properties.engines.inputs import shape
 from properties.engines.parts.explore import explore_part
 from properties.engines.parts.walk import walk_part

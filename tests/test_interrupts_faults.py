@@ -6,8 +6,8 @@ from model.designs.catalogue import LINUX_3_12
 from model.designs.vgic_variations import VGIC_REPAIRS
 from model.topology import TOPOLOGIES, initial
 from properties import interrupts
+from properties.attribution import in_situation
 from properties.catalogue import PROPERTY
-from properties.check_parts import in_situation
 from properties.engines.parts.search import search_part
 from properties.engines.witness import witness
 from properties.faults.catalogue import DEFERRED, EXCUSES, FAULT, FAULTS

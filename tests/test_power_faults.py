@@ -5,8 +5,8 @@ import pytest
 from model.designs.catalogue import LINUX_3_12
 from model.designs.power_variations import POWER_REPAIRS
 from properties import power
+from properties.attribution import in_situation
 from properties.catalogue import PROPERTY
-from properties.check_parts import in_situation
 from properties.engines.witness import witness
 from properties.faults.catalogue import EXCUSES, FAULT
 from properties.faults.power import EXCUSES as OWN_EXCUSES

@@ -60,6 +60,7 @@ class Trait(Enum):
     TIMER_WAKES = "a vCPU whose timer fires does not go to sleep"
     BY_LEVEL = "the physical interrupt is active while the timer fires, not only while a list register has interrupt 27"
     LINKED = "the end of interrupt 27 in the guest ends the physical one too"
+    KEPT_OFF = "the exit saves CNTV_CTL whole, with the mask bit of a timer that is off too"
     OFFSET_ONCE = "a VM's offset is chosen once"
     IN_USER_SPACE = "user space emulates counter and timer, and guests reach them by exits"
 

@@ -14,7 +14,8 @@ from model.timer.state import TimeState
 from model.timer.threads import advanced, thread_put
 from model.timer.timer import TIMER, fires_saved, interrupts, listed, told
 from spec.citations import linux, paper, rule
-from spec.words import U1, choose, either, every, negate, put, put_all, replaced
+from spec.timer.timers import ENABLE
+from spec.words import U1, bit, choose, either, every, negate, put, put_all, replaced
 
 HEAD = "arch/arm/kvm/interrupts_head.S"
 NEW = "virt/kvm/arm/arch_timer.c"
@@ -111,22 +112,24 @@ def enter(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     return with_vcpu(state, cpu, put(vcpu_of(state, cpu), "at", GUEST))
 
 
-def saves(state: TimeState, cpu: int, name: str) -> TimeState:
+def saves(state: TimeState, cpu: int, name: str, value: int) -> TimeState:
     """The state with one register of the processor's virtual timer saved for the vCPU, if its VM has the timer."""
     old = getattr(vcpu_of(state, cpu), name)
-    return thread_put(state, cpu, (name,), (choose(in_kernel(state, cpu), getattr(state.cores[cpu], name), old),))
+    return thread_put(state, cpu, (name,), (choose(in_kernel(state, cpu), value, old),))
 
 
 @rule(linux(HEAD, "save_timer_state"))
 def save_ctl(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
-    """CNTV_CTL is saved."""
-    return saves(state, cpu, "ctl")
+    """CNTV_CTL is saved, ENABLE and IMASK."""
+    ctl = state.cores[cpu].ctl
+    whole = either(Trait.KEPT_OFF in design.traits, bit(ctl, ENABLE) == 1)
+    return saves(state, cpu, "ctl", choose(whole, ctl, 0))
 
 
 @rule(linux(HEAD, "save_timer_state"))
 def save_cval(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     """CNTV_CVAL is saved."""
-    return saves(state, cpu, "cval")
+    return saves(state, cpu, "cval", state.cores[cpu].cval)
 
 
 def stops(design: TimerDesign, state: TimeState, cpu: int) -> bool:

@@ -202,6 +202,10 @@ def _faults() -> tuple[Fault, ...]:
 FAULTS: tuple[Fault, ...] = _faults()
 FAULT: Mapping[str, Fault] = MappingProxyType({fault.id: fault for fault in FAULTS})
 
+IN_PARTS: Mapping[str, str] = MappingProxyType({"vtimer-left-running-for-non-timer-vm": "foreign-timer-runs-on"})
+"""The deviations of the lowvisor that a part of the system has too, each as the fault that it is there."""
+
+
 def reads_only() -> Iterator[tuple[str, Excuse]]:
     """The faults about steps that only read a value to decide a path, a decision that the model takes by itself."""
     design = reference()

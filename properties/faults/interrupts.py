@@ -50,7 +50,7 @@ BY_DEVIATION: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "sgi-to-its-targets": ("SGI",),
         "kick-requests": ("edge",),
         "status-mirrored": ("signal",),
-        "configuration-lanes": ("registers",),
+        "configuration-lanes": ("registers", "loading"),
         "targets-exist": ("registers", "numbers"),
         "disabled-distributor-silent": ("sleep", "enabling an edge"),
         "one-list-register-per-sgi": ("two sources",),
