@@ -16,10 +16,10 @@ from model.topology import TOPOLOGIES, initial
 from properties import hyp
 from properties.attribution import in_situation
 from properties.catalogue import PROPERTY
+from properties.engines.formulas import formula
 from properties.engines.inputs import shape
 from properties.engines.parts.explore import explore_part
 from properties.engines.parts.walk import walk_part
-from properties.engines.symbolic import formula
 from properties.engines.witness import witness
 from properties.faults.catalogue import FAULT
 from properties.hyp.part import HYP

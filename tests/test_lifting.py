@@ -58,9 +58,9 @@ from model.vgic.state import Access
 from model.vgic.system import VgicAction
 from properties.engines.assignments import Assignment, bindings, evaluate
 from properties.engines.explorer import Exploration, OutOfFuel, Path, Raised, explore, new_solver
+from properties.engines.formulas import formula
 from properties.engines.frames import Constant, Record, Shape, Words, among, one_of
 from properties.engines.inputs import banked_names, constraints, field_hints, fits, like, shape
-from properties.engines.symbolic import formula
 from spec.operations import Choices, Instruction
 from spec.registers import REGISTERS
 from spec.sparse import Memory, sparse

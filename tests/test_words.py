@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from properties.engines.assignments import Assignment, evaluate
-from properties.engines.symbolic import NotLiftable, Truth, Word, formula, proposition, variable
+from properties.engines.branches import NotLiftable
+from properties.engines.formulas import formula, proposition, variable
+from properties.engines.symbolic import Truth, Word
 from spec.psr import Mode
 from spec.words import (
     U32,

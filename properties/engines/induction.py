@@ -59,10 +59,10 @@ from model.memory.state import (
 from model.memory.system import memory_step
 from properties.engines.assignments import rename, variables
 from properties.engines.explorer import Exploration, explore
+from properties.engines.formulas import formula, variable
 from properties.engines.inputs import constraints, field_hints, map_of, shape
 from properties.engines.maps import Arbitrary, Symbolic, in_pieces
 from properties.engines.questions import conjuncts
-from properties.engines.symbolic import formula, variable
 from properties.memory.invariants import Invariant
 from spec.words import bits, every, member
 

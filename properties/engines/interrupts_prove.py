@@ -11,10 +11,10 @@ from model.state import State
 from model.topology import TOPOLOGIES, initial
 from model.vgic.system import VgicAction, VgicSteps
 from properties.engines.explorer import OutOfFuel, Path, Raised
+from properties.engines.formulas import formula
 from properties.engines.interrupts_induction import Case, Goal, Step, assumed, cases, explored, merged, taken
 from properties.engines.obligations import Finding, Obligation, Settled
 from properties.engines.questions import Asked, conjuncts, decided
-from properties.engines.symbolic import formula
 from properties.interrupts.inductive import INDUCTIVE, PROVED
 from properties.interrupts.invariants import INVARIANTS
 from properties.property import Kind, Property

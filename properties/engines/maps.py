@@ -15,7 +15,8 @@ from typing import Any
 import z3
 from attrs import frozen
 
-from properties.engines.symbolic import NotLiftable, Truth, Word, is_record, record_fields, term_at, unknown
+from properties.engines.branches import NotLiftable
+from properties.engines.symbolic import Truth, Word, is_record, record_fields, term_at, unknown
 from properties.engines.terms import application, arguments
 from spec.registers import declared
 from spec.sparse import Of, Sparse, sparse

@@ -14,10 +14,10 @@ from model.parts import resolves
 from model.state import State
 from model.topology import TOPOLOGIES, initial
 from properties.engines.explorer import OutOfFuel, Path, Raised
+from properties.engines.formulas import formula
 from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, explored
 from properties.engines.obligations import Finding, Obligation, Settled
 from properties.engines.questions import Asked, Question, conjuncts, decided
-from properties.engines.symbolic import formula
 from properties.memory.accesses import ISOLATED
 from properties.memory.derived import DERIVED
 from properties.memory.inductive import INDUCTIVE

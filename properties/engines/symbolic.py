@@ -9,14 +9,14 @@ What a rule may not do on words is refused with `NotLiftable`, which names what 
 from __future__ import annotations
 
 import operator
-import threading
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
-from typing import Any, NoReturn
+from functools import cache
+from typing import Any
 
 import attrs
 import z3
 
+from properties.engines.branches import NotLiftable, decide, refusal
 from properties.engines.pieces import (
     Atom,
     Part,
@@ -44,34 +44,6 @@ from properties.engines.terms import (
     numeral,
     total,
 )
-
-
-class NotLiftable(Exception):
-    """A rule did something that has no meaning on symbolic words: a defect of the rule, never an outcome of it."""
-
-
-class _Deciders(threading.local):
-    def __init__(self) -> None:
-        self.stack: list[Callable[[Any], bool]] = []
-
-
-DECIDERS = _Deciders()
-"""The explorations under way on this thread, innermost last; each answers which way a branch goes."""
-
-
-def _decide(term: Any) -> bool:
-    if not DECIDERS.stack:
-        raise NotLiftable(
-            "a branch on a symbolic value outside an exploration: use explore(...), or every/either/negate/choose"
-        )
-    return DECIDERS.stack[-1](term)
-
-
-def _refusal(advice: str) -> Callable[..., Any]:
-    def refuse(self: Any, *_: Any) -> NoReturn:
-        raise NotLiftable(f"{type(self).__name__}: {advice}")
-
-    return refuse
 
 
 class Truth:
@@ -134,10 +106,10 @@ class Truth:
     def _operand(self, other: Any, sign: str) -> Truth:
         if isinstance(other, Truth):
             return other
-        raise NotLiftable(f"Truth {sign} {_described(other)}: no number; use choose(condition, 1, 0)")
+        raise NotLiftable(f"Truth {sign} {described(other)}: no number; use choose(condition, 1, 0)")
 
     def __bool__(self) -> bool:
-        return _decide(self.term)
+        return decide(self.term)
 
     def choose(self, a: Any, b: Any) -> Any:
         """`a` where this holds and `b` elsewhere, as one value; words, truth values, records and tuples are merged."""
@@ -161,7 +133,7 @@ class Truth:
                 return a.merged(self, b)
             if not isinstance(a, (tuple, Word, Truth)) and a == b:
                 return a
-        raise NotLiftable(f"choose: {_described(a)} and {_described(b)} do not merge; branch with `if`")
+        raise NotLiftable(f"choose: {described(a)} and {described(b)} do not merge; branch with `if`")
 
     def _choose_truth(self, a: Any, b: Any) -> Any:
         if isinstance(a, bool):
@@ -194,12 +166,12 @@ class Truth:
             parts.append((at, size, atom, 0, False))
         return _make(const, joined(parts))
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __lshift__ = __rlshift__ = _refusal(
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __lshift__ = __rlshift__ = refusal(
         "a truth value is no number; use choose(condition, 1, 0)"
     )
     __rshift__ = __rrshift__ = __int__ = __index__ = __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __add__
-    __invert__ = _refusal("use negate(condition)")
-    __hash__ = _refusal("a symbolic truth value has no hash; use choose, select or find in place of a table lookup")
+    __invert__ = refusal("use negate(condition)")
+    __hash__ = refusal("a symbolic truth value has no hash; use choose, select or find in place of a table lookup")
 
     def __repr__(self) -> str:
         return f"Truth({self.term})"
@@ -318,63 +290,26 @@ class Word:
     def __bool__(self) -> bool:
         return bool(self != 0)
 
-    __sub__ = __rsub__ = _refusal("bare `-` is refused; use sub(a, b, width)")
-    __neg__ = _refusal("unary `-` is refused; use sub(0, a, width)")
-    __invert__ = _refusal("unary `~` is refused; use inv(a, width), or clear(x, pattern)")
-    __mul__ = __rmul__ = __pow__ = __rpow__ = _refusal("`*` is refused; add shifted words, or use select(...)")
-    __floordiv__ = __rfloordiv__ = __truediv__ = __rtruediv__ = __divmod__ = _refusal("division is refused; use `>>`")
-    __mod__ = __rmod__ = _refusal("`%` is refused; use bits(x, hi, lo)")
-    __rlshift__ = __rrshift__ = _refusal("a symbolic shift is refused; use select(...) over constant shifts")
-    __index__ = _refusal("a symbolic word is no index; use select(table, index) or find(table, key, default)")
-    __int__ = __float__ = _refusal("a symbolic word has no one value; keep it a word, or evaluate(value, model)")
-    __hash__ = _refusal("a symbolic word has no hash; use find(table, key, default) or member(x, values)")
-    __iter__ = __len__ = _refusal("a symbolic word cannot be iterated over; use bits(x, hi, lo)")
+    __sub__ = __rsub__ = refusal("bare `-` is refused; use sub(a, b, width)")
+    __neg__ = refusal("unary `-` is refused; use sub(0, a, width)")
+    __invert__ = refusal("unary `~` is refused; use inv(a, width), or clear(x, pattern)")
+    __mul__ = __rmul__ = __pow__ = __rpow__ = refusal("`*` is refused; add shifted words, or use select(...)")
+    __floordiv__ = __rfloordiv__ = __truediv__ = __rtruediv__ = __divmod__ = refusal("division is refused; use `>>`")
+    __mod__ = __rmod__ = refusal("`%` is refused; use bits(x, hi, lo)")
+    __rlshift__ = __rrshift__ = refusal("a symbolic shift is refused; use select(...) over constant shifts")
+    __index__ = refusal("a symbolic word is no index; use select(table, index) or find(table, key, default)")
+    __int__ = __float__ = refusal("a symbolic word has no one value; keep it a word, or evaluate(value, model)")
+    __hash__ = refusal("a symbolic word has no hash; use find(table, key, default) or member(x, values)")
+    __iter__ = __len__ = refusal("a symbolic word cannot be iterated over; use bits(x, hi, lo)")
     __contains__ = __iter__
 
     def __repr__(self) -> str:
         return f"Word({z3.simplify(self.term)}, {self.width})"
 
 
-def of_term(term: Any, width: int | None = None) -> Any:
-    """The word that a z3 bit-vector stands for; a numeral gives an `int`."""
-    if z3.is_bv_value(term):
-        return term.as_long()
-    return unknown(term, term.size() if width is None else width)
-
-
 def unknown(term: Any, width: int) -> Word:
     """The word that a z3 bit-vector of that width stands for, of which no bit is known."""
     return Word(0, ((0, width, Atom(term, width), 0, False),))
-
-
-@lru_cache(maxsize=1 << 16)
-def variable(name: str, width: int) -> Any:
-    """The free word of that name and width; a width of 0 gives 0."""
-    return Word(0, ((0, width, Atom(z3.BitVec(name, width), width, name=name), 0, False),)) if width else 0
-
-
-@lru_cache(maxsize=1 << 12)
-def proposition(name: str) -> Truth:
-    """The free truth value of that name."""
-    return Truth(z3.Bool(name))
-
-
-def formula(condition: Any) -> Any:
-    """The z3 formula of a condition: a truth value, a `bool`, or a formula already."""
-    if isinstance(condition, Truth):
-        return condition.term
-    if isinstance(condition, bool):
-        return z3.BoolVal(condition)
-    if z3.is_bool(condition):
-        return condition
-    raise TypeError(f"{_described(condition)} is no condition")
-
-
-def truth(term: Any) -> Truth | bool:
-    """The truth value of a z3 formula; a constant gives a `bool`."""
-    if z3.is_true(term):
-        return True
-    return False if z3.is_false(term) else Truth(term)
 
 
 @cache
@@ -388,7 +323,8 @@ def is_record(value: Any) -> bool:
     return attrs.has(type(value))
 
 
-def _described(value: Any) -> str:
+def described(value: Any) -> str:
+    """A value as a refusal names it."""
     return type(value).__name__ if isinstance(value, (Word, Truth)) or is_record(value) else repr(value)
 
 
@@ -418,7 +354,7 @@ def _operand(other: Any, sign: str) -> Any:
 
 def _count(count: Any) -> int:
     if isinstance(count, (Word, Truth, bool)) or not isinstance(count, int) or count < 0:
-        raise NotLiftable(f"a shift by {_described(count)} is refused; shift by a constant, or use select(...)")
+        raise NotLiftable(f"a shift by {described(count)} is refused; shift by a constant, or use select(...)")
     return int(count)
 
 

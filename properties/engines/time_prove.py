@@ -26,11 +26,12 @@ from model.timer.system import TimeAction, TimerSteps, time_guard, time_step
 from model.timer.timer import virtual_now
 from model.topology import TOPOLOGIES, initial
 from properties.engines.explorer import OutOfFuel, Raised, explore
+from properties.engines.formulas import formula, variable
 from properties.engines.inputs import constraints, shape, symbolic
 from properties.engines.modular import shifted
 from properties.engines.obligations import Finding, Obligation, Settled
 from properties.engines.questions import Asked, conjuncts
-from properties.engines.symbolic import formula, term_at, variable
+from properties.engines.symbolic import term_at
 from properties.property import Kind, Property
 from properties.time.inductive import INDUCTIVE
 from properties.time.invariants import INVARIANTS, places, waking

@@ -38,7 +38,7 @@ def ioctls(*kinds: type[Action]) -> Callable[[Design], Iterator[Case]]:
     """Ioctls with arbitrary operands, from any state."""
 
     def cases(design: Design) -> Iterator[Case]:
-        from properties.engines.symbolic import variable
+        from properties.engines.formulas import variable
 
         widths = {"off": 1, "target": 8, "reg": 8, "value": 32}
         words = {name: variable(name, width) for name, width in widths.items()}
