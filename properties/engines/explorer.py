@@ -284,7 +284,8 @@ def summarise(function: Callable[..., Any], *arguments: Any, assumptions: Iterab
     return merge(explore(lambda: function(*arguments), assumptions))
 
 
-_LANGUAGE = tuple(f"engines/{name}.py" for name in ("branches", "symbolic", "pieces", "terms", "explorer")) + (
+_LANGUAGE = (
+    *(f"engines/{name}.py" for name in ("branches", "symbolic", "pieces", "terms", "explorer")),
     "spec/words.py",
 )
 
