@@ -118,7 +118,7 @@ def wrongly_written(
     field its bytes do not cover, or to another value."""
     if does(design, before, action) is not Do.WRITE_ONE:
         return []
-    vcpu = vcpu_of(before, action.cpu)
+    vcpu, number = vcpu_of(before, action.cpu), before.cores[action.cpu].vcpu
     access, found = vcpu.access, register_at(design, vcpu.access.offset)
     if found is None or found[0] not in FIELD:
         return []
@@ -127,7 +127,7 @@ def wrongly_written(
     for key in changeable(before, after):
         changed = negate(same(before.irqs.get(key), after.irqs.get(key)))
         place, first = key[2] << width.bit_length() - 1, inner << 3
-        covered = every(place >= first, place < first + (access.size << 3))
+        covered = every(names(before, number, key), place >= first, place < first + (access.size << 3))
         value = access.value & 0
         for shift in range(0, 32, width):
             value = choose(place == first + shift, bits(access.value, shift + width - 1, shift), value)
@@ -139,9 +139,10 @@ def wrongly_written(
 
 
 def changeable(before: VgicState, after: VgicState) -> list[Key]:
-    """The interrupts that a step may have changed; in proofs, an arbitrary one."""
+    """The interrupts that a step may have changed, or their summary; in proofs, an arbitrary one."""
     if isinstance(before.irqs, Sparse):
-        return sorted({*before.irqs.entries, *after.irqs.entries})
+        summaries = () if before.stale is after.stale else (*before.stale.entries, *after.stale.entries)
+        return sorted({*before.irqs.entries, *after.irqs.entries, *summaries})
     return [key for key, _ in each(before.irqs)]
 
 
@@ -154,7 +155,9 @@ def as_stored(before: VgicState, register: Register, vm: int, value: int, after:
         case Register.IPRIORITYR:
             return record.priority == value
         case Register.ITARGETSR:
-            return record.target < vm_of(before, vm).count
+            count = vm_of(before, vm).count
+            meant = value & sub(flag(count), 1, 8)
+            return every(record.target < count, either(meant == 0, meant & flag(record.target) > 0))
     return True
 
 
