@@ -109,7 +109,7 @@ def possible(run: Explored, path: Any) -> bool:
 def refuted(case: Case, run: Explored, paths: Sequence[Path]) -> list[Finding]:
     """The properties that are false somewhere on a path, or that no attempt decides, each until it is known false.
 
-    A property that holds on the paths is known to what is asked of them next.
+    A property that holds on every path is known to what is asked of them next.
     """
     asked = Asked(run.known)
     questions = [
@@ -120,9 +120,9 @@ def refuted(case: Case, run: Explored, paths: Sequence[Path]) -> list[Finding]:
     ]
     first = [question for question in questions if question.name not in INVARIANTS]
     failing = list(asked.failing(first))
-    failed = {id(question) for question, _ in failing}
+    failed = {question.about for question, _ in failing}
     for question in first if len(first) < len(questions) else ():
-        if id(question) not in failed:
+        if question.about not in failed:
             asked.learn(z3.Implies(z3.And(*question.condition), question.goal))
     failing += asked.failing([question for question in questions if question.name in INVARIANTS])
     return [Finding(each.about, case.name, each.name, bool(answer == z3.sat)) for each, answer in failing]
