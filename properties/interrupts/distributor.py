@@ -12,6 +12,7 @@ from model.vgic.pending import Key, key_of
 from model.vgic.state import IMPLEMENTED, SGIS, Agent, Exit, Vcpu, VgicState, flag
 from model.vgic.system import VgicAction, VgicSteps
 from model.vgic.threads import agent_of, is_agent, vcpu_of, vm_number
+from properties.interrupts.registers import ARCHITECTED, meant_at
 from properties.interrupts.steps import does, interrupts_of, named, names, none, routine_of, those, vm_of
 from properties.property import Kind, Property
 from properties.quantify import each
@@ -58,7 +59,7 @@ def sends(design: VgicDesign, state: VgicState, action: Action) -> Any:
     if does(design, state, action) is not Do.PERFORM:
         return False
     access = vcpu_of(state, action.cpu).access
-    found = register_at(design, access.offset)
+    found = meant_at(access.offset)
     if found is None or found[0] is not Register.SGIR:
         return False
     filtered = bits(access.value, 25, 24)
@@ -119,7 +120,7 @@ def wrongly_written(
     if does(design, before, action) is not Do.WRITE_ONE:
         return []
     vcpu, number = vcpu_of(before, action.cpu), before.cores[action.cpu].vcpu
-    access, found = vcpu.access, register_at(design, vcpu.access.offset)
+    access, found = vcpu.access, meant_at(vcpu.access.offset)
     if found is None or found[0] not in FIELD:
         return []
     register, inner = found
@@ -193,7 +194,7 @@ def undone(design: VgicDesign, state: VgicState, action: Action) -> list[tuple[s
     if routine_of(vcpu.at) != "access":
         return []
     left = every(vcpu.access.write == 1, vcpu.left > 0)
-    return [("some of the interrupts are still to be changed", left), *unwritten(design, state, number)]
+    return [("some of the interrupts are still to be changed", left), *unwritten(state, number)]
 
 
 def unheeded(design: VgicDesign, state: VgicState, agent: Agent) -> Any:
@@ -208,11 +209,11 @@ BITWISE = {Register.ISENABLER: 1, Register.ICENABLER: 0}
 """The registers with a bit for each interrupt, and whether a one enables it or disables it."""
 
 
-def unwritten(design: VgicDesign, state: VgicState, own: int) -> list[tuple[str, Any]]:
+def unwritten(state: VgicState, own: int) -> list[tuple[str, Any]]:
     """What a vCPU's store to the distributor asks for, each with whether it has neither happened nor is left to do."""
     vcpu = state.vcpus[own]
     access, found = vcpu.access, list[tuple[str, Any]]()
-    for line in design.registers:
+    for line in ARCHITECTED:
         stores = every(access.write == 1, access.offset >= line.base, access.offset < line.base + line.length)
         first = every(stores, access.offset == line.base)
         if stores is False:
