@@ -121,6 +121,20 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
                 ),
             ),
         ),
+        "pending": Situation(
+            "interrupts-edge",
+            InterruptDomain(
+                "a guest pends an edge-triggered interrupt, or takes it back",
+                runs=((0, 0),), lines=PULSE[:1], accesses=((0, store(PEND, EDGE)), (0, store(CLEAR, EDGE))),
+            ),
+        ),
+        "clearing before a wait": Situation(
+            "interrupts-one",
+            InterruptDomain(
+                "a guest clears a level-sensitive interrupt, and waits for it",
+                runs=((0, 0),), lines=(RISE,), accesses=((0, store(CLEAR, LEVEL)),), guests=(GuestWaits,),
+            ),
+        ),
         "numbers": Situation(
             "interrupts-one",
             InterruptDomain(
