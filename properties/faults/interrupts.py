@@ -224,6 +224,10 @@ def structural() -> Iterator[Fault]:
             gic("4.3.5"), partial(mistaken, Register.ISENABLER, Register.ICENABLER), ("enabling an edge",),
         ),
         (
+            "priority-not-stored", "GICD_IPRIORITYR", "a store to GICD_IPRIORITYR changes nothing",
+            gic("4.3.11"), partial(mistaken, Register.IPRIORITYR, Register.IGROUPR), ("loading",),
+        ),
+        (
             "disabled-active-forgotten", "an active interrupt that is disabled",
             "a store to GICD_ICENABLER empties list registers in which interrupts are active",
             linux(VGIC, "vgic_retire_disabled_irqs"), retired_early, ("enabling an edge",),

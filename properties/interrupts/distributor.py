@@ -8,8 +8,8 @@ from model.state import State
 from model.vgic.design import OUT, Do, Register, VgicDesign
 from model.vgic.distributor import FIELD, first_irq, register_at, written
 from model.vgic.injection import line_refused
-from model.vgic.pending import Key, key_of
-from model.vgic.state import IMPLEMENTED, SGIS, Agent, Exit, Vcpu, VgicState, flag
+from model.vgic.pending import Key, is_edge, key_of
+from model.vgic.state import IMPLEMENTED, PRIVATE, SGIS, Agent, Exit, Vcpu, VgicState, flag
 from model.vgic.system import VgicAction, VgicSteps
 from model.vgic.threads import agent_of, is_agent, vcpu_of, vm_number
 from properties.interrupts.registers import ARCHITECTED, meant_at
@@ -19,7 +19,7 @@ from properties.quantify import each
 from spec.gic.distributor import sgi_targets
 from spec.gic.registers import GICD
 from spec.sparse import Sparse
-from spec.words import bit, bits, choose, clear, either, every, member, negate, put_all, same, select, sub
+from spec.words import U32, bit, bits, choose, clear, either, every, implies, member, negate, put_all, same, select, sub
 
 
 def emulated(design: Design, before: State, action: Action, after: State) -> Any:
@@ -109,48 +109,105 @@ SGI_TARGETS = Property(
     ),
 )
 
-SHOWN = {Register.ICFGR: "edge", Register.IPRIORITYR: "priority", Register.ITARGETSR: "target"}
+SHOWN = {Register.ICFGR: "trigger", Register.IPRIORITYR: "priority", Register.ITARGETSR: "target"}
+
+
+def stored(before: VgicState, action: Action) -> tuple[Vcpu, int, Register, U32] | None:
+    """The vCPU whose access a step carries out, its number, and the register with a field for each interrupt that it
+    means, with the offset in it; None where it means another one."""
+    vcpu, number = vcpu_of(before, action.cpu), before.cores[action.cpu].vcpu
+    found = meant_at(vcpu.access.offset)
+    return None if found is None or found[0] not in FIELD else (vcpu, number, *found)
+
+
+def covered_by(before: VgicState, number: int, register: Register, inner: U32, key: Key) -> tuple[Any, Any]:
+    """Whether a vCPU's access covers the field that a register has of an interrupt, and what it stores there."""
+    access, width = before.vcpus[number].access, FIELD[register]
+    place, first = key[2] << width.bit_length() - 1, inner << 3
+    covered = every(names(before, number, key), place >= first, place < first + (access.size << 3))
+    value = access.value & 0
+    for shift in range(0, 32, width):
+        value = choose(place == first + shift, bits(access.value, shift + width - 1, shift), value)
+    return covered, value
+
+
+def is_left(left: U32, register: Register, key: Key) -> Any:
+    """Whether an interrupt's field, by its position in the register's word, is among some."""
+    fields = 32 // FIELD[register]
+    return select(tuple(bit(left, n) for n in range(fields)), bits(key[2], fields.bit_length() - 2, 0)) == 1
 
 
 def wrongly_written(
     design: VgicDesign, before: VgicState, action: Action, after: VgicState
 ) -> list[tuple[tuple[Key, str], Any]]:
     """Interrupts that a store may change, each with what is wrong about that, and whether it is: it changes one whose
-    field its bytes do not cover, or to another value."""
-    if does(design, before, action) is not Do.WRITE_ONE:
+    field its bytes do not cover, or one that it changes, or whose turn it is, gets another value."""
+    if does(design, before, action) is not Do.WRITE_ONE or (found := stored(before, action)) is None:
         return []
-    vcpu, number = vcpu_of(before, action.cpu), before.cores[action.cpu].vcpu
-    access, found = vcpu.access, meant_at(vcpu.access.offset)
-    if found is None or found[0] not in FIELD:
-        return []
-    register, inner = found
-    width, texts = FIELD[register], list[tuple[tuple[Key, str], Any]]()
-    for key in changeable(before, after):
+    vcpu, number, register, inner = found
+    texts: list[tuple[tuple[Key, str], Any]] = []
+    first = vcpu.left & sub(0, vcpu.left, 32)
+    for key in changeable(before, after, found):
         changed = negate(same(before.irqs.get(key), after.irqs.get(key)))
-        place, first = key[2] << width.bit_length() - 1, inner << 3
-        covered = every(names(before, number, key), place >= first, place < first + (access.size << 3))
-        value = access.value & 0
-        for shift in range(0, 32, width):
-            value = choose(place == first + shift, bits(access.value, shift + width - 1, shift), value)
-        stored = as_stored(before, register, vcpu.vm, value, after, key)
+        covered, value = covered_by(before, number, register, inner, key)
         texts.append(((key, "changes, which the store does not cover"), every(changed, negate(covered))))
-        wrong = every(changed, covered, negate(stored))
-        texts.append(((key, f"gets a {SHOWN.get(register)} that is not what was stored, or does not exist"), wrong))
+        due = either(changed, every(key[2] >> WORDS[register] == inner >> 2, is_left(first, register, key)))
+        wrong = every(due, covered, negate(as_stored(before, register, vcpu.vm, value, after, key)))
+        name = SHOWN.get(register, "state")
+        texts.append(((key, f"gets a {name} that is not what was stored, or does not exist"), wrong))
     return texts
 
 
-def changeable(before: VgicState, after: VgicState) -> list[Key]:
-    """The interrupts that a step may have changed, or their summary; in proofs, an arbitrary one."""
+WORDS = {register: (32 // width).bit_length() - 1 for register, width in FIELD.items()}
+"""The registers with a field for each interrupt, and by how many bits its number exceeds that of its word."""
+
+
+def overlooked(
+    design: VgicDesign, before: VgicState, action: Action, after: VgicState
+) -> list[tuple[tuple[Key, str], Any]]:
+    """The interrupts whose fields a store covers, each with whether it is not among those that it will change."""
+    if does(design, before, action) is not Do.PERFORM or (found := stored(before, action)) is None:
+        return []
+    vcpu, number, register, inner = found
+    stores = every(vcpu.access.write == 1, member(vcpu.access.size, (1, 2, 4)))
+    texts: list[tuple[tuple[Key, str], Any]] = []
+    for key in stored_to(before, vcpu, register, inner):
+        covered, value = covered_by(before, number, register, inner, key)
+        fixed = every(key[2] < PRIVATE, register in (Register.ICFGR, Register.ITARGETSR))
+        asked = either(value > 0, FIELD[register] > 1)
+        here = every(stores, covered, key[2] >> WORDS[register] == inner >> 2, asked, negate(fixed))
+        left = is_left(after.vcpus[number].left, register, key)
+        texts.append(((key, "is not changed, which the store covers"), every(here, negate(left))))
+    return texts
+
+
+def changeable(before: VgicState, after: VgicState, of: tuple[Vcpu, int, Register, U32] | None = None) -> list[Key]:
+    """The interrupts that a step may have changed, or their summary, and those of a store; in proofs, an arbitrary
+    one."""
     if isinstance(before.irqs, Sparse):
         summaries = () if before.stale is after.stale else (*before.stale.entries, *after.stale.entries)
-        return sorted({*before.irqs.entries, *after.irqs.entries, *summaries})
+        meant = () if of is None else stored_to(before, of[0], *of[2:])
+        return sorted({*before.irqs.entries, *after.irqs.entries, *summaries, *meant})
     return [key for key, _ in each(before.irqs)]
 
 
 def as_stored(before: VgicState, register: Register, vm: int, value: int, after: VgicState, key: Key) -> Any:
-    """Whether a field of an interrupt is what was stored in it."""
-    record = after.irqs.get(key)
+    """Whether a field of an interrupt is what was stored in it.
+
+    That the state of SGIs is not changed by GICD_ISENABLER and its like, and that a level whose line is high stays
+    pending, are not asked here.
+    """
+    record, shared = after.irqs.get(key), key[2] >= SGIS
     match register:
+        case Register.ISENABLER:
+            return implies(shared, every(value == 1, record.enabled == 1))
+        case Register.ICENABLER:
+            return implies(shared, every(value == 1, record.enabled == 0))
+        case Register.ISPENDR:
+            return implies(shared, every(value == 1, record.pending == 1))
+        case Register.ICPENDR:
+            lowered = either(record.pending == 0, every(negate(is_edge(key[2], record)), record.line == 1))
+            return implies(shared, every(value == 1, lowered))
         case Register.ICFGR:
             return record.edge == value >> 1
         case Register.IPRIORITYR:
@@ -159,12 +216,23 @@ def as_stored(before: VgicState, register: Register, vm: int, value: int, after:
             count = vm_of(before, vm).count
             meant = value & sub(flag(count), 1, 8)
             return every(record.target < count, either(meant == 0, meant & flag(record.target) > 0))
+        case Register.SPENDSGIR:
+            return clear(value, record.sources) == 0
+        case Register.CPENDSGIR:
+            return record.sources & value == 0
     return True
+
+
+def unlike_stored(
+    design: VgicDesign, before: VgicState, action: Action, after: VgicState
+) -> list[tuple[tuple[Key, str], Any]]:
+    """What is wrong about a store to fields of interrupts, each with whether it is."""
+    return [*overlooked(design, before, action, after), *wrongly_written(design, before, action, after)]
 
 
 def exact(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of STORED_EXACTLY."""
-    return none(wrongly_written(design.vgic, interrupts_of(before), action, interrupts_of(after)))
+    return none(unlike_stored(design.vgic, interrupts_of(before), action, interrupts_of(after)))
 
 
 STORED_EXACTLY = Property(
@@ -178,7 +246,7 @@ STORED_EXACTLY = Property(
     holds=exact,
     interesting=lambda d, b, a, s: does(d.vgic, interrupts_of(b), a) is Do.WRITE_ONE,
     explain=lambda d, b, a, s: "; ".join(
-        f"{named(key)} {text}" for key, text in those(wrongly_written(d.vgic, interrupts_of(b), a, interrupts_of(s)))
+        f"{named(key)} {text}" for key, text in those(unlike_stored(d.vgic, interrupts_of(b), a, interrupts_of(s)))
     ),
 )
 
@@ -232,7 +300,7 @@ def unwritten(state: VgicState, own: int) -> list[tuple[str, Any]]:
         if line.register in BITWISE:
             value, inner = BITWISE[line.register], sub(access.offset, line.base, 32)
             asked = clear(written(bits(inner, 1, 0), access.size, access.value), vcpu.left)
-            for key in stored_to(state, vcpu, inner):
+            for key in stored_to(state, vcpu, line.register, inner):
                 here = every(stores, names(state, own, key), key[2] >= SGIS, key[2] >> 5 == inner >> 2)
                 due = every(here, select(tuple(bit(asked, n) for n in range(32)), bits(key[2], 4, 0)) == 1)
                 text = "an interrupt is not " + ("enabled" if value else "disabled")
@@ -240,11 +308,12 @@ def unwritten(state: VgicState, own: int) -> list[tuple[str, Any]]:
     return found
 
 
-def stored_to(state: VgicState, vcpu: Vcpu, inner: int) -> list[Key]:
-    """The interrupts in the word of a register with a bit for each, at an offset; in proofs, an arbitrary one."""
+def stored_to(state: VgicState, vcpu: Vcpu, register: Register, inner: U32) -> list[Key]:
+    """The interrupts in the word of a register with a field for each, at an offset; in proofs, an arbitrary one."""
     if not isinstance(state.irqs, Sparse):
         return [key for key, _ in each(state.irqs)]
-    return [key_of(vcpu.vm, vcpu.number, first_irq(1, inner) + position) for position in range(32)]
+    width = FIELD[register]
+    return [key_of(vcpu.vm, vcpu.number, first_irq(width, inner) + position) for position in range(32 // width)]
 
 
 def performed(design: Design, before: State, action: Action, after: State) -> Any:
