@@ -90,6 +90,8 @@ class Trait(Enum):
     KICK_REQUESTS = "a kick leaves a request"
     ENDS_REPORTED = "every interrupt asks for a maintenance interrupt at its end"
     ENDS_SILENT = "no interrupt asks for a maintenance interrupt at its end"
+    FALLING_EDGES = "a falling line pends an edge-triggered interrupt too"
+    EDGE_DROPPED = "an edge that a list register gives back is forgotten"
     SIBLINGS_STOPPED = "a guest that stops its machine stops its other vCPUs"
 
 

@@ -121,13 +121,6 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
                 ),
             ),
         ),
-        "pending": Situation(
-            "interrupts-edge",
-            InterruptDomain(
-                "a guest pends an edge-triggered interrupt, or takes it back",
-                runs=((0, 0),), lines=PULSE[:1], accesses=((0, store(PEND, EDGE)), (0, store(CLEAR, EDGE))),
-            ),
-        ),
         "clearing before a wait": Situation(
             "interrupts-one",
             InterruptDomain(
