@@ -47,8 +47,8 @@ def passed_over(
 ) -> list[tuple[tuple[Key, str], Any]]:
     """Interrupts of a store, each with whether it is its turn, and it does not become what was stored.
 
-    One that changes to another value than that is `wrongly_written`, where the register shows the value; which of several
-    targets one gets is KVM's choice.
+    One that changes to another value than that is `wrongly_written`, where the register shows the value; which one of
+    several targets it gets is KVM's choice.
     """
     if does(design, before, action) is not Do.WRITE_ONE or (found := stored(before, action)) is None:
         return []
