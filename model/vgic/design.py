@@ -72,8 +72,10 @@ class Trait(Enum):
     """Something that the highvisor's code heeds or not."""
 
     TARGET_LIST = "an SGI to a list of targets goes to these, not to all but the sender"
+    SGI_BROADCAST = "an SGI goes to every vCPU of the VM"
     LINE_APART = "the line of a level-sensitive interrupt is told from what the guest writes to the pending registers"
     DISABLED_SILENT = "while the distributor is disabled, none of its interrupts is pending for a vCPU"
+    DISABLED_UPDATED = "an update behind a disabled distributor computes anew what is pending, and notes nobody else"
     CONFIG_LANES = "the bytes of GICD_ICFGR are where the architecture has them"
     TARGETS_EXIST = "GICD_ITARGETSR takes no targets but the VM's vCPUs"
     RESERVED_ZERO = "offsets of the distributor without a register read as zero and ignore writes"
@@ -88,6 +90,8 @@ class Trait(Enum):
     KICK_REQUESTS = "a kick leaves a request"
     ENDS_REPORTED = "every interrupt asks for a maintenance interrupt at its end"
     ENDS_SILENT = "no interrupt asks for a maintenance interrupt at its end"
+    FALLING_EDGES = "a falling line pends an edge-triggered interrupt too"
+    EDGE_DROPPED = "an edge that a list register gives back is forgotten"
     SIBLINGS_STOPPED = "a guest that stops its machine stops its other vCPUs"
 
 

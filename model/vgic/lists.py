@@ -256,7 +256,8 @@ def returned(design: VgicDesign, state: VgicState, cpu: int, position: int, lr: 
     gone = every(bit(vcpu.used, position) == 1, lr & lists.PENDING_BIT > 0, negate(stays))
     pending = computed(design, vm.enabled, key, back)
     freed = every(gone, lr & lists.ACTIVE_BIT == 0)
-    state = with_irq(design, state, key, choose(gone, back, record), summary(design, state, key))
+    given = put(back, "pending", record.pending) if Trait.EDGE_DROPPED in design.traits else back
+    state = with_irq(design, state, key, choose(gone, given, record), summary(design, state, key))
     state = noted(state, cpu, choose(gone, pending, 0))
     emptied = choose(freed, clear(lr, lists.PENDING_BIT | (1 << lists.EOI)), clear(lr, lists.PENDING_BIT))
     elsewhere = clear(choose(gone, pending, computed(design, vm.enabled, key, record)), mine) > 0

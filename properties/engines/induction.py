@@ -160,7 +160,13 @@ class Case:
 
 
 def cases(design: MemoryDesign) -> Iterator[Case]:
-    """Every action, with symbolic operands; a thread's step once for each place of the program."""
+    """Every action, with symbolic operands that are cut into pieces; a thread's step once for each place of the
+    program."""
+    return map(cut, uncut(design))
+
+
+def uncut(design: MemoryDesign) -> Iterator[Case]:
+    """The same with each operand in one piece."""
     known: set[Any] = set()
     for at in facts(design):
         step = step_at(design, at)
@@ -265,7 +271,6 @@ def explored(
     derived: Mapping[str, Invariant] = MappingProxyType({}),
 ) -> Explored:
     """Every path of an action from any state; a path on which the action is not possible has no outcome."""
-    case = cut(case)
     state = symbolic_state(case.at)
     watch(state)
 

@@ -175,16 +175,19 @@ def restless(design: VgicDesign, state: VgicState) -> tuple[int, ...]:
 
 
 def sleeps(design: VgicDesign, state: VgicState, cpu: int) -> bool:
-    """Whether a guest that waits gives its processor away, at once or at its second try."""
+    """Whether a guest that waits gives its processor away, at once or at its second try, when all that is due by then
+    is done."""
     for _ in range(2):
-        state = merged(design, state, vgic.GuestWaits(cpu))
-        for _ in range(100):
+        after: VgicState | None = merged(design, state, vgic.GuestWaits(cpu))
+        for _ in range(MOST_AWAKE):
+            if after is None:
+                break
+            state = after
             if state.cores[cpu].busy == 0:
                 return True
-            action = due(design, state, cpu)
-            if action is None:
-                break
-            state = merged(design, state, action)
+            after = next_state(design, state)
     return False
 
 
+MOST_AWAKE = 300
+"""How many steps a guest that waits may keep its processor for."""

@@ -178,8 +178,12 @@ def has_place(state: VgicState, number: int, key: Key) -> Any:
 
 def awaited(state: VgicState, number: int, key: Key, record: VirtualIrq) -> Any:
     """Whether an interrupt waits in the distributor for a vCPU, which is powered on."""
-    due = every(wanted(key, record), forwarded(state, key, record), mine(state, number, key, record))
-    return every(due, state.vcpus[number].pause == 0)
+    return every(waiting_for(state, number, key, record), state.vcpus[number].pause == 0)
+
+
+def waiting_for(state: VgicState, number: int, key: Key, record: VirtualIrq) -> Any:
+    """Whether an interrupt waits in the distributor for a vCPU, powered on or not."""
+    return every(wanted(key, record), forwarded(state, key, record), mine(state, number, key, record))
 
 
 def thread_vcpu(state: VgicState, action: Action) -> int | None:
