@@ -100,12 +100,14 @@ def is_quiet(design: VgicDesign, state: VgicState) -> Any:
     """Whether nothing is due: no agent has begun anything, every vCPU that may run is in its guest, with nothing there
     that interrupts it, that it could acknowledge, or that it has to complete; and no processor has anything to do."""
     found = [agent.at == OUT for agent in state.agents]
-    for core in state.cores:
-        found.append(negate(either(core.ipi == 1, core.irq == 1)))
-        found.append(either(core.busy == 0, maintenance(core.gich) == 0))
     for number, vcpu in enumerate(state.vcpus):
         inside = every(vcpu.at == GUEST, either(*(runs_on(core, number) for core in state.cores)))
         found.append(either(inside, vcpu.wait == Wait.ASLEEP, every(vcpu.pause == 1, vcpu.at == OUT)))
+    if any(each is False for each in found):
+        return False
+    for core in state.cores:
+        found.append(negate(either(core.ipi == 1, core.irq == 1)))
+        found.append(either(core.busy == 0, maintenance(core.gich) == 0))
     found += [either(state.vcpus[p.vcpu].at != GUEST, negate(p.held)) for p in in_lists(design, state)]
     return every(*found)
 

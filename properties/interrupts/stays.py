@@ -93,10 +93,10 @@ def unaware(design: VgicDesign, state: VgicState) -> list[tuple[tuple[int, Key],
     bring it to its list registers."""
     found: list[tuple[tuple[int, Key], Any]] = []
     for number, vcpu in enumerate(state.vcpus):
-        stays = either(*(every(runs_on(core, number), negate(leaves(core))) for core in state.cores))
-        inside = every(vcpu.at == GUEST, stays)
+        inside = vcpu.at == GUEST
         if inside is not False:
-            alone = every(inside, negate(kick_coming(design, state, vcpu.vm)))
+            stays = either(*(every(runs_on(core, number), negate(leaves(core))) for core in state.cores))
+            alone = every(inside, stays, negate(kick_coming(design, state, vcpu.vm)))
             found += [(what, every(alone, due)) for what, due in deliverable(state, number)]
     return found
 
