@@ -84,6 +84,10 @@ def explored_part(
 ) -> list[Result]:  # fmt: skip
     """What every run of a part's stated configurations, or of the one of a name, says of each property."""
     chosen = part.explored(name)
+    alone = [unasked(design, fault, "explore", prop) for prop in properties if prop in part.proved_alone]
+    properties = tuple(prop for prop in properties if prop not in part.proved_alone)
+    if not properties:
+        return alone
     ids = tuple(prop.id for prop in properties)
     deadline = None if left is None else time.monotonic() + left
     if jobs == 1:
@@ -102,7 +106,13 @@ def explored_part(
     good = Verdict.EXPLORED if complete else Verdict.TESTED
     found = [(part.configurations[name].topology, one.violations) for name, one in seen.items()]
     seconds = sum(one.seconds for one in seen.values())
-    return judged(design, fault, "explore", properties, found, met, good, extent(seen, part.grain), seconds)
+    return alone + judged(design, fault, "explore", properties, found, met, good, extent(seen, part.grain), seconds)
+
+
+def unasked(design: str, fault: str | None, engine: str, prop: Property) -> Result:
+    """What an engine of concrete steps says of a property that is proved or nothing."""
+    label = design if fault is None else f"{design} with {fault}"
+    return Result(label, prop.id, engine, Verdict.UNKNOWN, "asked in a proof alone", 0.0)
 
 
 def extent(seen: Mapping[str, Explored], grain: str) -> str:
@@ -123,18 +133,33 @@ def with_proof(result: Result, settled: Settled, unfinished: int, seconds: float
     A violation stays one, whatever the proof says; without a proof the verdict is that of the exploration.
     """
     part = part_of(PROPERTY[result.property])
-    if part is None or part.invariants is None or result.verdict not in (Verdict.EXPLORED, Verdict.TESTED):
+    if part is None or part.invariants is None:
+        return result
+    alone = result.property in [prop.id for prop in part.proved_alone]
+    if not alone and result.verdict not in (Verdict.EXPLORED, Verdict.TESTED):
         return result
     questions = dict(settled.asked).get(result.property, 0)
     open_ = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name in (part.invariants.id, "*")]
     own = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name == result.property]
     vacuous = [name for name in settled.vacuous if name.startswith(f"{part.name}: ")]
     if not questions and not (unfinished or open_ or own):
-        return result
+        return with_parts(result, part, settled)
     if unfinished or vacuous or open_ or own or not questions:
         reason = (*own, *open_, *vacuous, "the budget" if unfinished else "no question")[0]
         return evolve(result, unproved=reason)
-    return proof(result, f"z3, by induction for {part.proved_for}", questions, seconds)
+    proved = proof(result, f"z3, by induction for {part.proved_for}", questions, seconds)
+    return evolve(proved, also=None) if alone else proved
+
+
+def with_parts(result: Result, part: Part, settled: Settled) -> Result:
+    """What exploration says of a property, with those that are proved and make most of a proof of it together."""
+    parts, asked = part.partly.get(result.property, ()), dict(settled.asked)
+    failed = {name for name, _ in settled.failures}
+    if not parts or failed & {*parts, "*"} or not all(asked.get(name, 0) for name in parts):
+        return result
+    covers = f"{', '.join(parts)}, from which it follows but for what they leave out"
+    proved = Result(result.design, result.property, "prove", Verdict.PROVED, covers, 0.0)
+    return evolve(result, also=proved)
 
 
 def proof(explored: Result, covers: str, asked: int, seconds: float) -> Result:
@@ -173,6 +198,10 @@ def walked_part(
     steps: int | None,
 ) -> list[Result]:  # fmt: skip
     """What random runs of every configuration of a part say of each property."""
+    alone = [unasked(design, fault, "walk", prop) for prop in properties if prop in part.proved_alone]
+    properties = tuple(prop for prop in properties if prop not in part.proved_alone)
+    if not properties:
+        return alone
     topologies, planted = part.topologies, resolve(design, fault)
     each_has = -(-(WALK_STEPS if steps is None else steps) // len(topologies))
     seen: list[Walked] = [
@@ -183,12 +212,12 @@ def walked_part(
     raised = next((one.raised for one in seen if one.raised is not None), None)
     if raised is not None:
         failed = f"a rule raised {raised.problem}"
-        return [Result(label, p.id, "walk", Verdict.UNKNOWN, failed, seconds) for p in properties]
+        return alone + [Result(label, p.id, "walk", Verdict.UNKNOWN, failed, seconds) for p in properties]
     kinds = {kind for one in seen for kind in one.kinds}
     met = frozenset(prop.id for prop in properties if speaks(prop, kinds))
     scope = f"{sum(one.steps for one in seen)} steps in {len(seen)} configurations, seed {seed}"
     found = [(each.name, one.violations) for each, one in zip(topologies, seen, strict=True)]
-    return judged(design, fault, "walk", properties, found, met, Verdict.TESTED, scope, seconds)
+    return alone + judged(design, fault, "walk", properties, found, met, Verdict.TESTED, scope, seconds)
 
 
 def speaks(prop: Property, kinds: Iterable[type[Action]]) -> bool:

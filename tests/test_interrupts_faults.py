@@ -22,6 +22,7 @@ BITES = {
     "interrupts.delivered": "without/vgic-flush-queue",
     "interrupts.idle_sleeps": "without/vgic-flush-end",
     "interrupts.not_forgotten": "without/vgic-inject-lock",
+    "interrupts.unstuck": "without/vgic-flush-unlock",
     "interrupts.kept": "edge-dropped",
     "interrupts.caused": "falling-edge-pends",
     "interrupts.one_list_register": "spi-in-two-vcpus",

@@ -88,6 +88,7 @@ class Trait(Enum):
     LEVEL_ONCE = "a level-sensitive interrupt in a list register is not made pending there again"
     TARGET_FOLLOWED = "an interrupt is in list registers of one vCPU alone, and whoever waits for that to end is told"
     KICK_REQUESTS = "a kick leaves a request"
+    KICKER_REQUESTED = "a vCPU that kicks those of its VM leaves a request for itself, too"
     ENDS_REPORTED = "every interrupt asks for a maintenance interrupt at its end"
     ENDS_SILENT = "no interrupt asks for a maintenance interrupt at its end"
     FALLING_EDGES = "a falling line pends an edge-triggered interrupt too"

@@ -13,6 +13,7 @@ from model.threads import (
     agent_of,
     at_of,
     given_up,
+    is_agent,
     kicked,
     moved,
     power_awaited,
@@ -79,13 +80,18 @@ def unlock(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicStat
 
 @rule(linux(VGIC, "vgic_kick_vcpus"))
 def kick(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
-    """Where the section before calls for it, every vCPU of the VM is kicked that may have something to flush."""
+    """Where the section before calls for it, every vCPU of the VM is kicked that may have something to flush.
+
+    The thread's own vCPU gets no request: what it has not flushed its list registers have no room for.
+    """
     vm = vm_of(state, cpu)
+    own = None if is_agent(state, cpu) else state.cores[cpu].vcpu
     if thread_of(state, cpu).updated == 0:
         return advanced(state, cpu)
     for position, vcpu in enumerate(state.vcpus):
         found = every(vcpu.vm == vm_number(state, cpu), vm.oracle & flag(vcpu.number) > 0)
-        asked = every(found, Trait.KICK_REQUESTS in design.traits)
+        spared = every(own is not None, position == own, Trait.KICKER_REQUESTED not in design.traits)
+        asked = every(found, Trait.KICK_REQUESTS in design.traits, negate(spared))
         state = kicked(requested(state, position, asked), cpu, position, found)
     return advanced(thread_put(state, cpu, ("updated",), (0,)), cpu)
 

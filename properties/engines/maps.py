@@ -199,6 +199,15 @@ class Symbolic:
         """The map with one value replaced."""
         return Symbolic(self.source, (*self.updates, Set(key, value)))
 
+    def written(self) -> list[tuple[Key, Any, Any]]:
+        """Each value that was set, one after the other: its key, what was there before, and the value."""
+        found = []
+        for number, update in enumerate(self.updates):
+            if not isinstance(update, Set):
+                raise NotLiftable("what was written, of a map that was cleared")
+            found.append((update.key, Symbolic(self.source, self.updates[:number]).get(update.key), update.value))
+        return found
+
     def clear_where(self, condition: Callable[[Key, Any], Any]) -> Symbolic:
         """The map with the default for every key of which the condition holds."""
         if not isinstance(self.source, Default):

@@ -16,7 +16,7 @@ from properties.engines.bases import NotEstablished
 from properties.engines.cache import Cache, key
 from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
 from properties.engines.formulas import formula
-from properties.engines.interrupts_prove import interrupt_obligations
+from properties.engines.interrupts_progress import all_obligations
 from properties.engines.memory_prove import memory_obligations
 from properties.engines.obligations import Obligation
 from properties.engines.time_prove import time_obligations
@@ -173,7 +173,7 @@ def prove_share(
 
 
 INDUCTIONS: Mapping[str, Callable[[Design, tuple[Property, ...]], list[Obligation]]] = MappingProxyType(
-    {"time": time_obligations, "interrupts": interrupt_obligations, "memory": memory_obligations}
+    {"time": time_obligations, "interrupts": all_obligations, "memory": memory_obligations}
 )
 """The parts about which there is an induction, the quickest first, each with its obligations."""
 INDUCTION_SECONDS = 420.0

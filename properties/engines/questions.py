@@ -51,12 +51,14 @@ def of_attempt(attempt: Attempt) -> Any:
     return made
 
 
-def decided(question: Any, given: Sequence[Any], near: Sequence[Any] = ()) -> Any:
+def decided(
+    question: Any, given: Sequence[Any], near: Sequence[Any] = (), attempts: Sequence[Attempt] = ATTEMPTS
+) -> Any:
     """Whether a question has a solution under assumptions, by the first attempt that says so.
 
     `near` are those of the assumptions that are likely to be needed.
     """
-    for attempt in ATTEMPTS:
+    for attempt in attempts:
         made = of_attempt(attempt)
         made.add(question, *(near if attempt.gradually else given))
         answer = missed(made, given, near) if attempt.gradually else made.check()

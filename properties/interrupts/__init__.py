@@ -4,12 +4,13 @@ That no guest reaches the hardware of the distributor, of GICC or of GICH is `me
 interrupt takes a guest out is `trap_completeness.interrupts_reach_host`.
 """
 
-from properties.interrupts import contents, delivery, distributor, loads, stays, stores
+from properties.interrupts import contents, delivery, distributor, loads, progress, stays, stores
 from properties.interrupts.inductive import INDUCTIVE
 from properties.property import Property
 
 PROPERTIES: tuple[Property, ...] = (
     *delivery.PROPERTIES,
+    progress.UNSTUCK,
     *contents.PROPERTIES,
     *stays.PROPERTIES,
     *distributor.PROPERTIES,
@@ -19,5 +20,5 @@ PROPERTIES: tuple[Property, ...] = (
 """What a trace can violate; the search for counterexamples asks for these."""
 DEPENDS = ("vgic",)
 """The parts of a design that interrupts depend on."""
-ALL: tuple[Property, ...] = (*PROPERTIES, INDUCTIVE)
-"""With the invariants that the proofs rest on, which say more than any of these and nothing to a reader of a trace."""
+ALL: tuple[Property, ...] = (*PROPERTIES, progress.PROGRESS, INDUCTIVE)
+"""With what is only proved, and the invariants that the proofs rest on."""

@@ -1,11 +1,12 @@
 """The property that the proofs about interrupts rest on, all invariants together; and the properties that are proved.
 
 What becomes of a state in a fair drain is not asked of symbolic states: so `interrupts.delivered` and
-`interrupts.idle_sleeps` are explored. So is `interrupts.exitless`, which does not follow: a list register goes on
-asking for a maintenance interrupt where an active interrupt had another target meanwhile, and has its old one again.
-And so are `interrupts.loaded`, which compares with another distributor that is built for it, and
-`interrupts.called_for`, which asks whether there is an interrupt of some kind: of arbitrary contents of a map, that has
-no answer. `interrupts.stored` asks much of each step of a store, which takes long to prove.
+`interrupts.idle_sleeps` are explored, though `interrupts.progress` says of most steps that drains do not go round.
+So is `interrupts.exitless`, which does not follow: a list register goes on asking for a maintenance interrupt where an
+active interrupt had another target meanwhile, and has its old one again. And so are `interrupts.loaded`, which compares
+with another distributor that is built for it, and `interrupts.called_for`, which asks whether there is an interrupt of
+some kind: of arbitrary contents of a map, that has no answer. `interrupts.stored` asks much of each step of a store,
+which takes long to prove.
 """
 
 from functools import partial
@@ -15,7 +16,7 @@ from model.action import Action
 from model.design import Design
 from model.state import State
 from model.vgic.system import VgicAction, VgicSteps
-from properties.interrupts import contents, delivery, distributor, stays
+from properties.interrupts import contents, delivery, distributor, progress, stays
 from properties.interrupts.invariants import INVARIANTS, Invariant
 from properties.interrupts.steps import interrupts_of
 from properties.property import Kind, Property
@@ -54,6 +55,7 @@ INDUCTIVE = Property(
 
 PROVED: tuple[Property, ...] = (
     delivery.NOT_FORGOTTEN,
+    progress.UNSTUCK,
     delivery.KEPT,
     delivery.CAUSED,
     contents.ONE_LIST_REGISTER,

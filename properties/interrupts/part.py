@@ -8,11 +8,12 @@ from model.vgic.state import VgicState
 from model.vgic.system import GuestPowersOn, HostTakesInterrupts, LineChanges, VgicAction, VgicSteps
 from properties import interrupts
 from properties.engines.parts.part import Part
-from properties.interrupts import drain
+from properties.interrupts import delivery, drain
 from properties.interrupts.configurations import CONFIGURATIONS
 from properties.interrupts.grain import forced_on
 from properties.interrupts.hostile import proposed
 from properties.interrupts.inductive import INDUCTIVE
+from properties.interrupts.progress import PROGRESS, UNSTUCK
 from properties.interrupts.scenarios import SCENARIOS
 from properties.interrupts.states import aspects
 
@@ -63,6 +64,8 @@ INTERRUPTS = Part(
     names=names,
     aspects=aspects,
     proofs=MappingProxyType({}),
+    proved_alone=(PROGRESS,),
+    partly=MappingProxyType({delivery.DELIVERED.id: (PROGRESS.id, UNSTUCK.id, delivery.NOT_FORGOTTEN.id)}),
     proposed=proposed,
     due=due,
     due_then=due_then,

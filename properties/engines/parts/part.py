@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from random import Random
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -91,6 +92,10 @@ class Part:
     """By id, the properties of single steps that are proved, each with all the steps that it speaks about."""
     proposed: Callable[[Random, Design, Any], Action]
     """An action with hostile operands that may be possible next, for walks; some proposal is always possible."""
+    proved_alone: tuple[Property, ...] = ()
+    """Properties of steps that are proved or nothing: too much of a state matters to them to ask them of each step."""
+    partly: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """By id, of properties that are explored, those that are proved and make most of a proof of it together."""
     due: Callable[[Design, Any, int], Action | None] = lambda design, state, cpu: None
     """What a processor does next in a fair drain, in which nothing new happens; the first that has something acts."""
     due_then: Callable[[Design, Any], Action | None] = lambda design, state: None
@@ -104,7 +109,8 @@ class Part:
     @property
     def judged(self) -> tuple[Property, ...]:
         """Its properties, with the invariants."""
-        return self.properties if self.invariants is None else (*self.properties, self.invariants)
+        own = (*self.properties, *self.proved_alone)
+        return own if self.invariants is None else (*own, self.invariants)
 
     def explored(self, name: str | None) -> Mapping[str, Situation]:
         """The configurations that are explored: the one of a name, or all that need not be asked for."""

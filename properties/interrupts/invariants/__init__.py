@@ -36,6 +36,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             lists.one_holder,
             lists.status_true,
             lists.lists_full,
+            lists.overflow_full,
             lists.flight_listed,
             lists.interrupts_formed,
             delivery.waiting_noted,

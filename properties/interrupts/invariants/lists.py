@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from model.vgic.design import GUEST, Do, VgicDesign
+from model.vgic.design import GUEST, Do, Trait, VgicDesign
+from model.vgic.injection import LAST_LINE
 from model.vgic.lists import EOI_STATUS
 from model.vgic.pending import is_edge
 from model.vgic.state import IMPLEMENTED, PRIVATE, SGIS, UNTOUCHED, VgicState, VirtualIrq
-from properties.interrupts.invariants.terms import asks, exists, has_ended, held_asking, is_used, is_valid, span
+from properties.interrupts.invariants.terms import asks, exists, has_ended, hcr_of, held_asking, is_used, is_valid, span
 from properties.interrupts.steps import listed, places_of, vm_of
 from properties.quantify import everywhere
 from spec.gic import list_registers as registers
-from spec.words import bit, either, every, implies, member, negate, same
+from spec.gic.virtual_interface import UIE
+from spec.words import bit, either, every, implies, mask, member, negate, same
 
 
 def lists_known(design: VgicDesign, state: VgicState) -> Any:
@@ -94,6 +96,23 @@ def lists_full(design: VgicDesign, state: VgicState) -> Any:
     return every(*found)
 
 
+def overflow_full(design: VgicDesign, state: VgicState) -> Any:
+    """Where the flush has found no list register for an interrupt, all are in use; and so are they on the way into the
+    guest, where an underflow asks for a maintenance interrupt."""
+    found = []
+    for number, vcpu in enumerate(state.vcpus):
+        full = vcpu.used == mask(len(vcpu.saved.lrs))
+        over = every(vcpu.overflow == 1, member(vcpu.at, places_of(design, Do.FLUSH_ONE, Do.FLUSH_END)))
+        low = every(bit(hcr_of(design, state, number), UIE) == 1, member(vcpu.at, on_the_way_in(design)))
+        found.append(implies(either(over, low), full))
+    return every(*found)
+
+
+def on_the_way_in(design: VgicDesign) -> tuple[int, ...]:
+    """The program counters from the flush's end up to the entry."""
+    return tuple(at for at in span(design, Do.FLUSH_END, Do.ENTER) if at != GUEST)
+
+
 def flight_listed(design: VgicDesign, state: VgicState) -> Any:
     """What counts as in flight is in a list register that asks for a maintenance interrupt at its end."""
 
@@ -106,13 +125,16 @@ def flight_listed(design: VgicDesign, state: VgicState) -> Any:
 
 def interrupts_formed(design: VgicDesign, state: VgicState) -> Any:
     """An SGI is pending where it has a source, a level-sensitive interrupt where its line is high or its guest has
-    pended it; an SPI goes to a vCPU that exists. Numbers beyond the distributor's are untouched."""
+    pended it; only lines that user space can name are high; an SPI goes to a vCPU that exists. Numbers beyond the
+    distributor's are untouched."""
 
     def formed(key: tuple[int, int, int], record: VirtualIrq) -> Any:
         sgi = (record.pending == 1) == (record.sources > 0)
         level = (record.pending == 1) == either(record.line == 1, record.soft == 1)
         target = either(key[2] < PRIVATE, record.target < vm_of(state, key[0]).count)
+        driven = either(Trait.LINE_BOUNDED not in design.traits, record.line == 0, key[2] <= LAST_LINE)
         return every(
+            driven,
             implies(key[2] < SGIS, sgi),
             implies(negate(is_edge(key[2], record)), level),
             implies(exists(state, key), target),
