@@ -20,7 +20,7 @@ from properties.why import Found, counterexample
 
 BITES = {
     "interrupts.delivered": "without/vgic-flush-queue",
-    "interrupts.idle_sleeps": "without/vgic-flush-end",
+    "interrupts.idle_sleeps": "without/vgic-block-sleep",
     "interrupts.not_forgotten": "without/vgic-inject-lock",
     "interrupts.unstuck": "without/vgic-flush-unlock",
     "interrupts.kept": "edge-dropped",
@@ -47,7 +47,7 @@ BITES = {
     "interrupts.performed": "without/vgic-inject-line",
     "interrupts.vms_apart": "inject-irq-number-unchecked",
 }
-FOLLOWS = {"interrupts.not_forgotten", "interrupts.kicked", "interrupts.woken"}
+FOLLOWS = {"interrupts.unstuck", "interrupts.not_forgotten", "interrupts.kicked", "interrupts.woken"}
 """The properties that `interrupts.delivered` implies, where it can be asked."""
 CATALOGUE = {
     "D1": 3, "icpendr-kills-level-line": 3, "D10": 4, "inject-irq-number-unchecked": 3, "spi-retarget-without-kick": 4,
