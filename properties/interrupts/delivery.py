@@ -142,15 +142,17 @@ NOT_FORGOTTEN = Property(
 
 
 def count(design: VgicDesign, state: VgicState, token: Token) -> int:
-    """How often an edge, or a source of an SGI, is still to be delivered: from the distributor, and from each list
-    register."""
+    """How often an edge, or a source of an SGI, is still to be delivered: from the distributor, and from a list register.
+
+    That it is in no more than one is ONE_LIST_REGISTER.
+    """
     (vm, bank, irq), source = token
     key = (vm, bank, irq)
     record = state.irqs.get(key)
     edge = is_edge(irq, record)
     sent = choose(irq < SGIS, bit(record.sources, source) == 1, source == 0)
     listed = (every(edge, p.pending, same(p.key, key), p.source == source) for p in in_lists(design, state))
-    return sum((choose(one, 1, 0) for one in listed), choose(every(record.pending == 1, edge, sent), 1, 0))
+    return choose(every(record.pending == 1, edge, sent), 1, 0) + choose(either(*listed), 1, 0)
 
 
 def tokens(design: VgicDesign, *states: VgicState) -> list[Token]:
