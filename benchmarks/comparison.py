@@ -39,7 +39,7 @@ def ours(statement: Statement) -> str:
     import z3
 
     from properties.engines.explorer import explore, new_solver
-    from properties.engines.symbolic import formula, variable
+    from properties.engines.formulas import formula, variable
 
     words = [variable(f"word{number}", width) for number, width in enumerate(statement.widths)]
     exploration = explore(lambda: formula(statement.holds(*words)))

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from enum import Enum
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import frozen
 
@@ -30,16 +30,15 @@ class Doing(Protocol):
 S = TypeVar("S", bound=Doing, covariant=True)
 
 
-class Routines(Protocol[S]):
-    """A design whose routines have names; it is hashable."""
+class Routines(Generic[S]):
+    """A design that has a field for each of its routines; it is hashable, so that what is derived from it is kept."""
+
+    __slots__ = ()
 
     def steps(self, routine: str) -> tuple[S, ...]:
-        """The steps of a routine."""
-        ...
-
-    def __hash__(self) -> int:
-        """A hash, so that what is derived from it is derived once."""
-        ...
+        """The steps of a routine, by its field's name."""
+        found: tuple[S, ...] = getattr(self, routine)
+        return found
 
 
 @frozen

@@ -12,10 +12,10 @@ from model.action import Action
 from model.actions import HighvisorHandles, UserSpaceRuns
 from model.design import Design
 from model.designs.catalogue import reference
-from model.designs.variations import REPAIRS
 from model.guards import PHYSICAL
 from model.topology import TOPOLOGIES, initial
 from properties import check_parts
+from properties.attribution import lacking
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.check_parts import divided
 from properties.designs import resolve
@@ -205,13 +205,6 @@ def judged(
     if prop.id not in runs(design, STEPWISE):
         return [evolve(result, covers=f"{scope}; vacuous: nothing that it is about was reached")]
     return [evolve(result, verdict=Verdict.PROVED, covers="z3, any state and operand", asked=questions)]
-
-
-def lacking(design: Design) -> tuple[str, ...]:
-    """The known deviations of a design: repairs that are not among its variations, and variations that are faults."""
-    has = tuple(variation.id for variation in design.variations)
-    missing = tuple(repair.deviation for repair in REPAIRS if repair.variation.id not in has)
-    return missing + tuple(identifier for identifier in has if identifier in FAULT)
 
 
 def violations(

@@ -3,30 +3,26 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
 from typing import Any
 
 from attrs import evolve
 
 from model.action import Action
-from model.designs.variations import REPAIRS
 from model.topology import TOPOLOGIES, initial
+from properties.attribution import attributed
 from properties.catalogue import PROPERTY
 from properties.designs import resolve
 from properties.engines.cache import Cache, key
 from properties.engines.parts.explore import Explored, explore_part
 from properties.engines.parts.part import Part
 from properties.engines.parts.prove import prove_steps
-from properties.engines.parts.search import search_part
 from properties.engines.parts.walk import walk_part
 from properties.engines.prove import Settled
 from properties.engines.shorten import shorten
 from properties.engines.walk import Walked
-from properties.faults.catalogue import FAULT
-from properties.parts import PARTS, part_named, part_of, situations
+from properties.parts import PARTS, part_named, part_of
 from properties.property import Property, Result, Trace, Verdict
 from properties.traces.replay import replayed
-from properties.why import MOST_PART_STATES, counterexample
 
 EXPLORE_SECONDS = 600.0
 """What one configuration may take; the largest takes a quarter of that."""
@@ -131,23 +127,6 @@ def extent(seen: Mapping[str, Explored], grain: str) -> str:
     return f"{'; and '.join(said)}; at the grain of {grain}"
 
 
-def attributed(design: str, fault: str | None, result: Result) -> list[Result]:
-    """The verdict, once for each known deviation of the design that violates the property, with a trace of its own."""
-    planted = resolve(design, fault)
-    has = {variation.id for variation in planted.variations}
-    lacking = [repair.deviation for repair in REPAIRS if repair.variation.id not in has]
-    prop, found = PROPERTY[result.property], []
-    for deviation in [name for name in (fault, *lacking) if name is not None and FAULT[name].scenarios]:
-        if deviation != fault and prop.id not in caught_by(deviation, prop.id.partition(".")[0]):
-            continue
-        trace = in_situation(design, fault, deviation, prop)
-        if trace is not None:
-            covers = FAULT[deviation].statement
-            deviations = () if deviation == fault else (deviation,)
-            found.append(evolve(result, verdict=Verdict.VIOLATED, covers=covers, trace=trace, deviations=deviations))
-    return found or [result]
-
-
 def with_proof(result: Result, settled: Settled, unfinished: int, seconds: float) -> Result:
     """What exploration says of a property, made a proof where the induction holds and so does the property under it.
 
@@ -200,25 +179,6 @@ def with_single_steps(design: str, fault: str | None, result: Result) -> Result:
         reason = found.wrong[0] if found.wrong else "no such step"
         return evolve(result, unproved=reason)
     return proof(result, f"z3, any operands and any state of {part.proved_for}", found.questions, found.seconds)
-
-
-@cache
-def caught_by(deviation: str, part: str) -> tuple[str, ...]:
-    """The properties of a part that catch a deviation, if it is one of that part."""
-    own = any(each.name == part for each, _, _ in situations(FAULT[deviation].scenarios))
-    return counterexample(deviation).properties if own else ()
-
-
-def in_situation(design: str, fault: str | None, deviation: str, prop: Property) -> Trace | None:
-    """The shortest violation of a property by the design itself, in the situations in which a deviation matters."""
-    planted = resolve(design, fault)
-    for part, _, scenario in situations(FAULT[deviation].scenarios):
-        start = initial(TOPOLOGIES[scenario.topology], planted)
-        seen = search_part(part, planted, start, scenario.domain, (prop,), prop.id, most_states=MOST_PART_STATES)
-        if prop.id in seen.found:
-            violation = seen.found[prop.id]
-            return Trace(design, fault, scenario.topology, prop.id, violation.actions, violation.explanation)
-    return None
 
 
 def walked(

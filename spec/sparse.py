@@ -35,7 +35,11 @@ class Sparse(Generic[V]):
 
     def get(self, key: Any) -> V:
         """The value of a key: a word, or a tuple of words."""
-        return self.entries.get(key, self.default)
+        # Most keys that are asked for are there, and a Map finds them in half the time where it is subscripted.
+        try:
+            return self.entries[key]
+        except KeyError:
+            return self.default
 
     def set(self, key: Any, value: V) -> "Sparse[V]":
         """The map with one value replaced."""

@@ -46,7 +46,7 @@ def transfer(cpu: Processor, instruction: Instruction, choices: Choices) -> Outc
         case Effect.TRANSLATE:
             return completed(cpu, write(cpu, "par", choices.unknown), instruction)
     if access.read:
-        return completed(cpu, delivered(cpu, access, coprocessor_value(cpu, row)), instruction)
+        return completed(cpu, delivered(cpu, access, coprocessor_value(cpu, row, choices)), instruction)
     return completed(cpu, coprocessor_write(cpu, access), instruction)
 
 
@@ -59,7 +59,7 @@ def set_way(cpu: Processor, row: Row, choices: Choices) -> Processor:
 
 
 @rule(arm("B4.1"), arm("B8.1"), arm("B4.1.105"), arm("B4.1.106"))
-def coprocessor_value(cpu: Processor, row: Row) -> int:
+def coprocessor_value(cpu: Processor, row: Row, choices: Choices) -> int:
     """The value that a permitted read delivers: 32 bits, or 64 for MRRC."""
     below_hyp = negate(is_hyp(cpu.cpsr))
     match row.effect:
@@ -75,7 +75,7 @@ def coprocessor_value(cpu: Processor, row: Row) -> int:
         case Effect.TIMER_VALUE:
             return timers.tval(cpu.timer, timer_of(row))
         case Effect.TIMER_CONTROL:
-            return timers.ctl_value(cpu.timer, timer_of(row))
+            return timers.ctl_value(cpu.timer, timer_of(row), bits(choices.unknown, 31, 0))
     return read(cpu, row.state) if row.state is not None else 0
 
 

@@ -53,6 +53,24 @@ def bit(x: int, n: int) -> int:
     return (x >> n) & 1
 
 
+def fields(*names: str) -> Callable[[int], tuple[int, ...]]:
+    """A function that takes a word apart, into fields named as in the manual's figures.
+
+    `"16"` is a bit, `"8:5"` a field, and `"15,11:10"` what is joined of several, the highest first.
+    """
+    return eval(f"lambda x: ({''.join(f'{_joined(name)}, ' for name in names)})")  # type: ignore[no-any-return]
+
+
+def _joined(name: str) -> str:
+    at, terms = 0, []
+    for part in reversed(name.split(",")):
+        hi, lo = (int(end) for end in (part.split(":") * 2)[:2])
+        ones = mask(hi - lo + 1)
+        terms.append(f"x >> {lo - at} & {ones << at}" if lo >= at else f"(x & {ones << lo}) << {at - lo}")
+        at += hi - lo + 1
+    return " | ".join(terms)
+
+
 def insert(x: int, hi: int, lo: int, value: int) -> int:
     """`x` with its field [hi:lo] replaced by `value`, which must fit it."""
     return clear(x, ((1 << (hi - lo + 1)) - 1) << lo) | (value << lo)

@@ -4,9 +4,9 @@ from typing import Any, get_args
 
 import z3
 
+from properties.engines.formulas import formula
 from properties.engines.inputs import symbolic
 from properties.engines.maps import Arbitrary, Symbolic
-from properties.engines.symbolic import formula
 from spec.gic.list_registers import ListState, hardware, software
 from spec.gic.state import UNUSED, Choices, CpuInterface, Distributor, Interrupts, Irq, VirtualInterface
 from spec.sparse import sparse

@@ -3,13 +3,13 @@
 from model.design import Design
 from model.designs.catalogue import reference
 from model.designs.linux_3_12 import LINUX_3_12
+from model.threads import Wait, at_of, is_agent
 from model.topology import TOPOLOGIES, initial
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT, Do, VgicDesign, step_at
 from model.vgic.guest import Acknowledges, Completes
 from model.vgic.layout import Layout, initial_vgic
-from model.vgic.state import Access, VgicState, Wait
-from model.vgic.threads import at_of, is_agent
+from model.vgic.state import Access, VgicState
 from properties.interrupts.grain import next_irq
 from spec.gic import list_registers as lists
 from spec.gic import virtual_cpu_interface as gicv

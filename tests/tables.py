@@ -6,8 +6,8 @@ from typing import Any, get_args
 import z3
 
 from properties.engines.explorer import Exploration, Path, explore
+from properties.engines.formulas import formula
 from properties.engines.maps import Arbitrary, Symbolic
-from properties.engines.symbolic import formula
 from spec.sparse import Memory, Sparse, sparse
 from spec.translation.descriptors import stage2_leaf, table_descriptor
 

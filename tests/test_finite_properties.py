@@ -14,9 +14,9 @@ from properties.catalogue import PROPERTIES
 from properties.claims import CLAIMS, checked_by
 from properties.classification import CLASSIFIED, Class, Classified, classify, unclassified
 from properties.engines.explorer import new_solver
+from properties.engines.formulas import formula
 from properties.engines.inputs import symbolic
 from properties.engines.prove import settle
-from properties.engines.symbolic import formula
 from properties.engines.transactions import transactions
 from properties.evidence import Evidence, gather
 from properties.faults.catalogue import FAULT

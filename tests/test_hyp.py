@@ -14,12 +14,12 @@ from model.hyp.system import HypSteps, hyp_step
 from model.programs import OUT
 from model.topology import TOPOLOGIES, initial
 from properties import hyp
+from properties.attribution import in_situation
 from properties.catalogue import PROPERTY
-from properties.check_parts import in_situation
+from properties.engines.formulas import formula
 from properties.engines.inputs import shape
 from properties.engines.parts.explore import explore_part
 from properties.engines.parts.walk import walk_part
-from properties.engines.symbolic import formula
 from properties.engines.witness import witness
 from properties.faults.catalogue import FAULT
 from properties.hyp.part import HYP
@@ -30,7 +30,7 @@ from tests.test_parts import Plain, plainly_explored
 DESIGN = reference()
 BITES = {
     "hyp.ready_to_run": "without/hyp-cpu-vtcr",
-    "hyp.registers": "hyp-registers-not-cleared",
+    "hyp.registers": "swap/hyp-cpu-hmair1/cpu-hsctlr",
     "hyp.calls_answered": "hotplugged-cpu-not-hyp-ready",
     "hyp.code_mapped": "boot-tables-freed",
     "hyp.mappings_exact": "idmap-overlaps-hyp-va",

@@ -8,10 +8,10 @@ from attrs import evolve
 
 from model.design import Design
 from model.designs.catalogue import reference
+from model.threads import at_of
 from model.topology import TOPOLOGIES, initial
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, step_at
-from model.vgic.threads import at_of
 from properties import interrupts
 from properties.engines.parts.explore import Explored, explore_part
 from properties.engines.parts.moves import Moves

@@ -7,10 +7,11 @@ import pytest
 from attrs import evolve
 
 from model.design import Design
+from model.threads import Wait
 from model.topology import TOPOLOGIES, initial
 from model.vgic import system as vgic
 from model.vgic.design import Do, Trait, VgicDesign
-from model.vgic.state import VgicState, Wait
+from model.vgic.state import VgicState
 from model.vgic.system import VgicAction, vgic_guard, vgic_step
 from properties.engines import interrupts_progress
 from properties.engines.interrupts_induction import cases

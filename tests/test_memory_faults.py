@@ -10,8 +10,8 @@ from model.memory.design import GUEST
 from model.system import step
 from model.topology import TOPOLOGIES, initial
 from properties import memory
+from properties.attribution import in_situation
 from properties.catalogue import PROPERTY
-from properties.check_parts import in_situation
 from properties.designs import resolve
 from properties.engines.parts.search import search_part
 from properties.engines.witness import witness

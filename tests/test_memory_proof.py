@@ -14,6 +14,7 @@ from properties.catalogue import PROPERTY
 from properties.check_parts import with_proof
 from properties.designs import resolve
 from properties.engines import memory_prove, prove
+from properties.engines.formulas import formula, variable
 from properties.engines.induction import cases, likeness
 from properties.engines.maps import Arbitrary, Default, Set, Symbolic, in_pieces
 from properties.engines.memory_prove import derives, memory_obligations
@@ -28,7 +29,6 @@ from properties.engines.questions import (
     missed,
     of_attempt,
 )
-from properties.engines.symbolic import formula, variable
 from properties.memory import ALL
 from properties.memory.inductive import INDUCTIVE
 from properties.memory.invariants import INVARIANTS

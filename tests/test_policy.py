@@ -5,8 +5,8 @@ from typing import Any
 import z3
 
 from properties.engines.explorer import new_solver
+from properties.engines.formulas import formula
 from properties.engines.inputs import symbolic
-from properties.engines.symbolic import formula
 from properties.policy import Owner, equivalent_for_guest, owner
 from spec.processor import Processor
 from spec.registers import REGISTERS

@@ -13,9 +13,8 @@ from model.power import system as power
 from model.power.design import PROGRAMS, Do
 from model.power.layout import Layout, initial_power
 from model.power.state import MIDR, RESET, Answer, Error, Function, PowerState, Reg
-from model.power.threads import at_of
 from model.programs import GUEST, OUT
-from model.vgic.state import Wait
+from model.threads import Wait, at_of
 from spec.psr import Mode
 
 REFERENCE = reference()

@@ -9,7 +9,7 @@ from attrs import evolve
 from model.designs.catalogue import reference
 from model.power.design import PROGRAMS
 from model.power.system import PowerAction, PowerSteps, power_guard, power_step
-from model.power.threads import at_of
+from model.threads import at_of
 from model.topology import TOPOLOGIES, initial
 from properties import power
 from properties.engines.parts.explore import explore_part

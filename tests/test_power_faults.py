@@ -5,33 +5,31 @@ import pytest
 from model.designs.catalogue import LINUX_3_12
 from model.designs.power_variations import POWER_REPAIRS
 from properties import power
+from properties.attribution import in_situation
 from properties.catalogue import PROPERTY
-from properties.check_parts import in_situation
 from properties.engines.witness import witness
 from properties.faults.catalogue import EXCUSES, FAULT
 from properties.faults.power import EXCUSES as OWN_EXCUSES
 from properties.why import counterexample
 
 BITES = {
-    "power.off_is_off": "without/power-run-check-power",
     "power.off_never_returns": "without/power-off-power-off",
     "power.stopped_stays": "cpu-on-during-system-off",
     "power.stop_never_returns": "system-off-unknown",
     "power.on_once": "cpu-on-double-success",
     "power.on_decided": "D7",
-    "power.reset_as_asked": "cpu-on-little-endian",
+    "power.reset_as_asked": "initialisation-keeps-registers",
     "power.started_as_asked": "cpu-on-without-context",
     "power.on_runs": "without/power-on-wake",
-    "power.resets_itself": "cpu-on-remote-reset",
+    "power.resets_itself": "cpu-on-resets-twice",
     "power.goes_on": "without/power-run-await-power",
     "power.gives_back": "without/power-on-unlock",
     "power.own_hardware": "without/power-enter-interface-timer-stage-2",
     "power.registers_saved": "without/power-exit-registers",
     "power.timer_stands_in": "without/power-run-arm-the-timer",
     "power.initialised": "ioctl-before-vcpu-init",
-    "power.runs_initialised": "without/power-run-check-initialised",
-    "power.values_checked": "user-sets-hyp-mode-cpsr",
-    "power.guest_mode": "user-sets-hyp-mode-cpsr",
+    "power.values_checked": "unknown-target-accepted",
+    "power.guest_mode": "without/power-run-check-initialised",
     "power.saved_and_restored": "system-mode-refused",
     "power.nothing_left": "without/power-destroy-cancel-the-timer",
     "power.freed": "without/power-destroy-free-the-vcpu",

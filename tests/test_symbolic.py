@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from properties.engines.assignments import bindings, evaluate, rename, variables
+from properties.engines.branches import NotLiftable
 from properties.engines.explorer import (
     Exploration,
     NonDeterministic,
@@ -23,6 +24,7 @@ from properties.engines.explorer import (
     new_solver,
     summarise,
 )
+from properties.engines.formulas import formula, variable
 from properties.engines.frames import NotDerivable
 from properties.engines.inputs import (
     banked_names,
@@ -37,7 +39,7 @@ from properties.engines.inputs import (
     strategy,
     symbolic,
 )
-from properties.engines.symbolic import NotLiftable, Truth, formula, variable
+from properties.engines.symbolic import Truth
 from spec.coprocessor.decode import ROWS
 from spec.operations import CoprocessorAccess, Instruction, Load, MemoryOutcome, Operation
 from spec.processor import Identification, Processor

@@ -7,10 +7,11 @@ from model.design import Design
 from model.designs.catalogue import DESIGNS, reference
 from model.designs.linux_3_12 import LINUX_3_12
 from model.lowvisor.moves import Alter, Install, Load, Move, Save, When, Write
+from model.threads import Wait
 from model.timer import system as time
 from model.timer.design import GUEST, OUT, Do
 from model.timer.layout import Layout, initial_time
-from model.timer.state import TimeState, Vcpu, Wait
+from model.timer.state import TimeState, Vcpu
 from properties.engines.inputs import symbolic
 from spec.registers import REGISTERS
 from spec.timer.counters import count_behind

@@ -50,13 +50,20 @@ def test_a_timer_of_which_no_bit_is_set_never_signals(which: GenericTimer) -> No
 @every_timer
 def test_a_masked_timer_shows_that_it_has_fired_and_does_not_signal(which: GenericTimer) -> None:
     masked = evolve(ANY, **{which.ctl: 3, which.cval: 0})
-    assert proved(every(timers.ctl_value(masked, which) == 7, negate(timers.output(masked, which))))
+    assert proved(every(timers.ctl_value(masked, which, VALUE) == 7, negate(timers.output(masked, which))))
 
 
 @every_timer
 def test_a_timer_signals_where_it_is_not_masked_and_its_status_is_set(which: GenericTimer) -> None:
-    shown = timers.ctl_value(ANY, which)
-    assert proved(same(timers.output(ANY, which), every(bit(shown, 2) == 1, bit(shown, 1) == 0)))
+    shown = timers.ctl_value(ANY, which, VALUE)
+    signals = every(bit(shown, 0) == 1, bit(shown, 1) == 0, bit(shown, 2) == 1)
+    assert proved(same(timers.output(ANY, which), signals))
+
+
+@every_timer
+def test_whether_a_timer_that_is_off_has_fired_is_unknown(which: GenericTimer) -> None:
+    off = evolve(ANY, **{which.ctl: 0})
+    assert proved(timers.ctl_value(off, which, VALUE) == VALUE & 4)
 
 
 @every_timer

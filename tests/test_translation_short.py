@@ -10,7 +10,7 @@ from properties.engines.inputs import draw, symbolic
 from spec.sparse import Sparse
 from spec.syndrome import FaultStatus
 from spec.translation.attributes import Attributes, Cacheability, MemoryType, Shareability
-from spec.translation.short_descriptors import first_entry, uses_ttbr1, word_at
+from spec.translation.short_descriptors import first_entry, first_level, short_regions, word_at
 from spec.translation.stage1 import Access, Regime, Stage1, denied
 from spec.translation.stage1_short import walk_short
 from spec.translation.stage2 import stage2_table, table_read
@@ -96,13 +96,18 @@ def test_a_small_page_maps_4_kilobytes() -> None:
 @pytest.mark.parametrize(("n", "va", "upper"), [(0, 0xFFFF_FFFF, False), (1, 0x7FFF_FFFF, False),
     (1, 0x8000_0000, True), (7, 0x01FF_FFFF, False), (7, 0x0200_0000, True)])  # fmt: skip
 def test_ttbr1_translates_above_the_region_that_ttbcr_n_leaves_to_ttbr0(n: int, va: int, upper: bool) -> None:
-    assert uses_ttbr1(n, va) is upper
+    regions = short_regions(n, 0, 0)
+    assert first_level(regions, va) is (regions.high if upper else regions.low)
+
+
+def entry_of(ttbcr: int, ttbr0: int, ttbr1: int, va: int) -> int:
+    return first_entry(first_level(short_regions(ttbcr, ttbr0, ttbr1), va), va)
 
 
 def test_the_table_of_ttbr0_shrinks_with_its_region_and_that_of_ttbr1_does_not() -> None:
-    assert first_entry(3, 0xFFFF_FFFF, 0, 0x1FFF_FFFF) == 0xFFFF_FFFC
-    assert first_entry(3, 0x8000_0800, 0, 0x0010_0000) == 0x8000_0804
-    assert first_entry(3, 0, 0x8000_3FFF, 0x2000_0000) == 0x8000_0800
+    assert entry_of(3, 0xFFFF_FFFF, 0, 0x1FFF_FFFF) == 0xFFFF_FFFC
+    assert entry_of(3, 0x8000_0800, 0, 0x0010_0000) == 0x8000_0804
+    assert entry_of(3, 0, 0x8000_3FFF, 0x2000_0000) == 0x8000_0800
 
 
 @pytest.mark.parametrize(("ttbcr", "va"), [(0x10, VA), (0x21, 0xFFFF_0000)])
@@ -264,7 +269,7 @@ def test_only_a_supersection_leads_beyond_4_gigabytes() -> None:
     for path in exploration.paths:
         found, reads = path.outcome
         r, va = symbolic(Regime, "regime"), symbolic(U32, "va")
-        wide = [bit(word_at(held, first_entry(r.ttbcr, r.ttbr0, r.ttbr1, va)), 18) == 1 for _, held in reads]
+        wide = [bit(word_at(held, entry_of(r.ttbcr, r.ttbr0, r.ttbr1, va)), 18) == 1 for _, held in reads]
         assert valid(exploration, path, implies(found.ipa >= 1 << 32, every(found.level == 1, *wide)))
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from model.design import Design
+from model.threads import Mode
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, Do
 from model.vgic.layout import Layout
-from model.vgic.state import Mode
 from spec.gic.list_registers import ListState
 from tests.interrupts import EDGE, ICENABLER1, ISENABLER1, LEVEL, LINUX, OTHER, REFERENCE, SGI, SGIR, Machine, machine
 

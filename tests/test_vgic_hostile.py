@@ -5,12 +5,12 @@ from random import Random
 
 import pytest
 
+from model.threads import at_of
 from model.vgic import system as vgic
 from model.vgic.design import GUEST
 from model.vgic.guest import Acknowledges, Completes, Deactivates, Loads, Stores
 from model.vgic.layout import Layout
 from model.vgic.state import Access
-from model.vgic.threads import at_of
 from properties.interrupts.grain import next_irq
 from spec.gic import list_registers as lists
 from spec.gic.state import Choices

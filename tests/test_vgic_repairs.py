@@ -9,6 +9,7 @@ from model.designs.catalogue import reference_without
 from model.designs.vgic_variations import VGIC_REPAIRS
 from model.vgic import system as vgic
 from model.vgic.design import Do
+from model.vgic.state import Access
 from tests.interrupts import (
     CTLR,
     EDGE,
@@ -88,6 +89,17 @@ def line_while_disabled(design: Any) -> Any:
     early = m.served(0)
     m.store(0, CTLR, 1)
     return early, m.served(0)
+
+
+def stored_while_disabled(design: Any) -> Any:
+    """A guest with nothing pending enables an interrupt behind a disabled distributor; whether it is called for."""
+    m = machine(design, EDGE)
+    m.enter(0, 0)
+    m.store(0, CTLR, 0)
+    m.do(vgic.GuestAccessesDistributor(0, Access(ISENABLER1, 4, 1 << 8, 1)))
+    m.until(0, Do.UPDATE)
+    m.step(0)
+    return m.state.vms[0].oracle
 
 
 def two_sources(design: Any) -> Any:
@@ -178,6 +190,7 @@ SCENARIOS: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {
     "configuration-lanes": (edge_configured, [56], [48]),
     "targets-exist": (target_that_is_no_vcpu, False, True),
     "disabled-distributor-silent": (line_while_disabled, ([40], []), ([], [40])),
+    "disabled-distributor-updated": (stored_while_disabled, 1, 0),
     "one-list-register-per-sgi": (two_sources, ([1, 1], [0x401, 0x801]), ([1], [0x401, 0x801])),
     "list-registers-pruned": (disabled_by_another, [40], []),
     "line-apart": (cleared_while_high, False, True),

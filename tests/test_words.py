@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from properties.engines.assignments import Assignment, evaluate
-from properties.engines.symbolic import NotLiftable, Truth, Word, formula, proposition, variable
+from properties.engines.branches import NotLiftable
+from properties.engines.formulas import formula, proposition, variable
+from properties.engines.symbolic import Truth, Word
 from spec.psr import Mode
 from spec.words import (
     U32,
@@ -20,6 +22,7 @@ from spec.words import (
     clear,
     either,
     every,
+    fields,
     find,
     implies,
     insert,
@@ -264,3 +267,17 @@ def test_an_index_beyond_the_table_selects_its_last_element() -> None:
 
 def test_the_first_of_two_equal_keys_is_found() -> None:
     assert find(((1, 10), (1, 20)), 1, 0) == 10
+
+
+APART = fields("15,11:10", "8:5", "0", "2,20:16")
+
+
+def test_a_word_is_taken_apart_into_fields_joined_from_the_highest_bits_down() -> None:
+    assert fields("15,11:10", "8:5", "0")(0b1000_0101_0110_0001) == (0b101, 0b1011, 1)
+    assert fields("2,20:16")(0b1_0011 << 16 | 1 << 2) == (0b11_0011,)
+    assert fields("0,3:2")(0b1101) == (0b111,)
+
+
+def test_fields_of_symbolic_words_are_those_that_bits_gives() -> None:
+    joined = ((bit(X, 15) << 2) | bits(X, 11, 10), bits(X, 8, 5), bit(X, 0), (bit(X, 2) << 5) | bits(X, 20, 16))
+    assert is_valid(same(APART(X), joined))

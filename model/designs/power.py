@@ -63,5 +63,14 @@ POWER_3_12 = PowerDesign(
     on=ON,
     stop=(),
     destroy=DESTROY,
-    traits=frozenset({Trait.THUMB_PASSED, Trait.INIT_CHECKED, Trait.MODES_CHECKED, Trait.INVARIANTS_CHECKED}),
+    traits=frozenset(
+        {
+            Trait.THUMB_PASSED,
+            Trait.TARGET_CHECKED,
+            Trait.RESET_AT_INIT,
+            Trait.INIT_CHECKED,
+            Trait.MODES_CHECKED,
+            Trait.INVARIANTS_CHECKED,
+        }
+    ),
 )

@@ -57,7 +57,7 @@ TIMER_3_12 = TimerDesign(
     expire=EXPIRE,
     work=WORK,
     handler=HANDLER,
-    traits=frozenset({Trait.MASKS, Trait.OFFSET_ONCE}),
+    traits=frozenset({Trait.MASKS, Trait.KEPT_OFF, Trait.OFFSET_ONCE}),
 )
 
 WITHOUT_VTIMER = TimerDesign(

@@ -108,6 +108,11 @@ VGIC_REPAIRS: tuple[tuple[Variation, str, Callable[[Design], Design]], ...] = tu
             partial(heeding, (Trait.DISABLED_SILENT,)),
         ),
         (
+            "disabled-distributor-updated", "an update behind a disabled distributor notes no vCPU without a cause",
+            "D20", (linux(NEW, "vgic_queue_irq_unlock", "4.7"), gic("4.3.1")),
+            partial(heeding, (Trait.DISABLED_UPDATED,)),
+        ),
+        (
             "one-list-register-per-sgi", "an SGI has one list register, and its other sources wait for its end",
             "D11", (linux(NEW_V2, "vgic_v2_populate_lr", "4.16"), gic("5.3.8")),
             partial(heeding, (Trait.ONE_PER_SGI,)),

@@ -4,7 +4,7 @@ from enum import Enum
 
 from attrs import frozen
 
-from model.programs import Programs
+from model.programs import Programs, Routines
 from spec.citations import Citation
 
 
@@ -60,7 +60,7 @@ class HypStep:
 
 
 @frozen(cache_hash=True)
-class HypDesign:
+class HypDesign(Routines[HypStep]):
     """How a design sets Hyp mode up: its routines, and what its code heeds."""
 
     init: tuple[HypStep, ...]
@@ -68,11 +68,6 @@ class HypDesign:
     cpu: tuple[HypStep, ...]
     """Each processor: when KVM starts, when it comes online, when it resumes."""
     traits: frozenset[Trait]
-
-    def steps(self, routine: str) -> tuple[HypStep, ...]:
-        """The steps of a routine, by its field's name."""
-        found: tuple[HypStep, ...] = getattr(self, routine)
-        return found
 
 
 ROUTINES = ("init", "cpu")

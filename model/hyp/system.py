@@ -72,8 +72,7 @@ def hyp_guard(design: HypDesign, state: HypState, action: HypAction) -> bool:
         case KvmStarts():
             return is_agent(state, cpu) and every(at_of(state, cpu) == OUT, state.ready == 0)
         case UserCreatesObject(_, page):
-            free = every(state.objects.get(page) == 0, taken_by_object(state, page))
-            return is_agent(state, cpu) and every(at_of(state, cpu) == OUT, state.ready == 1, free)
+            return is_agent(state, cpu) and every(at_of(state, cpu) == OUT, state.ready == 1, allocated(state, page))
     if is_agent(state, cpu):
         return False
     core = state.cores[cpu]
@@ -94,8 +93,8 @@ def hyp_guard(design: HypDesign, state: HypState, action: HypAction) -> bool:
     return False
 
 
-def taken_by_object(state: HypState, page: U20) -> bool:
-    """Whether a page may be an object's: the host's allocator knows what KVM has of its memory, and no more."""
+def allocated(state: HypState, page: U20) -> bool:
+    """Whether the host may give a page to an object: its allocator knows what KVM has of its memory, and no more."""
     use = state.runtime.get(page)
     return either(use == Use.NOTHING, every(use == Use.INIT_CODE, page == state.init_page))
 

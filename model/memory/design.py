@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from attrs import frozen
 
+from model.programs import Routines
 from spec.citations import Citation
 from spec.words import U4, U8, U64
 
@@ -92,7 +93,7 @@ class MemoryStep:
 
 
 @frozen(cache_hash=True)
-class MemoryDesign:
+class MemoryDesign(Routines[MemoryStep]):
     """How a design manages memory: its routines, in the order of their steps, and its constants."""
 
     run: tuple[MemoryStep, ...]
@@ -122,11 +123,6 @@ class MemoryDesign:
     """Whether the first check of the generation waits for kvm_vmid_lock."""
     stage1_protected: bool
     """Whether guests may not write their own stage 1 tables, so that each change of them is an exit."""
-
-    def steps(self, routine: str) -> tuple[MemoryStep, ...]:
-        """The steps of a routine, by its field's name."""
-        found: tuple[MemoryStep, ...] = getattr(self, routine)
-        return found
 
 
 ROUTINES = ("run", "fault", "reclaim", "replace", "delete", "destroy", "interface")

@@ -4,7 +4,7 @@ from enum import Enum
 
 from attrs import frozen
 
-from model.programs import Programs
+from model.programs import Programs, Routines
 from spec.citations import Citation
 
 
@@ -60,6 +60,8 @@ class Trait(Enum):
     ENDIANNESS_PASSED = "a vCPU starts in the endianness of the vCPU that starts it"
     THUMB_PASSED = "a vCPU starts in Thumb state where bit 0 of its entry point is 1"
     POWER_AT_INIT = "each initialisation of a vCPU powers it on or off"
+    TARGET_CHECKED = "a vCPU cannot be initialised with a target that there is not"
+    RESET_AT_INIT = "each initialisation of a vCPU resets its registers"
     INIT_CHECKED = "the registers of a vCPU that has no target yet cannot be read or written"
     MODES_CHECKED = "user space cannot set a processor mode that no guest may have"
     SYSTEM_MODE = "user space can set System mode"
@@ -77,7 +79,7 @@ class PowerStep:
 
 
 @frozen(cache_hash=True)
-class PowerDesign:
+class PowerDesign(Routines[PowerStep]):
     """How a design starts and stops vCPUs: its routines, and what its code heeds."""
 
     run: tuple[PowerStep, ...]
@@ -93,11 +95,6 @@ class PowerDesign:
     destroy: tuple[PowerStep, ...]
     """The last reference to a VM is gone."""
     traits: frozenset[Trait]
-
-    def steps(self, routine: str) -> tuple[PowerStep, ...]:
-        """The steps of a routine, by its field's name."""
-        found: tuple[PowerStep, ...] = getattr(self, routine)
-        return found
 
 
 ROUTINES = ("run", "block", "off", "on", "stop", "destroy")

@@ -3,9 +3,9 @@
 from attrs import frozen
 
 from model.power.design import PowerDesign, Trait
-from model.power.state import NO_CALL, RESET, Agent, Core, Exit, PowerState, Vcpu, Vm
+from model.power.state import NO_CALL, RESET, UNSET, Agent, Core, Exit, PowerState, Vcpu, Vm
 from model.programs import OUT
-from model.vgic.state import Mode, Wait
+from model.threads import Mode, Wait
 from spec.words import put
 
 GUEST_PC = 0x80008000
@@ -57,7 +57,7 @@ def fresh(layout: Layout, design: PowerDesign, vm: int, number: int, position: i
         exit=Exit.NONE,
         call=NO_CALL,
         result=0,
-        registers=RESET if off or not layout.initialised else put(RESET, "pc", GUEST_PC),
+        registers=UNSET if not layout.initialised else RESET if off else put(RESET, "pc", GUEST_PC),
         timer=0,
         soft=0,
         due=0,

@@ -4,25 +4,17 @@ Not modelled: CPU_SUSPEND, AFFINITY_INFO and MIGRATE, which Linux 3.12 does not 
 what SYSTEM_OFF does; so `power.on_decided` says nothing of them.
 """
 
-from model.power.design import PROGRAMS, Do, PowerDesign
+from collections.abc import Callable
+from functools import partial
+
+from model.power.design import Do, PowerDesign
 from model.power.registers import entered, reset
 from model.power.run import with_user_space
 from model.power.state import Answer, PowerState, Vcpu
-from model.power.threads import (
-    advanced,
-    at_of,
-    branched,
-    kicked,
-    moved,
-    spoiled,
-    vcpu_of,
-    with_number,
-    with_vcpu,
-    woken,
-)
-from model.vgic.state import Wait
+from model.power.threads import branched, each, is_reached, looped, some, spoiled, woken
+from model.threads import Wait, advanced, kicked, vcpu_of, with_vcpu
 from spec.citations import linux, psci, rule
-from spec.words import choose, either, every, negate, put, put_all
+from spec.words import choose, every, negate, put, put_all
 
 PSCI = "arch/arm/kvm/psci.c"
 
@@ -33,10 +25,10 @@ def pause_self(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     return advanced(with_vcpu(state, cpu, put(vcpu_of(state, cpu), "pause", 1)), cpu)
 
 
-def is_target(state: PowerState, cpu: int, vcpu: Vcpu) -> bool:
+def target(state: PowerState, cpu: int) -> Callable[[Vcpu], bool]:
     """Whether a vCPU is the one that the caller's CPU_ON names."""
     caller = vcpu_of(state, cpu)
-    return every(vcpu.vm == caller.vm, vcpu.number == caller.call.target)
+    return lambda vcpu: every(vcpu.vm == caller.vm, vcpu.number == caller.call.target)
 
 
 def refuses(design: PowerDesign, state: PowerState, cpu: int, answer: Answer, condition: bool) -> PowerState:
@@ -55,42 +47,38 @@ def check_caller(design: PowerDesign, state: PowerState, cpu: int) -> PowerState
 @rule(linux(PSCI, "kvm_psci_vcpu_on"), psci("CPU_ON"))
 def find_target(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """A vCPU that there is not is refused."""
-    there = either(*(is_target(state, cpu, vcpu) for vcpu in state.vcpus))
-    return refuses(design, state, cpu, Answer.INVALID_PARAMETERS, negate(there))
+    return refuses(design, state, cpu, Answer.INVALID_PARAMETERS, negate(some(state, target(state, cpu))))
 
 
 @rule(linux(PSCI, "kvm_psci_vcpu_on"))
 def check_asleep(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """A vCPU whose thread does not sleep is refused, for whatever reason it sleeps."""
-    awake = either(
-        *(every(is_target(state, cpu, vcpu), negate(vcpu.wait == Wait.ASLEEP)) for vcpu in state.vcpus)
-    )
+    named = target(state, cpu)
+    awake = some(state, lambda vcpu: every(named(vcpu), negate(vcpu.wait == Wait.ASLEEP)))
     return refuses(design, state, cpu, Answer.INVALID_PARAMETERS, awake)
 
 
 @rule(linux(PSCI, "kvm_psci_vcpu_on", "3.14"), linux(PSCI, "kvm_psci_vcpu_on", "3.16"), psci("CPU_ON"))
 def check_off(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """A vCPU that is on is refused."""
-    on = either(*(every(is_target(state, cpu, vcpu), vcpu.pause == 0) for vcpu in state.vcpus))
+    named = target(state, cpu)
+    on = some(state, lambda vcpu: every(named(vcpu), vcpu.pause == 0))
     return refuses(design, state, cpu, Answer.ALREADY_ON, on)
 
 
 @rule(linux(PSCI, "kvm_psci_vcpu_on"), linux("arch/arm/kvm/reset.c", "kvm_reset_vcpu"))
 def reset_target(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """The caller's thread resets the target's registers."""
-    for number, vcpu in enumerate(state.vcpus):
-        registers = choose(is_target(state, cpu, vcpu), reset(), vcpu.registers)
-        state = with_number(state, number, put(vcpu, "registers", registers))
-    return advanced(state, cpu)
+    return advanced(each(state, target(state, cpu), lambda vcpu: put(vcpu, "registers", reset())), cpu)
 
 
 @rule(linux(PSCI, "kvm_psci_vcpu_on"), psci("CPU_ON"))
 def set_entry(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """The caller's thread sets the target's registers as the call asks."""
     call = vcpu_of(state, cpu).call
-    for number, vcpu in enumerate(state.vcpus):
-        registers = choose(is_target(state, cpu, vcpu), entered(design, vcpu.registers, call), vcpu.registers)
-        state = with_number(state, number, put(vcpu, "registers", registers))
+    state = each(
+        state, target(state, cpu), lambda vcpu: put(vcpu, "registers", entered(design, vcpu.registers, call))
+    )
     return advanced(state, cpu)
 
 
@@ -98,41 +86,36 @@ def set_entry(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
 def record(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """What the call asks for is kept for the target, which will reset itself."""
     call = vcpu_of(state, cpu).call
-    for number, vcpu in enumerate(state.vcpus):
-        state = with_number(state, number, put(vcpu, "start", choose(is_target(state, cpu, vcpu), call, vcpu.start)))
-    return advanced(state, cpu)
+    return advanced(each(state, target(state, cpu), lambda vcpu: put(vcpu, "start", call)), cpu)
 
 
 @rule(linux(PSCI, "kvm_psci_vcpu_on", "5.0"))
 def request(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """The target is asked to reset itself before it runs."""
-    for number, vcpu in enumerate(state.vcpus):
-        asked = choose(is_target(state, cpu, vcpu), 1, vcpu.request)
-        state = with_number(state, number, put(vcpu, "request", asked))
-    return advanced(state, cpu)
+    return advanced(each(state, target(state, cpu), lambda vcpu: put(vcpu, "request", 1)), cpu)
 
 
 @rule(linux(PSCI, "kvm_psci_vcpu_on"), psci("CPU_ON"))
 def clear_pause(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """The target is powered on."""
-    caller = vcpu_of(state, cpu)
-    names = ("pause", "off", "fresh", "asked", "stopped")
-    for number, vcpu in enumerate(state.vcpus):
-        found = is_target(state, cpu, vcpu)
-        values = (0, 0, 1, caller.call, choose(caller.stopped == 1, vcpu.stopped, 0))
-        kept = (vcpu.pause, vcpu.off, vcpu.fresh, vcpu.asked, vcpu.stopped)
-        chosen = tuple(choose(found, new, old) for new, old in zip(values, kept, strict=True))
-        state = with_number(state, number, put_all(vcpu, names, chosen))
-    there = either(*(is_target(state, cpu, vcpu) for vcpu in state.vcpus))
-    state = spoiled(with_vcpu(state, cpu, put(vcpu_of(state, cpu), "started", choose(there, 1, 0))), negate(there))
-    return advanced(state, cpu)
+    caller, named = vcpu_of(state, cpu), target(state, cpu)
+    there = some(state, named)
+
+    def started(vcpu: Vcpu) -> Vcpu:
+        stopped = choose(caller.stopped == 1, vcpu.stopped, 0)
+        return put_all(vcpu, ("pause", "off", "fresh", "asked", "stopped"), (0, 0, 1, caller.call, stopped))
+
+    state = each(state, named, started)
+    state = with_vcpu(state, cpu, put(vcpu_of(state, cpu), "started", choose(there, 1, 0)))
+    return advanced(spoiled(state, negate(there)), cpu)
 
 
 @rule(linux(PSCI, "kvm_psci_vcpu_on"))
 def wake(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """The target's thread is woken."""
+    named = target(state, cpu)
     for number, vcpu in enumerate(state.vcpus):
-        state = woken(state, number, is_target(state, cpu, vcpu))
+        state = woken(state, number, named(vcpu))
     return advanced(state, cpu)
 
 
@@ -143,41 +126,27 @@ def result(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     return advanced(with_vcpu(state, cpu, put(vcpu, "registers", put(vcpu.registers, "r0", vcpu.result))), cpu)
 
 
-def is_reached(state: PowerState, cpu: int, vcpu: Vcpu) -> bool:
-    """Whether a loop over the vCPUs of the VM has reached this one."""
-    own = vcpu_of(state, cpu)
-    return every(vcpu.vm == own.vm, vcpu.number == own.cursor)
-
-
 @rule(linux(PSCI, "kvm_prepare_system_event", "3.19"), psci("SYSTEM_OFF"))
 def pause_one(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """A vCPU of the VM is powered off."""
-    for number, vcpu in enumerate(state.vcpus):
-        reached = is_reached(state, cpu, vcpu)
-        values = (choose(reached, 1, vcpu.pause), choose(reached, 1, vcpu.off))
-        state = with_number(state, number, put_all(vcpu, ("pause", "off"), values))
-    return advanced(state, cpu)
+    reached = partial(is_reached, vcpu_of(state, cpu))
+    return advanced(each(state, reached, lambda vcpu: put_all(vcpu, ("pause", "off"), (1, 1))), cpu)
 
 
 @rule(linux(PSCI, "kvm_prepare_system_event", "3.19"))
 def kick_one(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """That vCPU is woken or interrupted; then it is the next one's turn, if there is one."""
+    own = vcpu_of(state, cpu)
     for number, vcpu in enumerate(state.vcpus):
-        state = kicked(state, cpu, number, is_reached(state, cpu, vcpu))
-    own, at = vcpu_of(state, cpu), at_of(state, cpu)
-    more = either(*(every(vcpu.vm == own.vm, vcpu.number == own.cursor + 1) for vcpu in state.vcpus))
-    state = with_vcpu(state, cpu, put(own, "cursor", choose(more, own.cursor + 1, 0)))
-    return moved(state, cpu, choose(more, PROGRAMS.before(design, at, Do.PAUSE_ONE), at + 1))
+        state = kicked(state, cpu, number, is_reached(own, vcpu))
+    return looped(design, state, cpu, Do.PAUSE_ONE)
 
 
 @rule(linux(PSCI, "kvm_prepare_system_event", "3.16"), psci("SYSTEM_OFF"))
 def leave(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """User space is told that the machine is off."""
-    own = vcpu_of(state, cpu)
-    for number, vcpu in enumerate(state.vcpus):
-        same = vcpu.vm == own.vm
-        values = (choose(same, 1, vcpu.stopped), choose(same, 1, vcpu.off))
-        state = with_number(state, number, put_all(vcpu, ("stopped", "off"), values))
+    vm = vcpu_of(state, cpu).vm
+    state = each(state, lambda vcpu: vcpu.vm == vm, lambda vcpu: put_all(vcpu, ("stopped", "off"), (1, 1)))
     return with_user_space(state, cpu, True)
 
 

@@ -3,9 +3,9 @@
 from model.power.design import PROGRAMS, Do, PowerDesign
 from model.power.registers import was_reset
 from model.power.state import Exit, Function, PowerState, Vcpu
-from model.power.threads import advanced, branched, given_up, vcpu_of, with_core, with_vcpu
+from model.power.threads import branched
 from model.programs import GUEST, OUT
-from model.vgic.state import Mode, Wait
+from model.threads import Mode, Wait, advanced, given_up, power_awaited, vcpu_of, with_core, with_vcpu
 from spec.citations import linux, paper, psci, rule
 from spec.words import choose, either, every, put, put_all
 
@@ -36,10 +36,7 @@ def first_run(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
 @rule(linux(ARM, "vcpu_pause"))
 def await_power(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """A vCPU that is powered off sleeps until it is powered on; a signal gets it as far as the check for signals."""
-    vcpu = vcpu_of(state, cpu)
-    sleeps = every(vcpu.pause == 1, vcpu.signal == 0)
-    values = (choose(sleeps, vcpu.at, vcpu.at + 1), choose(sleeps, Wait.ASLEEP, vcpu.wait))
-    return given_up(with_vcpu(state, cpu, put_all(vcpu, ("at", "wait"), values)), cpu, sleeps)
+    return power_awaited(state, cpu)
 
 
 @rule(linux("virt/kvm/arm/arm.c", "check_vcpu_requests", "5.0"), linux("arch/arm/kvm/reset.c", "kvm_reset_vcpu", "5.0"))

@@ -88,6 +88,9 @@ class Registers:
 RESET = Registers(0, 0, CPSR_RESET, SCTLR_RESET, 0)
 """What they are after a reset."""
 
+UNSET = Registers(0, 0, 0, 0, 0)
+"""What they are before the first one."""
+
 
 @quick
 @frozen

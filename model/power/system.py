@@ -12,9 +12,21 @@ from model.power.design import PROGRAMS, Do, PowerDesign
 from model.power.psci import PSCI_STEPS
 from model.power.run import RUN_STEPS
 from model.power.state import NO_CALL, Agent, Call, Exit, Function, PowerState, Registers
-from model.power.threads import Step, agent_of, at_of, is_agent, vcpu_of, vm_of, with_agent, with_core, with_vcpu
+from model.power.threads import Step, vm_of
 from model.programs import GUEST, OUT
-from model.vgic.state import Wait
+from model.threads import (
+    Wait,
+    agent_of,
+    at_of,
+    given_up,
+    is_agent,
+    signalled,
+    vcpu_of,
+    with_agent,
+    with_core,
+    with_number,
+    with_vcpu,
+)
 from spec.citations import arm, linux, paper, psci, rule
 from spec.psr import E_BIT, GUEST_MODES
 from spec.words import U1, U2, U5, U8, U32, choose, clear, either, every, insert, member, negate, put, put_all, replaced
@@ -211,7 +223,7 @@ def power_step(design: PowerDesign, state: PowerState, action: PowerAction) -> P
         case HostRunsThread(_, vcpu):
             return host_runs(state, cpu, vcpu)
         case HostSwitchesThread():
-            return threads.given_up(state, cpu, True)
+            return given_up(state, cpu, True)
         case HostTakesKick():
             return with_core(state, cpu, put(state.cores[cpu], "ipi", 0))
         case VcpuSetsMode(_, changed):
@@ -225,7 +237,7 @@ def power_step(design: PowerDesign, state: PowerState, action: PowerAction) -> P
         case UserSetsRegister(_, vcpu, reg, value):
             return user.set_one(design, state, cpu, vcpu, reg, value)
         case UserInterruptsVcpu(_, vcpu):
-            return threads.signalled(state, vcpu)
+            return signalled(state, vcpu)
         case UserEndsVm(_, vm):
             begun = (PROGRAMS.place("destroy"), vm, 0)
             return with_agent(state, cpu, put_all(agent_of(state, cpu), ("at", "vm", "cursor"), begun))
@@ -270,7 +282,7 @@ def fired(state: PowerState, number: int) -> PowerState:
     """A software timer expires: its vCPU has an interrupt, and is woken; a vCPU that is freed is not there any more."""
     vcpu = state.vcpus[number]
     dead = vcpu.freed == 1
-    state = threads.with_number(state, number, put_all(vcpu, ("soft", "timer", "due"), (0, 0, 1)))
+    state = with_number(state, number, put_all(vcpu, ("soft", "timer", "due"), (0, 0, 1)))
     return threads.spoiled(threads.woken(state, number, negate(dead)), dead)
 
 
@@ -295,7 +307,7 @@ def thread_steps(design: PowerDesign, state: PowerState, cpu: int) -> PowerState
         return with_agent(state, cpu, choose(member(agent.at, ends(design)), idle, agent))
     vcpu = state.vcpus[number]
     at = choose(member(vcpu.at, ends(design)), again(design), vcpu.at)
-    return threads.with_number(state, number, put(vcpu, "at", at))
+    return with_number(state, number, put(vcpu, "at", at))
 
 
 @cache

@@ -3,10 +3,13 @@
 Each ioctl about a vCPU takes the vCPU's mutex, as KVM_RUN does, so it is one step.
 """
 
-from model.power.design import PROGRAMS, Do, PowerDesign, Trait
+from functools import partial
+
+from model.power.design import Do, PowerDesign, Trait
 from model.power.registers import read, refused, reset, was_reset, written
-from model.power.state import NO_CALL, Agent, Error, PowerState, Vcpu
-from model.power.threads import advanced, agent_of, at_of, moved, spoiled, with_agent, with_number
+from model.power.state import NO_CALL, Error, PowerState, Vcpu
+from model.power.threads import each, is_reached, looped, spoiled
+from model.threads import advanced, agent_of, with_agent, with_number
 from spec.citations import linux, rule
 from spec.words import U1, U8, U32, choose, either, every, negate, put, put_all
 
@@ -24,7 +27,7 @@ def answered(state: PowerState, cpu: int, error: U8, value: U32 = 0) -> PowerSta
 def init(design: PowerDesign, state: PowerState, cpu: int, number: int, target: U8, off: U1) -> PowerState:
     """KVM_ARM_VCPU_INIT: the vCPU has a target, its registers are those of a reset, and it is on or off."""
     vcpu = state.vcpus[number]
-    known = target == CORTEX_A15
+    known = either(target == CORTEX_A15, negate(Trait.TARGET_CHECKED in design.traits))
     return answered(
         with_number(state, number, choose(known, initialised(design, vcpu, off), vcpu)),
         cpu,
@@ -37,7 +40,7 @@ def initialised(design: PowerDesign, vcpu: Vcpu, off: U1) -> Vcpu:
     at_once = Trait.POWER_AT_INIT in design.traits
     values = {
         "initialised": 1,
-        "registers": reset(),
+        "registers": reset() if Trait.RESET_AT_INIT in design.traits else vcpu.registers,
         "call": NO_CALL,
         "feature": choose(at_once, 0, off),
         "pause": choose(at_once, off, vcpu.pause),
@@ -86,21 +89,15 @@ def uninitialised(vcpu: Vcpu) -> bool:
 @rule(linux("virt/kvm/arm/arch_timer.c", "kvm_timer_vcpu_terminate"))
 def disarm_one(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """The software timer of a vCPU of the VM is cancelled for good."""
-    for number, vcpu in enumerate(state.vcpus):
-        reached = is_reached(agent_of(state, cpu), vcpu)
-        state = with_number(state, number, put(vcpu, "soft", choose(reached, 0, vcpu.soft)))
-    return advanced(state, cpu)
+    reached = partial(is_reached, agent_of(state, cpu))
+    return advanced(each(state, reached, lambda vcpu: put(vcpu, "soft", 0)), cpu)
 
 
 @rule(linux(ARM, "kvm_arch_vcpu_free"))
 def free_one(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     """That vCPU is freed; then it is the next one's turn, if there is one."""
-    agent, at = agent_of(state, cpu), at_of(state, cpu)
-    for number, vcpu in enumerate(state.vcpus):
-        state = with_number(state, number, put(vcpu, "freed", choose(is_reached(agent, vcpu), 1, vcpu.freed)))
-    more = either(*(every(vcpu.vm == agent.vm, vcpu.number == agent.cursor + 1) for vcpu in state.vcpus))
-    state = with_agent(state, cpu, put(agent, "cursor", choose(more, agent.cursor + 1, 0)))
-    return moved(state, cpu, choose(more, PROGRAMS.before(design, at, Do.DISARM_ONE), at + 1))
+    reached = partial(is_reached, agent_of(state, cpu))
+    return looped(design, each(state, reached, lambda vcpu: put(vcpu, "freed", 1)), cpu, Do.DISARM_ONE)
 
 
 @rule(linux("virt/kvm/kvm_main.c", "kvm_destroy_vm"), linux(ARM, "kvm_arch_destroy_vm"))
@@ -109,11 +106,6 @@ def free_vm(design: PowerDesign, state: PowerState, cpu: int) -> PowerState:
     agent = agent_of(state, cpu)
     vms = tuple(put(vm, "alive", choose(agent.vm == number, 0, vm.alive)) for number, vm in enumerate(state.vms))
     return advanced(put(state, "vms", vms), cpu)
-
-
-def is_reached(agent: Agent, vcpu: Vcpu) -> bool:
-    """Whether the agent's loop over the vCPUs of its VM has reached this one."""
-    return every(vcpu.vm == agent.vm, vcpu.number == agent.cursor)
 
 
 USER_STEPS = {Do.DISARM_ONE: disarm_one, Do.FREE_ONE: free_one, Do.FREE_VM: free_vm}

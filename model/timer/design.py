@@ -9,7 +9,7 @@ from attrs import frozen
 
 from model.programs import GUEST as GUEST
 from model.programs import OUT as OUT
-from model.programs import Programs
+from model.programs import Programs, Routines
 from spec.citations import Citation
 from spec.words import U8
 
@@ -60,6 +60,7 @@ class Trait(Enum):
     TIMER_WAKES = "a vCPU whose timer fires does not go to sleep"
     BY_LEVEL = "the physical interrupt is active while the timer fires, not only while a list register has interrupt 27"
     LINKED = "the end of interrupt 27 in the guest ends the physical one too"
+    KEPT_OFF = "the exit saves CNTV_CTL whole, with the mask bit of a timer that is off too"
     OFFSET_ONCE = "a VM's offset is chosen once"
     IN_USER_SPACE = "user space emulates counter and timer, and guests reach them by exits"
 
@@ -74,7 +75,7 @@ class TimerStep:
 
 
 @frozen(cache_hash=True)
-class TimerDesign:
+class TimerDesign(Routines[TimerStep]):
     """How a design gives guests time: its routines and what its code heeds."""
 
     run: tuple[TimerStep, ...]
@@ -88,11 +89,6 @@ class TimerDesign:
     handler: tuple[TimerStep, ...]
     """The host takes the physical interrupt 27, at once in an interrupt of the host."""
     traits: frozenset[Trait]
-
-    def steps(self, routine: str) -> tuple[TimerStep, ...]:
-        """The steps of a routine, by its field's name."""
-        found: tuple[TimerStep, ...] = getattr(self, routine)
-        return found
 
 
 ROUTINES = ("run", "block", "expire", "work", "handler")

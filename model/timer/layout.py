@@ -2,8 +2,9 @@
 
 from attrs import frozen
 
+from model.threads import Wait
 from model.timer.design import OUT, TimerDesign
-from model.timer.state import Core, Exit, TimeState, Vcpu, Vm, Wait
+from model.timer.state import Core, Exit, TimeState, Vcpu, Vm
 
 LAST = (1 << 64) - 3
 """The physical count at the start: soon it wraps around."""

@@ -7,13 +7,15 @@ those of the distributor's own, which the lock keeps apart. That the world switc
 order as the spine's is a test.
 """
 
+from model.threads import vcpu_of, with_core, with_number, with_vcpu
 from model.timer.design import GUEST, TimerDesign, Trait
 from model.timer.soft import armed_for
 from model.timer.state import TimeState
-from model.timer.threads import advanced, thread_put, vcpu_of, with_core, with_vcpu
+from model.timer.threads import advanced, thread_put
 from model.timer.timer import TIMER, fires_saved, interrupts, listed, told
 from spec.citations import linux, paper, rule
-from spec.words import U1, choose, either, every, negate, put, put_all, replaced
+from spec.timer.timers import ENABLE
+from spec.words import U1, bit, choose, either, every, negate, put, put_all, replaced
 
 HEAD = "arch/arm/kvm/interrupts_head.S"
 NEW = "virt/kvm/arm/arch_timer.c"
@@ -40,13 +42,13 @@ def sample(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     """The distributor is told whether the timer fires now."""
     number = state.cores[cpu].vcpu
     level: U1 = choose(fires_saved(state, number), 1, 0)
-    return advanced(with_vcpu(state, number, told(design, state.vcpus[number], level)), cpu)
+    return advanced(with_number(state, number, told(design, state.vcpus[number], level)), cpu)
 
 
 @rule(linux("virt/kvm/arm/vgic.c", "__kvm_vgic_flush_hwstate"))
 def flush(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     """The list register of interrupt 27 is brought up to date."""
-    return advanced(with_vcpu(state, state.cores[cpu].vcpu, listed(design, vcpu_of(state, cpu))), cpu)
+    return advanced(with_vcpu(state, cpu, listed(design, vcpu_of(state, cpu))), cpu)
 
 
 @rule(linux("include/linux/irqflags.h", "local_irq_disable"))
@@ -107,25 +109,27 @@ def load_ctl(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
 @rule(linux("arch/arm/kvm/interrupts.S", "__kvm_vcpu_run"))
 def enter(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     """The guest runs."""
-    return with_vcpu(state, state.cores[cpu].vcpu, put(vcpu_of(state, cpu), "at", GUEST))
+    return with_vcpu(state, cpu, put(vcpu_of(state, cpu), "at", GUEST))
 
 
-def saves(state: TimeState, cpu: int, name: str) -> TimeState:
+def saves(state: TimeState, cpu: int, name: str, value: int) -> TimeState:
     """The state with one register of the processor's virtual timer saved for the vCPU, if its VM has the timer."""
     old = getattr(vcpu_of(state, cpu), name)
-    return thread_put(state, cpu, (name,), (choose(in_kernel(state, cpu), getattr(state.cores[cpu], name), old),))
+    return thread_put(state, cpu, (name,), (choose(in_kernel(state, cpu), value, old),))
 
 
 @rule(linux(HEAD, "save_timer_state"))
 def save_ctl(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
-    """CNTV_CTL is saved."""
-    return saves(state, cpu, "ctl")
+    """CNTV_CTL is saved, ENABLE and IMASK."""
+    ctl = state.cores[cpu].ctl
+    whole = either(Trait.KEPT_OFF in design.traits, bit(ctl, ENABLE) == 1)
+    return saves(state, cpu, "ctl", choose(whole, ctl, 0))
 
 
 @rule(linux(HEAD, "save_timer_state"))
 def save_cval(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     """CNTV_CVAL is saved."""
-    return saves(state, cpu, "cval")
+    return saves(state, cpu, "cval", state.cores[cpu].cval)
 
 
 def stops(design: TimerDesign, state: TimeState, cpu: int) -> bool:
@@ -158,7 +162,7 @@ def arm(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     One that fires by now, where the step before found that it did not yet, expires at once.
     """
     number = state.cores[cpu].vcpu
-    return advanced(with_vcpu(state, number, armed_for(state, number)), cpu)
+    return advanced(with_number(state, number, armed_for(state, number)), cpu)
 
 
 @rule(linux(TIMER, "kvm_arch_timer_handler"))
@@ -173,7 +177,7 @@ def copy_ctl(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     core = state.cores[cpu]
     if core.busy == 0:
         return state
-    return with_vcpu(state, core.vcpu, put(vcpu_of(state, cpu), "ctl", core.ctl))
+    return with_vcpu(state, cpu, put(vcpu_of(state, cpu), "ctl", core.ctl))
 
 
 @rule(linux(NEW, "kvm_timer_update_mapping_active", "4.15"), linux(NEW, "kvm_arch_timer_handler", "4.15"))

@@ -6,9 +6,9 @@ Not modelled: the conversion of ticks to nanoseconds and back; a clock that is s
 weakens `time.covered`; that the interrupt of the software timer and its work take time themselves.
 """
 
+from model.threads import with_number
 from model.timer.design import TimerDesign
 from model.timer.state import TimeState, Vcpu
-from model.timer.threads import with_vcpu
 from model.timer.timer import TIMER, fires_saved, told, virtual_now
 from spec.citations import linux, paper, rule
 from spec.timer.timers import condition_met
@@ -38,34 +38,34 @@ def rearm_early(design: TimerDesign, state: TimeState, number: int) -> TimeState
     """A software timer that came early counts what is left of the guest's own time."""
     vcpu, left = state.vcpus[number], distance(state, number)
     again = put_all(vcpu, ("running", "left"), (1, left))
-    return with_vcpu(state, number, choose(left > 0, again, vcpu))
+    return with_number(state, number, choose(left > 0, again, vcpu))
 
 
 @rule(linux(TIMER, "kvm_timer_expire"))
 def queue_work(design: TimerDesign, state: TimeState, number: int) -> TimeState:
     """The rest is done by a thread of the host: the distributor's lock cannot be taken in an interrupt."""
     vcpu = state.vcpus[number]
-    return with_vcpu(state, number, put(vcpu, "queued", choose(vcpu.running == 0, 1, vcpu.queued)))
+    return with_number(state, number, put(vcpu, "queued", choose(vcpu.running == 0, 1, vcpu.queued)))
 
 
 @rule(linux(TIMER, "kvm_timer_inject_irq_work"))
 def disarm(design: TimerDesign, state: TimeState, number: int) -> TimeState:
     """The software timer is armed no longer, unless it counts again."""
     vcpu = state.vcpus[number]
-    return with_vcpu(state, number, put(vcpu, "armed", vcpu.running))
+    return with_number(state, number, put(vcpu, "armed", vcpu.running))
 
 
 @rule(linux(TIMER, "kvm_timer_inject_irq"))
 def inject(design: TimerDesign, state: TimeState, number: int) -> TimeState:
     """The distributor is told that the timer fires, unless the software timer counts again."""
     vcpu = state.vcpus[number]
-    return with_vcpu(state, number, choose(vcpu.running == 1, vcpu, told(design, vcpu, 1)))
+    return with_number(state, number, choose(vcpu.running == 1, vcpu, told(design, vcpu, 1)))
 
 
 @rule(paper("5.2"), linux("arch/arm/kvm/arm.c", "kvm_vm_ioctl_irq_line"))
 def of_device(design: TimerDesign, state: TimeState, number: int) -> TimeState:
     """User space has set the timer that it emulates for a vCPU: it sets the line, and a timer of its own."""
-    state = with_vcpu(state, number, put_all(state.vcpus[number], ("armed", "running"), (0, 0)))
+    state = with_number(state, number, put_all(state.vcpus[number], ("armed", "running"), (0, 0)))
     fires = fires_saved(state, number)
-    state = with_vcpu(state, number, told(design, state.vcpus[number], choose(fires, 1, 0)))
-    return with_vcpu(state, number, choose(negate(fires), armed_for(state, number), state.vcpus[number]))
+    state = with_number(state, number, told(design, state.vcpus[number], choose(fires, 1, 0)))
+    return with_number(state, number, choose(negate(fires), armed_for(state, number), state.vcpus[number]))

@@ -21,14 +21,6 @@ from spec.records import quick
 from spec.words import U1, U2, U8, U64
 
 
-class Wait(IntEnum):
-    """Where a vCPU's thread stands with its wait queue."""
-
-    NOT = 0
-    QUEUED = 1
-    ASLEEP = 2
-
-
 class Exit(IntEnum):
     """Why the guest was left, as far as it concerns time."""
 

@@ -9,10 +9,11 @@ from types import MappingProxyType
 from attrs import frozen
 
 from model.action import Action
+from model.threads import Wait, given_up, vcpu_of, with_core, with_number, with_vcpu
 from model.timer import run, soft, threads
 from model.timer.design import GUEST, OUT, Do, TimerDesign, TimerStep, Trait, after, ends, place, step_at
-from model.timer.state import ACTIVE, PENDING, Exit, TimeState, Vcpu, Wait
-from model.timer.threads import Step, given_up, vcpu_of, with_core, with_vcpu
+from model.timer.state import ACTIVE, PENDING, Exit, TimeState, Vcpu
+from model.timer.threads import Step
 from model.timer.timer import interrupts
 from spec.citations import arm, gic, linux, paper, rule
 from spec.timer.counters import count_behind
@@ -252,7 +253,7 @@ def time_step(design: TimerDesign, state: TimeState, action: TimeAction) -> Time
         case HostResumes(_, vcpu):
             return host_runs(state, cpu, vcpu)
         case HostSuspends():
-            return given_up(state, cpu)
+            return given_up(state, cpu, True)
         case HostTakesKick():
             return with_core(state, cpu, put(state.cores[cpu], "irq", 0))
         case TimerInterruptTaken():
@@ -263,10 +264,10 @@ def time_step(design: TimerDesign, state: TimeState, action: TimeAction) -> Time
         case ClockStepped(_, ticks):
             return counted(state, ticks)
         case SoftTimerExpires(_, vcpu):
-            stopped = with_vcpu(state, vcpu, put(state.vcpus[vcpu], "running", 0))
+            stopped = with_number(state, vcpu, put(state.vcpus[vcpu], "running", 0))
             return performed(design, design.expire, stopped, vcpu)
         case WorkRuns(_, vcpu):
-            done = with_vcpu(state, vcpu, put(state.vcpus[vcpu], "queued", 0))
+            done = with_number(state, vcpu, put(state.vcpus[vcpu], "queued", 0))
             return performed(design, design.work, done, vcpu)
         case ThreadSignalled(_, vcpu):
             return threads.signalled(state, vcpu)
@@ -294,7 +295,7 @@ def counted(state: TimeState, ticks: U64) -> TimeState:
 def host_runs(state: TimeState, cpu: int, number: int) -> TimeState:
     """The processor runs the vCPU's thread, where it stood or, from user space, from the start of the run loop."""
     vcpu = state.vcpus[number]
-    state = with_vcpu(state, number, put(vcpu, "at", choose(vcpu.at == OUT, place("run"), vcpu.at)))
+    state = with_number(state, number, put(vcpu, "at", choose(vcpu.at == OUT, place("run"), vcpu.at)))
     return with_core(state, cpu, put_all(state.cores[cpu], ("busy", "vcpu"), (1, number)))
 
 
@@ -305,7 +306,7 @@ def thread_steps(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     assert step is not None
     state = STEPS[step.do](design, state, cpu)
     vcpu = state.vcpus[number]
-    return with_vcpu(state, number, put(vcpu, "at", choose(member(vcpu.at, ends(design)), place("run"), vcpu.at)))
+    return with_number(state, number, put(vcpu, "at", choose(member(vcpu.at, ends(design)), place("run"), vcpu.at)))
 
 
 @rule(arm("B8.1.5"), paper("3.6"))
@@ -318,16 +319,16 @@ def guest_acts(design: TimerDesign, state: TimeState, action: TimeAction) -> Tim
         case GuestWritesCtl() | GuestWritesCval() | GuestWritesTval():
             return timer_written(design, state, action)
         case GuestTakes():
-            return with_vcpu(state, number, put(vcpu, "listed", ACTIVE))
+            return with_number(state, number, put(vcpu, "listed", ACTIVE))
         case GuestCompletes():
             ended = choose(Trait.LINKED in design.traits, 0, core.active)
             state = with_core(state, cpu, put(core, "active", ended))
-            state = with_vcpu(state, number, put(vcpu, "listed", vcpu.listed & PENDING))
+            state = with_number(state, number, put(vcpu, "listed", vcpu.listed & PENDING))
             return left_for_device(design, state, cpu)
         case GuestReadsCount():
             return left_for_device(design, state, cpu)
         case GuestEnables(_, value):
-            return left_guest(design, with_vcpu(state, number, put(vcpu, "enabled", value)), cpu, Exit.NONE)
+            return left_guest(design, with_number(state, number, put(vcpu, "enabled", value)), cpu, Exit.NONE)
         case GuestIdles():
             return left_guest(design, state, cpu, Exit.WAIT)
         case GuestTraps(_, to_user):
@@ -351,8 +352,8 @@ def timer_written(design: TimerDesign, state: TimeState, action: TimeAction) -> 
             value = ahead(count_behind(state.now, off), written)
     vcpu: Vcpu = put(state.vcpus[number], f"own_{name}", value)
     if not device:
-        return with_vcpu(with_core(state, cpu, put(core, name, value)), number, vcpu)
-    state = soft.of_device(design, with_vcpu(state, number, put(vcpu, name, value)), number)
+        return with_number(with_core(state, cpu, put(core, name, value)), number, vcpu)
+    state = soft.of_device(design, with_number(state, number, put(vcpu, name, value)), number)
     return left_for_device(design, state, cpu)
 
 
@@ -366,4 +367,4 @@ def left_for_device(design: TimerDesign, state: TimeState, cpu: int) -> TimeStat
 def left_guest(design: TimerDesign, state: TimeState, cpu: int, why: Exit) -> TimeState:
     """The guest is left: the world switch out begins, with interrupts still masked."""
     at = after(design, "run", Do.ENTER)
-    return with_vcpu(state, state.cores[cpu].vcpu, put_all(vcpu_of(state, cpu), ("at", "exit"), (at, why)))
+    return with_vcpu(state, cpu, put_all(vcpu_of(state, cpu), ("at", "exit"), (at, why)))

@@ -6,11 +6,12 @@ interrupt of the software timer, or its work, comes on: properties of time see m
 
 from collections.abc import Callable
 
+from model.threads import Wait, given_up, vcpu_of, with_core, with_number, with_vcpu
 from model.timer.design import OUT, TimerDesign, Trait, jump_target, place
-from model.timer.state import PENDING, Core, Exit, TimeState, Vcpu, Wait
+from model.timer.state import PENDING, Exit, TimeState
 from model.timer.timer import fires_saved
 from spec.citations import linux, rule
-from spec.words import U8, choose, either, every, put, put_all, replaced
+from spec.words import U8, choose, either, every, put, put_all
 
 MAIN = "virt/kvm/kvm_main.c"
 
@@ -18,25 +19,10 @@ Step = Callable[[TimerDesign, TimeState, int], TimeState]
 """A step: the design, the state, and the processor or, of the software timer, the vCPU."""
 
 
-def vcpu_of(state: TimeState, cpu: int) -> Vcpu:
-    """The vCPU whose thread runs on the processor."""
-    return state.vcpus[state.cores[cpu].vcpu]
-
-
-def with_core(state: TimeState, cpu: int, core: Core) -> TimeState:
-    """The state with one processor replaced."""
-    return put(state, "cores", replaced(state.cores, cpu, core))
-
-
-def with_vcpu(state: TimeState, number: int, vcpu: Vcpu) -> TimeState:
-    """The state with one vCPU replaced."""
-    return put(state, "vcpus", replaced(state.vcpus, number, vcpu))
-
-
 def thread_put(state: TimeState, cpu: int, names: tuple[str, ...], values: tuple[int, ...]) -> TimeState:
     """The state with fields of the vCPU replaced whose thread runs on the processor; the thread goes on one step."""
     vcpu = put_all(vcpu_of(state, cpu), names, values)
-    return with_vcpu(state, state.cores[cpu].vcpu, put(vcpu, "at", vcpu.at + 1))
+    return with_vcpu(state, cpu, put(vcpu, "at", vcpu.at + 1))
 
 
 def advanced(state: TimeState, cpu: int) -> TimeState:
@@ -48,19 +34,14 @@ def branched(design: TimerDesign, state: TimeState, cpu: int, jumps: bool) -> Ti
     """The thread goes on with the next step or, where the condition holds, where this step jumps to."""
     vcpu = vcpu_of(state, cpu)
     at = choose(jumps, jump_target(design, vcpu.at), vcpu.at + 1)
-    return with_vcpu(state, state.cores[cpu].vcpu, put(vcpu, "at", at))
-
-
-def given_up(state: TimeState, cpu: int) -> TimeState:
-    """The processor does something else for the host."""
-    return with_core(state, cpu, put_all(state.cores[cpu], ("busy", "vcpu"), (0, 0)))
+    return with_vcpu(state, cpu, put(vcpu, "at", at))
 
 
 @rule(linux(MAIN, "kvm_vcpu_kick"))
 def kicked(state: TimeState, number: int) -> TimeState:
     """The vCPU's thread is woken, and a processor interrupted on which it is in the guest or close to it."""
     vcpu = state.vcpus[number]
-    state = with_vcpu(state, number, put(vcpu, "wait", Wait.NOT))
+    state = with_number(state, number, put(vcpu, "wait", Wait.NOT))
     for cpu, core in enumerate(state.cores):
         inside = every(core.busy == 1, core.vcpu == number, core.masked == 1)
         state = with_core(state, cpu, put(core, "irq", choose(inside, 1, core.irq)))
@@ -76,7 +57,7 @@ def kick(design: TimerDesign, state: TimeState, number: int) -> TimeState:
 @rule(linux("kernel/signal.c", "signal_wake_up_state"))
 def signalled(state: TimeState, number: int) -> TimeState:
     """A signal for a vCPU's thread, which wakes it or interrupts its guest."""
-    return kicked(with_vcpu(state, number, put(state.vcpus[number], "signal", 1)), number)
+    return kicked(with_number(state, number, put(state.vcpus[number], "signal", 1)), number)
 
 
 @rule(linux(MAIN, "kvm_vcpu_block"))
@@ -97,13 +78,11 @@ def check_runnable(design: TimerDesign, state: TimeState, cpu: int) -> TimeState
 @rule(linux(MAIN, "kvm_vcpu_block"))
 def sleep(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     """The thread gives its processor away, unless it was woken since it stood on the queue; then it looks again."""
-    vcpu, number = vcpu_of(state, cpu), state.cores[cpu].vcpu
+    vcpu = vcpu_of(state, cpu)
     sleeps = vcpu.wait == Wait.QUEUED
     wait = choose(sleeps, Wait.ASLEEP, vcpu.wait)
-    state = with_vcpu(state, number, put_all(vcpu, ("at", "wait"), (place("block"), wait)))
-    core = state.cores[cpu]
-    gone = put_all(core, ("busy", "vcpu"), (0, 0))
-    return with_core(state, cpu, choose(sleeps, gone, core))
+    state = with_vcpu(state, cpu, put_all(vcpu, ("at", "wait"), (place("block"), wait)))
+    return given_up(state, cpu, sleeps)
 
 
 @rule(linux(MAIN, "kvm_vcpu_block"))
@@ -115,13 +94,12 @@ def finish_wait(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
 @rule(linux("arch/arm/kvm/handle_exit.c", "handle_exit"))
 def handle_exit(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     """WFI blocks, what user space has to do ends KVM_RUN, and all else goes round the loop."""
-    vcpu, number = vcpu_of(state, cpu), state.cores[cpu].vcpu
+    vcpu = vcpu_of(state, cpu)
     leaves = vcpu.exit == Exit.USER
     at: U8 = choose(leaves, OUT, choose(vcpu.exit == Exit.WAIT, place("block"), place("run")))
     values = (at, Exit.NONE, choose(leaves, 0, vcpu.signal))
-    state = with_vcpu(state, number, put_all(vcpu, ("at", "exit", "signal"), values))
-    core = state.cores[cpu]
-    return with_core(state, cpu, choose(leaves, put_all(core, ("busy", "vcpu"), (0, 0)), core))
+    state = with_vcpu(state, cpu, put_all(vcpu, ("at", "exit", "signal"), values))
+    return given_up(state, cpu, leaves)
 
 
 @rule(linux("arch/arm/kvm/arm.c", "kvm_arch_vcpu_ioctl_run"))
@@ -129,5 +107,5 @@ def check_signal(design: TimerDesign, state: TimeState, cpu: int) -> TimeState:
     """With a signal pending the loop goes to user space, not to the guest."""
     vcpu = vcpu_of(state, cpu)
     leaves = vcpu.signal == 1
-    state = with_vcpu(state, state.cores[cpu].vcpu, put(vcpu, "exit", choose(leaves, Exit.USER, vcpu.exit)))
+    state = with_vcpu(state, cpu, put(vcpu, "exit", choose(leaves, Exit.USER, vcpu.exit)))
     return branched(design, state, cpu, leaves)

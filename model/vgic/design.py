@@ -9,7 +9,7 @@ from attrs import frozen
 
 from model.programs import GUEST as GUEST
 from model.programs import OUT as OUT
-from model.programs import Programs
+from model.programs import Programs, Routines
 from spec.citations import Citation
 from spec.words import U8, U32
 
@@ -72,8 +72,10 @@ class Trait(Enum):
     """Something that the highvisor's code heeds or not."""
 
     TARGET_LIST = "an SGI to a list of targets goes to these, not to all but the sender"
+    SGI_BROADCAST = "an SGI goes to every vCPU of the VM"
     LINE_APART = "the line of a level-sensitive interrupt is told from what the guest writes to the pending registers"
     DISABLED_SILENT = "while the distributor is disabled, none of its interrupts is pending for a vCPU"
+    DISABLED_UPDATED = "an update behind a disabled distributor computes anew what is pending, and notes nobody else"
     CONFIG_LANES = "the bytes of GICD_ICFGR are where the architecture has them"
     TARGETS_EXIST = "GICD_ITARGETSR takes no targets but the VM's vCPUs"
     RESERVED_ZERO = "offsets of the distributor without a register read as zero and ignore writes"
@@ -89,6 +91,8 @@ class Trait(Enum):
     KICKER_REQUESTED = "a vCPU that kicks those of its VM leaves a request for itself, too"
     ENDS_REPORTED = "every interrupt asks for a maintenance interrupt at its end"
     ENDS_SILENT = "no interrupt asks for a maintenance interrupt at its end"
+    FALLING_EDGES = "a falling line pends an edge-triggered interrupt too"
+    EDGE_DROPPED = "an edge that a list register gives back is forgotten"
     SIBLINGS_STOPPED = "a guest that stops its machine stops its other vCPUs"
 
 
@@ -132,7 +136,7 @@ class Range:
 
 
 @frozen(cache_hash=True)
-class VgicDesign:
+class VgicDesign(Routines[VgicStep]):
     """How a design virtualizes interrupts: its routines, its register map, and what its code heeds."""
 
     run: tuple[VgicStep, ...]
@@ -147,11 +151,6 @@ class VgicDesign:
     updating: tuple[Register, ...]
     """The registers behind whose writes it is computed anew what is pending, and vCPUs are kicked."""
     traits: frozenset[Trait]
-
-    def steps(self, routine: str) -> tuple[VgicStep, ...]:
-        """The steps of a routine, by its field's name."""
-        found: tuple[VgicStep, ...] = getattr(self, routine)
-        return found
 
 
 ROUTINES = ("run", "block", "access", "inject")

@@ -7,19 +7,11 @@ Not modelled: accesses of other sizes than 1, 2 and 4 bytes, of which the syndro
 access that lies in the next word, which Linux drops. No property speaks of either.
 """
 
-from model.vgic.design import OUT, Register, Trait, VgicDesign, place
+from model.threads import advanced, given_up, vcpu_of, with_vcpu
+from model.vgic.design import OUT, Range, Register, Trait, VgicDesign, place
 from model.vgic.pending import is_edge, is_enabled, key_of, recomputed, summary, with_irq
 from model.vgic.state import IMPLEMENTED, PRIVATE, SGIS, Exit, Vcpu, VgicState, VirtualIrq, flag
-from model.vgic.threads import (
-    advanced,
-    branched,
-    given_up,
-    vcpu_of,
-    vm_number,
-    vm_of,
-    with_vcpu,
-    with_vm,
-)
+from model.vgic.threads import branched, vm_number, vm_of, with_vm
 from spec.citations import gic, linux, rule
 from spec.gic.state import U10
 from spec.words import (
@@ -74,7 +66,12 @@ IIDR = 0x4B00043B
 
 def register_at(design: VgicDesign, offset: U32) -> tuple[Register, U32] | None:
     """The register at an offset, and the offset in it; None where the design has none."""
-    for line in design.registers:
+    return found_in(design.registers, offset)
+
+
+def found_in(registers: tuple[Range, ...], offset: U32) -> tuple[Register, U32] | None:
+    """The one of these registers at an offset, and the offset in it; None where there is none of them."""
+    for line in registers:
         if every(offset >= line.base, offset < line.base + line.length):
             return line.register, sub(offset, line.base, 32)
     return None
@@ -214,6 +211,8 @@ def targets(design: VgicDesign, sender: U3, count: U4, data: U32) -> U8:
     listed, everybody = bits(data, 23, 16), sub(flag(count), 1, 8)
     others = clear(everybody, flag(sender))
     meant = listed if Trait.TARGET_LIST in design.traits else choose(listed == 0, 0, others)
+    if Trait.SGI_BROADCAST in design.traits:
+        return everybody
     return find(((0, meant), (1, others), (2, flag(sender))), bits(data, 25, 24), listed)
 
 

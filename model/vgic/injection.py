@@ -1,9 +1,9 @@
 """Injection: a device's line, or user space with KVM_IRQ_LINE, tells the virtual distributor of a change."""
 
+from model.threads import advanced, agent_of, with_agent
 from model.vgic.design import Trait, VgicDesign
 from model.vgic.pending import computed, in_flight, is_edge, is_enabled, key_of, noted, summary, with_irq
 from model.vgic.state import IMPLEMENTED, PRIVATE, SGIS, VgicState, VirtualIrq
-from model.vgic.threads import advanced, agent_of, with_agent
 from spec.citations import gic, linux, rule
 from spec.gic.state import U10
 from spec.words import U1, U3, U4, U16, bits, choose, either, every, negate, put, put_all
@@ -37,12 +37,13 @@ def inject(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicStat
     record = state.irqs.get(key)
     if every(number >= PRIVATE, record.target >= vm.count):
         return advanced(put(state, "crashed", 1), cpu)
-    changed = lined(design, number, record, agent.level)
-    accepted = injected(design, number, record, agent.level)
+    level = choose(every(Trait.FALLING_EDGES in design.traits, is_edge(number, record)), 1, agent.level)
+    changed = put(lined(design, number, record, level), "line", agent.level)
+    accepted = injected(design, number, record, level)
     open_now = every(accepted, is_enabled(number, changed), negate(in_flight(number, changed)))
     before = summary(design, state, key)
     now = computed(design, vm.enabled, key, changed)
-    raised = every(open_now, agent.level == 1)
+    raised = every(open_now, level == 1)
     state = with_irq(design, state, key, changed, choose(raised, before | now, before))
     state = noted(state, cpu, choose(raised, now, 0))
     return advanced(with_agent(state, cpu, put(agent, "updated", choose(open_now, 1, 0))), cpu)

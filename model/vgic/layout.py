@@ -2,21 +2,9 @@
 
 from attrs import frozen
 
+from model.threads import Mode, Wait
 from model.vgic.design import OUT, Trait, VgicDesign
-from model.vgic.state import (
-    NO_ACCESS,
-    UNTOUCHED,
-    Agent,
-    Core,
-    Exit,
-    Mode,
-    Saved,
-    Vcpu,
-    VgicState,
-    VirtualIrq,
-    Vm,
-    Wait,
-)
+from model.vgic.state import NO_ACCESS, UNTOUCHED, Agent, Core, Exit, Saved, Vcpu, VgicState, VirtualIrq, Vm
 from spec.gic.state import VirtualInterface
 from spec.sparse import sparse
 from spec.words import mask

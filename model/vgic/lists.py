@@ -9,11 +9,12 @@ one finds none free waits for the next flush.
 
 from attrs import frozen
 
+from model.threads import advanced, vcpu_of, with_vcpu
 from model.vgic.design import Trait, VgicDesign
 from model.vgic.distributor import disables
 from model.vgic.pending import Key, computed, in_flight, is_edge, is_enabled, key_of, noted, summary, with_irq
 from model.vgic.state import END, PRIVATE, SGIS, ListNumber, Vcpu, VgicState, VirtualIrq, flag
-from model.vgic.threads import advanced, branched, vcpu_of, vm_of, with_saved, with_vcpu, with_vm
+from model.vgic.threads import branched, vm_of, with_saved, with_vm
 from spec.citations import gic, linux, rule
 from spec.gic import list_registers as lists
 from spec.gic.state import U10
@@ -255,7 +256,8 @@ def returned(design: VgicDesign, state: VgicState, cpu: int, position: int, lr: 
     gone = every(bit(vcpu.used, position) == 1, lr & lists.PENDING_BIT > 0, negate(stays))
     pending = computed(design, vm.enabled, key, back)
     freed = every(gone, lr & lists.ACTIVE_BIT == 0)
-    state = with_irq(design, state, key, choose(gone, back, record), summary(design, state, key))
+    given = put(back, "pending", record.pending) if Trait.EDGE_DROPPED in design.traits else back
+    state = with_irq(design, state, key, choose(gone, given, record), summary(design, state, key))
     state = noted(state, cpu, choose(gone, pending, 0))
     emptied = choose(freed, clear(lr, lists.PENDING_BIT | (1 << lists.EOI)), clear(lr, lists.PENDING_BIT))
     elsewhere = clear(choose(gone, pending, computed(design, vm.enabled, key, record)), mine) > 0

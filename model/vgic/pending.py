@@ -74,7 +74,7 @@ def recomputed(design: VgicDesign, state: VgicState, cpu: int) -> VgicState:
     Linux 3.12 leaves everything as it is while the distributor is disabled, and notes vCPU 0.
     """
     vm, number = vm_of(state, cpu), vm_number(state, cpu)
-    if Trait.DISABLED_SILENT not in design.traits and vm.enabled == 0:
+    if Trait.DISABLED_UPDATED not in design.traits and vm.enabled == 0:
         return with_vm(state, cpu, put(vm, "oracle", vm.oracle | 1))
     state = put(state, "stale", state.stale.clear_where(lambda key, _: key[0] == number))
     oracle = vm.oracle

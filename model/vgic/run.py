@@ -7,18 +7,10 @@ Not modelled: the other reason to back out, a new generation of VMIDs, which doe
 user space; the order of stores to a vCPU's mode and requests, so no property sees a barrier that is missing there.
 """
 
+from model.threads import Mode, Wait, advanced, given_up, kicked, vcpu_of, with_core, with_vcpu
 from model.vgic.design import GUEST, OUT, VgicDesign, place
-from model.vgic.state import Exit, Mode, Vcpu, VgicState, Wait
-from model.vgic.threads import (
-    advanced,
-    branched,
-    given_up,
-    kicked,
-    vcpu_of,
-    with_core,
-    with_saved,
-    with_vcpu,
-)
+from model.vgic.state import Exit, Vcpu, VgicState
+from model.vgic.threads import branched, with_saved
 from spec.citations import gic, linux, paper, rule
 from spec.gic import virtual_interface
 from spec.gic.state import U10

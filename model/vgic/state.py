@@ -84,23 +84,6 @@ def flag(number: U6) -> U64:
 NO_ACCESS = Access(0, 0, 0, 0)
 
 
-class Mode(IntEnum):
-    """vcpu->mode: where a kick finds a vCPU."""
-
-    OUTSIDE_GUEST_MODE = 0
-    IN_GUEST_MODE = 1
-    EXITING_GUEST_MODE = 2
-
-
-class Wait(IntEnum):
-    """How a vCPU's thread stands to its wait queue."""
-
-    NOT = 0
-    QUEUED = 1
-    """It is on the queue and still runs."""
-    ASLEEP = 2
-
-
 class Exit(IntEnum):
     """Why a vCPU left the guest, or the run loop backed out."""
 

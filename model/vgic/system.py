@@ -7,11 +7,23 @@ from types import MappingProxyType
 from attrs import frozen
 
 from model.action import Action
+from model.threads import (
+    Wait,
+    agent_of,
+    at_of,
+    given_up,
+    is_agent,
+    signalled,
+    vcpu_of,
+    with_agent,
+    with_core,
+    with_vcpu,
+)
 from model.vgic import distributor, injection, lists, run, threads
 from model.vgic.design import GUEST, OUT, Do, Trait, VgicDesign, after, ends, place, step_at
 from model.vgic.guest import GuestUse, guest_step
-from model.vgic.state import NO_ACCESS, Access, Agent, Exit, VgicState, Wait
-from model.vgic.threads import Step, agent_of, at_of, is_agent, vcpu_of, with_agent, with_core, with_vcpu
+from model.vgic.state import NO_ACCESS, Access, Agent, Exit, VgicState
+from model.vgic.threads import Step
 from spec.citations import gic, linux, paper, rule
 from spec.gic.state import U10, Choices
 from spec.gic.virtual_cpu_interface import virtual_signals
@@ -259,7 +271,7 @@ def vgic_step(design: VgicDesign, state: VgicState, action: VgicAction) -> VgicS
         case HostRuns(_, vcpu):
             return host_runs(state, cpu, vcpu)
         case HostPreempts():
-            return threads.given_up(state, cpu, True)
+            return given_up(state, cpu, True)
         case InterruptArrives():
             return with_core(state, cpu, put(state.cores[cpu], "irq", 1))
         case HostTakesInterrupts():
@@ -272,7 +284,7 @@ def vgic_step(design: VgicDesign, state: VgicState, action: VgicAction) -> VgicS
             names = ("at", "vm", "vcpu", "irq", "level", "updated")
             return with_agent(state, cpu, put_all(agent_of(state, cpu), names, told))
         case UserSignals(_, vcpu):
-            return threads.signalled(state, vcpu)
+            return signalled(state, vcpu)
     why, access = exit_of(action)
     return left_guest(design, state, cpu, why, access)
 

@@ -31,8 +31,8 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     ),
     "order": (
         "Order",
-        "Each pair of neighbouring steps of the lowvisor exchanged, and those of memory management whose order is a "
-        "decision.",
+        "Each pair of neighbouring steps of the lowvisor exchanged, and those of memory management, of power and of "
+        "Hyp mode's set-up whose order is a decision.",
     ),
     "handlers": ("Handlers and emulation", "Each handler and each emulated register left out."),
     "devices": ("Accesses to devices", "Each decision about an access to an emulated device, spoilt."),

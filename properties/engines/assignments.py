@@ -11,19 +11,10 @@ from typing import Any
 import attrs
 import z3
 
+from properties.engines.formulas import of_term, truth, variable
 from properties.engines.inputs import field_hints
 from properties.engines.maps import Symbolic, words_of
-from properties.engines.symbolic import (
-    Truth,
-    Word,
-    is_record,
-    of_term,
-    rebuilt,
-    record_fields,
-    term_at,
-    truth,
-    variable,
-)
+from properties.engines.symbolic import Truth, Word, is_record, rebuilt, record_fields, term_at
 
 
 def _transform(value: Any, word: Callable[[Word], Any], proposition: Callable[[Truth], Any]) -> Any:

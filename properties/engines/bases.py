@@ -23,8 +23,8 @@ from model.state import HOST, Physical, Standing, State, Vcpu, Where
 from model.system import interface_changed, step
 from model.topology import HYP_VECTORS
 from properties.engines.explorer import Exploration, explore
+from properties.engines.formulas import formula
 from properties.engines.inputs import symbolic
-from properties.engines.symbolic import formula
 from properties.mmio import as_remembered
 from properties.policy import GUEST_STATE, TIMER_OF_GUEST, VFP, legal
 from spec.operations import FloatingPoint, Instruction
@@ -144,7 +144,6 @@ def guest_base(design: Design, vfp: bool) -> Base:
     return Base("guest with VFP" if vfp else "guest", state, (*assumptions, formula(legal(cpu))))
 
 
-
 def used_vfp(design: Design, state: State, assumptions: tuple[Any, ...]) -> tuple[State, tuple[Any, ...]]:
     """The state after the guest's first VFP instruction since its entry has been let through."""
     physical = state.processors[0]
@@ -157,5 +156,3 @@ def used_vfp(design: Design, state: State, assumptions: tuple[Any, ...]) -> tupl
         return drained(design, step(design, ready, use), Where.GUEST)
 
     return single(run, assumptions)
-
-

@@ -320,4 +320,3 @@ def concerns(row: Row, name: str) -> bool:
         field = row.crm if row.form is Form.DOUBLE else row.crn
         return row.coprocessor == 15 and field == (number,) and row.effect is not Effect.UNDEFINED
     return False
-

@@ -12,9 +12,9 @@ from model.state import State, Where
 from model.system import step
 from properties.engines.bases import Base, NotEstablished, entered, guest_base, host_base
 from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
+from properties.engines.formulas import formula
 from properties.engines.indifference import indifferent, opened, scope
 from properties.engines.inputs import constraints, shapes
-from properties.engines.symbolic import formula
 from properties.engines.transactions import instruction_shapes, interrupt, trap_exit
 from properties.policy import GUEST_STATE, OWNED, Owner
 from properties.views import view
@@ -84,9 +84,7 @@ def exits_alike(design: Design, other: Design, with_configuration: bool) -> bool
     """Whether both designs' exits, and first uses of VFP, lead to the same states from the same guest."""
     for vfp in (False, True):
         bases = guest_base(design, vfp), guest_base(other, vfp)
-        if vfp and not settled(
-            alike_states(bases[0].state, bases[1].state, with_configuration), bases[0].assumptions
-        ):
+        if vfp and not settled(alike_states(bases[0].state, bases[1].state, with_configuration), bases[0].assumptions):
             return False
         for make in EXITS:
             if settled_runs(lambda d, b, make=make: make(d, b), (design, other), bases) is not True:

@@ -17,7 +17,8 @@ from typing import Any
 import z3
 from attrs import field, frozen
 
-from properties.engines.symbolic import DECIDERS, NotLiftable, formula, truth
+from properties.engines.branches import DECIDERS, NotLiftable
+from properties.engines.formulas import formula, truth
 from spec.words import choose
 
 Decision = tuple[Any, bool]
@@ -283,7 +284,10 @@ def summarise(function: Callable[..., Any], *arguments: Any, assumptions: Iterab
     return merge(explore(lambda: function(*arguments), assumptions))
 
 
-_LANGUAGE = ("engines/symbolic.py", "engines/pieces.py", "engines/explorer.py", "spec/words.py")
+_LANGUAGE = (
+    *(f"engines/{name}.py" for name in ("branches", "symbolic", "pieces", "terms", "explorer")),
+    "spec/words.py",
+)
 
 
 def _asking_line() -> str:

@@ -11,8 +11,8 @@ from typing import Any
 from attrs import frozen
 from hypothesis import strategies
 
+from properties.engines.formulas import proposition, variable
 from properties.engines.maps import Default, Set, Symbolic
-from properties.engines.symbolic import proposition, variable
 from spec.sparse import sparse
 from spec.words import Width
 

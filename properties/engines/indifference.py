@@ -15,8 +15,8 @@ from model.system import step
 from properties.engines.assignments import variables
 from properties.engines.bases import Base
 from properties.engines.explorer import OutOfFuel, Raised, explore
+from properties.engines.formulas import formula
 from properties.engines.inputs import symbolic
-from properties.engines.symbolic import formula
 from properties.policy import OWNED, VFP, Owner
 from properties.views import view
 from properties.world_switch.ends import CONFIGURATION

@@ -59,10 +59,10 @@ from model.memory.state import (
 from model.memory.system import memory_step
 from properties.engines.assignments import rename, variables
 from properties.engines.explorer import Exploration, explore
+from properties.engines.formulas import formula, variable
 from properties.engines.inputs import constraints, field_hints, map_of, shape
 from properties.engines.maps import Arbitrary, Symbolic, in_pieces
 from properties.engines.questions import conjuncts
-from properties.engines.symbolic import formula, variable
 from properties.memory.invariants import Invariant
 from spec.words import bits, every, member
 
@@ -160,7 +160,13 @@ class Case:
 
 
 def cases(design: MemoryDesign) -> Iterator[Case]:
-    """Every action, with symbolic operands; a thread's step once for each place of the program."""
+    """Every action, with symbolic operands that are cut into pieces; a thread's step once for each place of the
+    program."""
+    return map(cut, uncut(design))
+
+
+def uncut(design: MemoryDesign) -> Iterator[Case]:
+    """The same with each operand in one piece."""
     known: set[Any] = set()
     for at in facts(design):
         step = step_at(design, at)
@@ -265,7 +271,6 @@ def explored(
     derived: Mapping[str, Invariant] = MappingProxyType({}),
 ) -> Explored:
     """Every path of an action from any state; a path on which the action is not possible has no outcome."""
-    case = cut(case)
     state = symbolic_state(case.at)
     watch(state)
 

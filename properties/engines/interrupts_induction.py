@@ -21,11 +21,11 @@ from model.vgic.guest import Acknowledges, Completes, Deactivates, Loads, Stores
 from model.vgic.state import Access, Agent, Core, Vcpu, VgicState, Vm
 from model.vgic.system import VgicAction, vgic_guard, vgic_step
 from properties.engines.explorer import Exploration, Path, explore
+from properties.engines.formulas import formula, truth, variable
 from properties.engines.induction import solver
 from properties.engines.inputs import constraints, field_hints, map_of, shape, width_of
 from properties.engines.maps import Arbitrary, Default, Symbolic
 from properties.engines.questions import conjuncts
-from properties.engines.symbolic import formula, truth, variable
 from properties.interrupts.invariants import Invariant
 from spec.gic.state import Choices
 from spec.words import choose

@@ -7,11 +7,11 @@ from typing import Any
 import z3
 
 from model.design import Design
+from properties.engines.formulas import formula
 from properties.engines.interrupts_induction import Case, assumed, cases, explored
 from properties.engines.interrupts_prove import interrupt_obligations, troubles, whole
 from properties.engines.obligations import Finding, Obligation, Settled
 from properties.engines.questions import ATTEMPTS, QUICK, Attempt, clauses, conjuncts, decided
-from properties.engines.symbolic import formula
 from properties.interrupts import progress
 from properties.interrupts.inductive import INDUCTIVE
 from properties.interrupts.invariants import INVARIANTS

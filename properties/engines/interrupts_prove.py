@@ -2,22 +2,19 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import z3
 
 from model.design import Design
-from model.state import State
-from model.topology import TOPOLOGIES, initial
-from model.vgic.system import VgicAction, VgicSteps
+from model.vgic.system import VgicSteps
 from properties.engines.explorer import OutOfFuel, Path, Raised
+from properties.engines.formulas import formula
 from properties.engines.interrupts_induction import Case, Goal, Step, assumed, cases, explored, merged, taken
-from properties.engines.obligations import Finding, Obligation, Settled
+from properties.engines.obligations import Finding, Obligation, Settled, at_start, holds, of_cases
 from properties.engines.questions import Asked, conjuncts, decided
-from properties.engines.symbolic import formula
 from properties.interrupts.inductive import INDUCTIVE, PROVED
 from properties.interrupts.invariants import INVARIANTS
-from properties.property import Kind, Property
+from properties.property import Property
 
 
 def interrupt_obligations(design: Design, properties: tuple[Property, ...]) -> list[Obligation]:
@@ -25,33 +22,15 @@ def interrupt_obligations(design: Design, properties: tuple[Property, ...]) -> l
     asked = tuple(prop for prop in properties if prop in PROVED)
     if not asked and INDUCTIVE not in properties:
         return []
-    found = [Obligation("interrupts: at the start", partial(begun, design))]
-    for case in cases(design.vgic):
-        found.append(Obligation(f"interrupts: {case.name}", partial(kept, design, case)))
-    for case in cases(design.vgic):
-        concerned = tuple(p for p in asked if p.kind is not Kind.STATE and isinstance(case.action, p.about))
-        if concerned:
-            name = f"interrupts: steps at {case.name}"
-            found.append(Obligation(name, partial(meets, design, concerned, case), depends=True))
-    for prop in asked:
-        if prop.kind is Kind.STATE:
-            found.append(Obligation(f"interrupts: {prop.id} in any state", partial(follows, design, prop)))
-    return found
+    return [
+        Obligation("interrupts: at the start", partial(begun, design)),
+        *of_cases("interrupts", design, tuple(cases(design.vgic)), asked, kept, meets, follows),
+    ]
 
 
 def begun(design: Design) -> Settled:
     """Whether the invariants hold of each stated configuration at its start."""
-    found: list[Finding] = []
-    count = 0
-    for topology in TOPOLOGIES.values():
-        state = initial(topology, design).interrupts
-        if state is None:
-            continue
-        for name, invariant in INVARIANTS.items():
-            count += 1
-            if not invariant(design.vgic, state):
-                found.append(Finding(INDUCTIVE.id, "at the start", f"{name} in {topology.name}", True))
-    return Settled(1, ((INDUCTIVE.id, count),), tuple(found), count == 0)
+    return at_start("interrupts", design, design.vgic, INDUCTIVE.id, INVARIANTS)
 
 
 def kept(design: Design, case: Case) -> Settled:
@@ -77,18 +56,13 @@ def meets(design: Design, asked: tuple[Property, ...], case: Case) -> Settled:
     """Whether the properties of steps hold of an action that starts where the invariants hold."""
     action = case.action
     assert action is not None
-    return judged(design, case, {prop.id: partial(holds, design, prop, action) for prop in asked})
+    return judged(design, case, {prop.id: partial(holds, "interrupts", design, prop, action) for prop in asked})
 
 
 def follows(design: Design, prop: Property) -> Settled:
     """Whether a property of states holds wherever the invariants do."""
     case = Case(f"{prop.id} in any state", None, None)
-    return judged(design, case, {prop.id: partial(holds, design, prop, VgicSteps(0))})
-
-
-def holds(design: Design, prop: Property, action: VgicAction, before: Any, after: Any) -> Any:
-    """Whether a property holds of a step of interrupts."""
-    return prop.holds(design, State((), (), (), None, before), action, State((), (), (), None, after))
+    return judged(design, case, {prop.id: partial(holds, "interrupts", design, prop, VgicSteps(0))})
 
 
 def judged(design: Design, case: Case, wanted: Mapping[str, Goal]) -> Settled:

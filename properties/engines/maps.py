@@ -15,7 +15,9 @@ from typing import Any
 import z3
 from attrs import frozen
 
-from properties.engines.symbolic import NotLiftable, Truth, Word, is_record, of_term, record_fields, term_at
+from properties.engines.branches import NotLiftable
+from properties.engines.symbolic import Truth, Word, is_record, record_fields, term_at, unknown
+from properties.engines.terms import application, arguments
 from spec.registers import declared
 from spec.sparse import Of, Sparse, sparse
 from spec.words import Width, bits, choose, either, every, implies, negate, same
@@ -46,10 +48,10 @@ def in_pieces(name: str, width: int, cuts: Cuts, term: Callable[[str, int], Any]
     """The word of that width each of whose pieces is the term that `term` makes of the piece's name and size."""
     pieces = spans(name, width, cuts)
     if len(pieces) == 1:
-        return of_term(term(name, width), width)
+        return unknown(term(name, width), width)
     word: Any = 0
     for low, size in pieces:
-        word = word | of_term(term(f"{name}[{low + size - 1}:{low}]", size), size) << low
+        word = word | unknown(term(f"{name}[{low + size - 1}:{low}]", size), size) << low
     return word
 
 
@@ -98,22 +100,23 @@ class Arbitrary:
         place = tuple(term.get_id() for term in terms)
         known = self._known.get(place)
         if known is None:
-            known = self._known[place] = (key, self._value(self.name, self.of.value, terms))
+            made = partial(self._applied, terms, arguments(terms))
+            known = self._known[place] = (key, self._value(self.name, self.of.value, made))
         return known[1]
 
-    def _value(self, name: str, kind: Any, terms: list[Any]) -> Any:
+    def _value(self, name: str, kind: Any, made: Callable[[str, int], Any]) -> Any:
         width = width_of(kind)
         if width is not None:
-            return in_pieces(name, width.bits, self.cuts, partial(self._applied, terms))
+            return in_pieces(name, width.bits, self.cuts, made)
         parts = declared(kind)
-        return kind(**{alias: self._value(f"{name}.{n}", parts[n], terms) for n, alias in record_fields(kind)})
+        return kind(**{alias: self._value(f"{name}.{n}", parts[n], made) for n, alias in record_fields(kind)})
 
-    def _applied(self, terms: list[Any], name: str, size: int) -> Any:
+    def _applied(self, terms: list[Any], given: Any, name: str, size: int) -> Any:
         function = self._functions.get(name)
         if function is None:
             sorts = [term.sort() for term in terms]
             function = self._functions[name] = z3.Function(name, *sorts, z3.BitVecSort(size))
-        return function(*terms)
+        return application(function, given)
 
     def fresh(self) -> Truth:
         """A truth value that nothing is known of."""

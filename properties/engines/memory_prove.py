@@ -11,18 +11,16 @@ import z3
 from model.design import Design
 from model.memory.actions import GuestAccesses, MemoryAction, ThreadSteps
 from model.parts import resolves
-from model.state import State
-from model.topology import TOPOLOGIES, initial
 from properties.engines.explorer import OutOfFuel, Path, Raised
+from properties.engines.formulas import formula
 from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, explored
-from properties.engines.obligations import Finding, Obligation, Settled
+from properties.engines.obligations import Finding, Obligation, Settled, at_start, holds, of_cases
 from properties.engines.questions import Asked, Question, conjuncts, decided
-from properties.engines.symbolic import formula
 from properties.memory.accesses import ISOLATED
 from properties.memory.derived import DERIVED
 from properties.memory.inductive import INDUCTIVE
 from properties.memory.invariants import INVARIANTS, Invariant
-from properties.property import Kind, Property
+from properties.property import Property
 
 RESTS_ON: Mapping[type[MemoryAction], tuple[Property, ...]] = MappingProxyType({GuestAccesses: (ISOLATED,)})
 """The properties of a kind of action that are asked before its invariants, and known to their proofs."""
@@ -38,44 +36,21 @@ def memory_obligations(design: Design, properties: tuple[Property, ...]) -> list
     asked = tuple(prop for prop in of_memory(properties) if prop is not INDUCTIVE)
     if not of_memory(properties):
         return []
-    found = [Obligation("memory: at the start", partial(begun, design))]
-    found += [Obligation(f"memory: {name} in any state", partial(derives, design, name)) for name in DERIVED]
-    for case in cases(design.memory):
-        found.append(Obligation(f"memory: {case.name}", partial(kept, design, case)))
-    for case in cases(design.memory):
-        concerned = tuple(p for p in asked if p.kind is not Kind.STATE and isinstance(case.action, p.about))
-        name = f"memory: steps at {case.name}"
-        if concerned:
-            found.append(Obligation(name, partial(meets, design, concerned, case), depends=True))
-    for prop in asked:
-        if prop.kind is Kind.STATE:
-            found.append(Obligation(f"memory: {prop.id} in any state", partial(follows, design, prop)))
-    return found
+    return [
+        Obligation("memory: at the start", partial(begun, design)),
+        *(Obligation(f"memory: {name} in any state", partial(derives, design, name)) for name in DERIVED),
+        *of_cases("memory", design, tuple(cases(design.memory)), asked, kept, meets, follows),
+    ]
 
 
 def begun(design: Design) -> Settled:
     """Whether the invariants hold of each stated configuration at its start."""
-    found: list[Finding] = []
-    count = 0
-    for topology in TOPOLOGIES.values():
-        memory = initial(topology, design).memory
-        if memory is None:
-            continue
-        for name, invariant in INVARIANTS.items():
-            count += 1
-            if not invariant(design.memory, memory):
-                found.append(Finding(INDUCTIVE.id, "at the start", f"{name} in {topology.name}", True))
-    return Settled(1, ((INDUCTIVE.id, count),), tuple(found), count == 0)
+    return at_start("memory", design, design.memory, INDUCTIVE.id, INVARIANTS)
 
 
 def after_step(design: Design, invariant: Invariant, before: Any, after: Any) -> Any:
     """Whether an invariant holds of the state after a step."""
     return invariant(design.memory, after)
-
-
-def holds(design: Design, prop: Property, action: MemoryAction, before: Any, after: Any) -> Any:
-    """Whether a property holds of a step of the memory system."""
-    return prop.holds(design, State((), (), (), before), action, State((), (), (), after))
 
 
 def derives(design: Design, name: str) -> Settled:
@@ -89,20 +64,20 @@ def kept(design: Design, case: Case) -> Settled:
     wanted: dict[str, Goal] = {}
     if case.action is not None:
         rests = RESTS_ON.get(type(case.action), ())
-        wanted |= {prop.id: partial(holds, design, prop, case.action) for prop in rests}
+        wanted |= {prop.id: partial(holds, "memory", design, prop, case.action) for prop in rests}
     return settled(design, case, wanted | {n: partial(after_step, design, held) for n, held in INVARIANTS.items()})
 
 
 def meets(design: Design, asked: tuple[Property, ...], case: Case) -> Settled:
     """Whether the properties of steps hold of an action that starts where the invariants hold."""
     assert case.action is not None
-    return settled(design, case, {prop.id: partial(holds, design, prop, case.action) for prop in asked})
+    return settled(design, case, {prop.id: partial(holds, "memory", design, prop, case.action) for prop in asked})
 
 
 def follows(design: Design, prop: Property) -> Settled:
     """Whether a property of states holds wherever the invariants do."""
     case = Case(f"{prop.id} in any state", ANYWHERE, None)
-    return settled(design, case, {prop.id: partial(holds, design, prop, ThreadSteps(0))})
+    return settled(design, case, {prop.id: partial(holds, "memory", design, prop, ThreadSteps(0))})
 
 
 def settled(
@@ -134,7 +109,7 @@ def possible(run: Explored, path: Any) -> bool:
 def refuted(case: Case, run: Explored, paths: Sequence[Path]) -> list[Finding]:
     """The properties that are false somewhere on a path, or that no attempt decides, each until it is known false.
 
-    A property that holds on the paths is known to what is asked of them next.
+    A property that holds on every path is known to what is asked of them next.
     """
     asked = Asked(run.known)
     questions = [
@@ -145,9 +120,9 @@ def refuted(case: Case, run: Explored, paths: Sequence[Path]) -> list[Finding]:
     ]
     first = [question for question in questions if question.name not in INVARIANTS]
     failing = list(asked.failing(first))
-    failed = {id(question) for question, _ in failing}
+    failed = {question.about for question, _ in failing}
     for question in first if len(first) < len(questions) else ():
-        if id(question) not in failed:
+        if question.about not in failed:
             asked.learn(z3.Implies(z3.And(*question.condition), question.goal))
     failing += asked.failing([question for question in questions if question.name in INVARIANTS])
     return [Finding(each.about, case.name, each.name, bool(answer == z3.sat)) for each, answer in failing]

@@ -1,8 +1,15 @@
 """Obligations of an induction: one case each, and what comes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 from attrs import frozen
+
+from model.design import Design
+from model.state import State
+from model.topology import TOPOLOGIES, initial
+from properties.property import Kind, Property
 
 
 @frozen
@@ -33,3 +40,61 @@ class Obligation:
     settle: Callable[[], Settled]
     depends: bool = False
     """Whether it depends on which properties are asked."""
+
+
+class Case(Protocol):
+    """One action from any state."""
+
+    @property
+    def name(self) -> str:
+        """What it is told by."""
+
+    @property
+    def action(self) -> Any:
+        """The action, or None."""
+
+
+def of_cases(
+    part: str,
+    design: Design,
+    cases: Sequence[Case],
+    properties: Sequence[Property],
+    kept: Callable[[Design, Any], Settled],
+    meets: Callable[[Design, tuple[Property, ...], Any], Settled],
+    follows: Callable[[Design, Property], Settled],
+) -> list[Obligation]:
+    """What an induction asks behind its beginning: whether each case keeps the invariants, and meets the properties of
+    steps, and whether the properties of states follow."""
+    found = [Obligation(f"{part}: {case.name}", partial(kept, design, case)) for case in cases]
+    for case in cases:
+        asked = tuple(p for p in properties if p.kind is not Kind.STATE and isinstance(case.action, p.about))
+        if asked:
+            found.append(Obligation(f"{part}: steps at {case.name}", partial(meets, design, asked, case), depends=True))
+    for prop in properties:
+        if prop.kind is Kind.STATE:
+            found.append(Obligation(f"{part}: {prop.id} in any state", partial(follows, design, prop)))
+    return found
+
+
+def at_start(part: str, design: Design, of: Any, inductive: str, invariants: Mapping[str, Any]) -> Settled:
+    """Whether the invariants hold of a part in each stated configuration at its start; `of` is the part's design."""
+    starts = {name: getattr(initial(topology, design), part) for name, topology in TOPOLOGIES.items()}
+    there = {name: state for name, state in starts.items() if state is not None}
+    wrong = tuple(
+        Finding(inductive, "at the start", f"{name} in {where}", True)
+        for where, state in there.items()
+        for name, invariant in invariants.items()
+        if not invariant(of, state)
+    )
+    count = len(there) * len(invariants)
+    return Settled(1, ((inductive, count),), wrong, count == 0)
+
+
+def holds(part: str, design: Design, prop: Property, action: Any, before: Any, after: Any) -> Any:
+    """Whether a property holds of a step of states of which one part is all there is."""
+    return prop.holds(design, within(part, before), action, within(part, after))
+
+
+def within(part: str, state: Any) -> State:
+    """A state of which one part is all there is."""
+    return State((), (), (), **{part: state})

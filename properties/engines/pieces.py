@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-import z3
-
-CONTEXT = z3.main_ctx()
-REF = CONTEXT.ref()
-"""The context in which every term is built, and its handle for the functions that build terms fastest."""
+from properties.engines.terms import complement, concatenation, extract, is_same_term, numeral
 
 
 class Atom:
@@ -33,8 +28,7 @@ class Atom:
             return self.term
         found = self.slices.get((low, size))
         if found is None:
-            found = z3.BitVecRef(z3.Z3_mk_extract(REF, low + size - 1, low, self.term.ast), CONTEXT)
-            self.slices[low, size] = found
+            found = self.slices[low, size] = extract(self.term, low, size)
         return found
 
 
@@ -122,13 +116,7 @@ def is_same_slice(a: Any, b: Any) -> bool:
     """Whether two pieces are the same bits of the same atom, inverted or not."""
     if isinstance(a, int) or isinstance(b, int) or a[1] != b[1]:
         return False
-    return a[0] is b[0] or (a[0].size == b[0].size and a[0].term.eq(b[0].term))
-
-
-@lru_cache(maxsize=1 << 14)
-def numeral(value: int, size: int) -> Any:
-    """A number as a term of that many bits."""
-    return z3.BitVecVal(value, size)
+    return a[0] is b[0] or (a[0].size == b[0].size and is_same_term(a[0].term, b[0].term))
 
 
 def piece_term(piece: Any, size: int) -> Any:
@@ -137,7 +125,7 @@ def piece_term(piece: Any, size: int) -> Any:
         return numeral(piece, size)
     atom, low, inverse = piece
     term = atom.slice(low, size)
-    return z3.BitVecRef(z3.Z3_mk_bvnot(REF, term.ast), CONTEXT) if inverse else term
+    return complement(term) if inverse else term
 
 
 def row_term(const: int, parts: Sequence[Part], width: int) -> Any:
@@ -155,5 +143,5 @@ def row_term(const: int, parts: Sequence[Part], width: int) -> Any:
         terms.append(numeral(const >> reached, width - reached))
     result = terms[0]
     for term in terms[1:]:
-        result = z3.BitVecRef(z3.Z3_mk_concat(REF, term.ast, result.ast), CONTEXT)
+        result = concatenation(term, result)
     return result

@@ -15,10 +15,10 @@ from properties.engines.assignments import evaluate
 from properties.engines.bases import NotEstablished
 from properties.engines.cache import Cache, key
 from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
+from properties.engines.formulas import formula
 from properties.engines.interrupts_progress import all_obligations
 from properties.engines.memory_prove import memory_obligations
 from properties.engines.obligations import Obligation
-from properties.engines.symbolic import formula
 from properties.engines.time_prove import time_obligations
 from properties.engines.transactions import Transaction, transactions
 from properties.parts import PARTS

@@ -26,19 +26,16 @@ class Attempt:
     """None for functions made words that agree where their arguments do, and words made bits, for a SAT solver."""
 
 
-QUICK = {"relevancy": 0, "phase_selection": 0}
+QUICK = {"relevancy": 0}
 ATTEMPTS = (
     Attempt(1_000_000, True, QUICK),
     Attempt(6_000_000, False, QUICK),
     Attempt(6_000_000, True, {"relevancy": 1}),
-    Attempt(20_000_000, True, QUICK),
-    Attempt(30_000_000, False, QUICK),
-    Attempt(30_000_000, True, {"random_seed": 7}),
-    Attempt(60_000_000, True, {"random_seed": 3, **QUICK}),
+    Attempt(30_000_000, False, {"relevancy": 0, "phase_selection": 0}),
     Attempt(400_000_000, False, None),
 )
-WARM, EACH = 3_000_000, 50_000
-"""The work for a question to a solver that has seen the assumptions, and how much more for each goal in it."""
+TOGETHER, PART = 20_000_000, 3_000_000
+"""The work for many goals at once, and for a part of one, in a solver that has seen all assumptions."""
 
 
 def of_attempt(attempt: Attempt) -> Any:
@@ -187,29 +184,33 @@ class Asked:
         at once, then all of one condition, and one by one only where that does not settle them. Of what is known to be
         false nothing more is asked.
         """
-        if self._all_hold(questions):
+        left = [question for question in map(self._unknown, questions) if question is not None]
+        if self._all_hold(left):
             return
         false = set[str]()
-        for _, group in groupby(questions, lambda question: id(question.condition)):
+        groups = [list(group) for _, group in groupby(left, lambda question: id(question.condition))]
+        for group in groups:
             alike = [question for question in group if question.about not in false]
-            for question in () if self._all_hold(alike) else alike:
+            for question in () if len(groups) > 1 and self._all_hold(alike) else alike:
                 answer = z3.unsat if question.about in false else self.answer(question)
                 false |= {question.about} if answer == z3.sat else set()
                 if answer != z3.unsat:
                     yield question, answer
 
+    def _unknown(self, question: Question) -> Question | None:
+        """The question without the parts of its goal that are assumptions themselves; None where nothing is left."""
+        known = {term.get_id() for term in self.given}
+        parts = [part for part in conjuncts([question.goal]) if part.get_id() not in known]
+        return evolve(question, goal=z3.And(*parts)) if parts else None
+
     def _all_hold(self, questions: Sequence[Question]) -> bool:
         refuted = [question.refuted for question in questions]
-        return not refuted or bool(self._check(z3.Or(*refuted), WARM + EACH * len(refuted)) == z3.unsat)
+        return not refuted or bool(self._check(z3.Or(*refuted), TOGETHER) == z3.unsat)
 
     def answer(self, question: Question) -> Any:
-        """Whether a goal can be false: `z3.sat`, `z3.unsat` or `z3.unknown`; asked part by part.
-
-        A part that is an assumption itself need not be asked.
-        """
-        known = {term.get_id() for term in self.given}
-        wholes = conjuncts([question.goal])
-        parts = [part for whole in wholes if whole.get_id() not in known for part in clauses(whole)]
+        """Whether a goal can be false: `z3.sat`, `z3.unsat` or `z3.unknown`; asked part by part."""
+        left = self._unknown(question)
+        parts = [] if left is None else [part for whole in conjuncts([left.goal]) for part in clauses(whole)]
         answers = [self._part(evolve(question, goal=part)) for part in parts]
         if z3.sat in answers:
             return z3.sat
@@ -220,7 +221,7 @@ class Asked:
         return self.answer(Question("", "", (), goal, tuple(near)))
 
     def _part(self, question: Question) -> Any:
-        answer = self._check(question.refuted, WARM)
+        answer = self._check(question.refuted, PART)
         if answer != z3.unknown:
             return answer
         near = [*question.condition, *question.near]

@@ -9,58 +9,41 @@ What a rule may not do on words is refused with `NotLiftable`, which names what 
 from __future__ import annotations
 
 import operator
-import threading
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
-from typing import Any, NoReturn
+from functools import cache
+from typing import Any
 
 import attrs
 import z3
 
+from properties.engines.branches import NotLiftable, decide, refusal
 from properties.engines.pieces import (
-    CONTEXT,
-    REF,
     Atom,
     Part,
     Row,
     aligned,
     is_same_slice,
     joined,
-    numeral,
     piece_term,
     position,
     restrict,
     row_term,
     support,
 )
-
-
-class NotLiftable(Exception):
-    """A rule did something that has no meaning on symbolic words: a defect of the rule, never an outcome of it."""
-
-
-class _Deciders(threading.local):
-    def __init__(self) -> None:
-        self.stack: list[Callable[[Any], bool]] = []
-
-
-DECIDERS = _Deciders()
-"""The explorations under way on this thread, innermost last; each answers which way a branch goes."""
-
-
-def _decide(term: Any) -> bool:
-    if not DECIDERS.stack:
-        raise NotLiftable(
-            "a branch on a symbolic value outside an exploration: use explore(...), or every/either/negate/choose"
-        )
-    return DECIDERS.stack[-1](term)
-
-
-def _refusal(advice: str) -> Callable[..., Any]:
-    def refuse(self: Any, *_: Any) -> NoReturn:
-        raise NotLiftable(f"{type(self).__name__}: {advice}")
-
-    return refuse
+from properties.engines.terms import (
+    bitwise,
+    chosen_truth,
+    chosen_word,
+    conjunction,
+    difference,
+    disjunction,
+    equation,
+    is_below,
+    is_same_term,
+    negation,
+    numeral,
+    total,
+)
 
 
 class Truth:
@@ -75,7 +58,7 @@ class Truth:
     def negation(self) -> Truth:
         """The truth value that holds exactly where this one does not."""
         if self._negation is None:
-            self._negation = Truth(z3.BoolRef(z3.Z3_mk_not(REF, self.term.ast), CONTEXT))
+            self._negation = Truth(negation(self.term))
             self._negation._negation = self
         return self._negation
 
@@ -83,31 +66,31 @@ class Truth:
         if isinstance(other, bool):
             return self if other else False
         other = self._operand(other, "&")
-        if other is self or other.term.eq(self.term):
+        if other is self or is_same_term(other.term, self.term):
             return self
         if other is self._negation:
             return False
-        return Truth(_nary(z3.Z3_mk_and, self.term, other.term))
+        return Truth(conjunction(self.term, other.term))
 
     def __or__(self, other: Any) -> Truth | bool:
         if isinstance(other, bool):
             return True if other else self
         other = self._operand(other, "|")
-        if other is self or other.term.eq(self.term):
+        if other is self or is_same_term(other.term, self.term):
             return self
         if other is self._negation:
             return True
-        return Truth(_nary(z3.Z3_mk_or, self.term, other.term))
+        return Truth(disjunction(self.term, other.term))
 
     def __xor__(self, other: Any) -> Truth | bool:
         if isinstance(other, bool):
             return self.negation() if other else self
         other = self._operand(other, "^")
-        if other is self or other.term.eq(self.term):
+        if other is self or is_same_term(other.term, self.term):
             return False
         if other is self._negation:
             return True
-        return Truth(z3.BoolRef(z3.Z3_mk_xor(REF, self.term.ast, other.term.ast), CONTEXT))
+        return Truth(difference(self.term, other.term))
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
@@ -123,10 +106,10 @@ class Truth:
     def _operand(self, other: Any, sign: str) -> Truth:
         if isinstance(other, Truth):
             return other
-        raise NotLiftable(f"Truth {sign} {_described(other)}: no number; use choose(condition, 1, 0)")
+        raise NotLiftable(f"Truth {sign} {described(other)}: no number; use choose(condition, 1, 0)")
 
     def __bool__(self) -> bool:
-        return _decide(self.term)
+        return decide(self.term)
 
     def choose(self, a: Any, b: Any) -> Any:
         """`a` where this holds and `b` elsewhere, as one value; words, truth values, records and tuples are merged."""
@@ -150,16 +133,16 @@ class Truth:
                 return a.merged(self, b)
             if not isinstance(a, (tuple, Word, Truth)) and a == b:
                 return a
-        raise NotLiftable(f"choose: {_described(a)} and {_described(b)} do not merge; branch with `if`")
+        raise NotLiftable(f"choose: {described(a)} and {described(b)} do not merge; branch with `if`")
 
     def _choose_truth(self, a: Any, b: Any) -> Any:
         if isinstance(a, bool):
             return self | b if a else self.negation() & b
         if isinstance(b, bool):
             return self.negation() | a if b else self & a
-        if a.term.eq(b.term):
+        if is_same_term(a.term, b.term):
             return a
-        return Truth(z3.BoolRef(z3.Z3_mk_ite(REF, self.term.ast, a.term.ast, b.term.ast), CONTEXT))
+        return Truth(chosen_truth(self.term, a.term, b.term))
 
     def _choose_word(self, a: Any, b: Any) -> Any:
         const, parts = 0, []
@@ -173,21 +156,22 @@ class Truth:
                 ones = (1 << size) - 1
                 const |= (left & right & ~(ones << low)) << at
                 left, right, at = left >> low & ones, right >> low & ones, at + low
-                atom = Atom(_ite(self, numeral(left, size), numeral(right, size)), size, (self, left, right))
+                term = chosen_word(self.term, numeral(left, size), numeral(right, size))
+                atom = Atom(term, size, (self, left, right))
             elif is_same_slice(left, right) and left[2] == right[2]:
                 parts.append((at, size, *left))
                 continue
             else:
-                atom = Atom(_ite(self, piece_term(left, size), piece_term(right, size)), size)
+                atom = Atom(chosen_word(self.term, piece_term(left, size), piece_term(right, size)), size)
             parts.append((at, size, atom, 0, False))
         return _make(const, joined(parts))
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __lshift__ = __rlshift__ = _refusal(
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __lshift__ = __rlshift__ = refusal(
         "a truth value is no number; use choose(condition, 1, 0)"
     )
     __rshift__ = __rrshift__ = __int__ = __index__ = __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __add__
-    __invert__ = _refusal("use negate(condition)")
-    __hash__ = _refusal("a symbolic truth value has no hash; use choose, select or find in place of a table lookup")
+    __invert__ = refusal("use negate(condition)")
+    __hash__ = refusal("a symbolic truth value has no hash; use choose, select or find in place of a table lookup")
 
     def __repr__(self) -> str:
         return f"Truth({self.term})"
@@ -261,8 +245,7 @@ class Word:
         if self.bound & bound == 0:
             return self | other
         width = (self.bound + bound).bit_length()
-        left, right = term_at(self, width), term_at(other, width)
-        return of_term(z3.BitVecRef(z3.Z3_mk_bvadd(REF, left.ast, right.ast), CONTEXT), width)
+        return unknown(total(term_at(self, width), term_at(other, width)), width)
 
     __rand__, __ror__, __rxor__, __radd__ = __and__, __or__, __xor__, __add__
 
@@ -307,59 +290,26 @@ class Word:
     def __bool__(self) -> bool:
         return bool(self != 0)
 
-    __sub__ = __rsub__ = _refusal("bare `-` is refused; use sub(a, b, width)")
-    __neg__ = _refusal("unary `-` is refused; use sub(0, a, width)")
-    __invert__ = _refusal("unary `~` is refused; use inv(a, width), or clear(x, pattern)")
-    __mul__ = __rmul__ = __pow__ = __rpow__ = _refusal("`*` is refused; add shifted words, or use select(...)")
-    __floordiv__ = __rfloordiv__ = __truediv__ = __rtruediv__ = __divmod__ = _refusal("division is refused; use `>>`")
-    __mod__ = __rmod__ = _refusal("`%` is refused; use bits(x, hi, lo)")
-    __rlshift__ = __rrshift__ = _refusal("a symbolic shift is refused; use select(...) over constant shifts")
-    __index__ = _refusal("a symbolic word is no index; use select(table, index) or find(table, key, default)")
-    __int__ = __float__ = _refusal("a symbolic word has no one value; keep it a word, or evaluate(value, model)")
-    __hash__ = _refusal("a symbolic word has no hash; use find(table, key, default) or member(x, values)")
-    __iter__ = __len__ = _refusal("a symbolic word cannot be iterated over; use bits(x, hi, lo)")
+    __sub__ = __rsub__ = refusal("bare `-` is refused; use sub(a, b, width)")
+    __neg__ = refusal("unary `-` is refused; use sub(0, a, width)")
+    __invert__ = refusal("unary `~` is refused; use inv(a, width), or clear(x, pattern)")
+    __mul__ = __rmul__ = __pow__ = __rpow__ = refusal("`*` is refused; add shifted words, or use select(...)")
+    __floordiv__ = __rfloordiv__ = __truediv__ = __rtruediv__ = __divmod__ = refusal("division is refused; use `>>`")
+    __mod__ = __rmod__ = refusal("`%` is refused; use bits(x, hi, lo)")
+    __rlshift__ = __rrshift__ = refusal("a symbolic shift is refused; use select(...) over constant shifts")
+    __index__ = refusal("a symbolic word is no index; use select(table, index) or find(table, key, default)")
+    __int__ = __float__ = refusal("a symbolic word has no one value; keep it a word, or evaluate(value, model)")
+    __hash__ = refusal("a symbolic word has no hash; use find(table, key, default) or member(x, values)")
+    __iter__ = __len__ = refusal("a symbolic word cannot be iterated over; use bits(x, hi, lo)")
     __contains__ = __iter__
 
     def __repr__(self) -> str:
         return f"Word({z3.simplify(self.term)}, {self.width})"
 
 
-def of_term(term: Any, width: int | None = None) -> Any:
-    """The word that a z3 bit-vector stands for; a numeral gives an `int`."""
-    if z3.is_bv_value(term):
-        return term.as_long()
-    width = term.size() if width is None else width
+def unknown(term: Any, width: int) -> Word:
+    """The word that a z3 bit-vector of that width stands for, of which no bit is known."""
     return Word(0, ((0, width, Atom(term, width), 0, False),))
-
-
-@lru_cache(maxsize=1 << 16)
-def variable(name: str, width: int) -> Any:
-    """The free word of that name and width; a width of 0 gives 0."""
-    return Word(0, ((0, width, Atom(z3.BitVec(name, width), width, name=name), 0, False),)) if width else 0
-
-
-@lru_cache(maxsize=1 << 12)
-def proposition(name: str) -> Truth:
-    """The free truth value of that name."""
-    return Truth(z3.Bool(name))
-
-
-def formula(condition: Any) -> Any:
-    """The z3 formula of a condition: a truth value, a `bool`, or a formula already."""
-    if isinstance(condition, Truth):
-        return condition.term
-    if isinstance(condition, bool):
-        return z3.BoolVal(condition)
-    if z3.is_bool(condition):
-        return condition
-    raise TypeError(f"{_described(condition)} is no condition")
-
-
-def truth(term: Any) -> Truth | bool:
-    """The truth value of a z3 formula; a constant gives a `bool`."""
-    if z3.is_true(term):
-        return True
-    return False if z3.is_false(term) else Truth(term)
 
 
 @cache
@@ -373,7 +323,8 @@ def is_record(value: Any) -> bool:
     return attrs.has(type(value))
 
 
-def _described(value: Any) -> str:
+def described(value: Any) -> str:
+    """A value as a refusal names it."""
     return type(value).__name__ if isinstance(value, (Word, Truth)) or is_record(value) else repr(value)
 
 
@@ -385,10 +336,6 @@ def is_number(value: Any) -> bool:
 def rebuilt(original: Any, items: list[Any]) -> Any:
     """A tuple of the original's class with other items."""
     return type(original)(*items) if hasattr(original, "_fields") else tuple(items)
-
-
-def _nary(make: Callable[..., Any], a: Any, b: Any) -> Any:
-    return z3.BoolRef(make(REF, 2, (z3.Ast * 2)(a.ast, b.ast)), CONTEXT)
 
 
 def _not(condition: Any) -> Any:
@@ -407,7 +354,7 @@ def _operand(other: Any, sign: str) -> Any:
 
 def _count(count: Any) -> int:
     if isinstance(count, (Word, Truth, bool)) or not isinstance(count, int) or count < 0:
-        raise NotLiftable(f"a shift by {_described(count)} is refused; shift by a constant, or use select(...)")
+        raise NotLiftable(f"a shift by {described(count)} is refused; shift by a constant, or use select(...)")
     return int(count)
 
 
@@ -444,7 +391,7 @@ def _combined(operation: Callable[[Any, Any], Any], left: Any, right: Any, size:
         if left[2] == right[2]:
             return word if operation is not operator.xor else 0
         return 0 if operation is operator.and_ else (1 << size) - 1
-    return of_term(operation(piece_term(left, size), piece_term(right, size)), size)
+    return unknown(bitwise(operation, piece_term(left, size), piece_term(right, size)), size)
 
 
 def _equal_pieces(left: Any, right: Any, size: int) -> Any:
@@ -457,7 +404,7 @@ def _equal_pieces(left: Any, right: Any, size: int) -> Any:
         return _equals(atom, low, size, right ^ ((1 << size) - 1) if inverse else right)
     if is_same_slice(left, right):
         return left[2] == right[2]
-    return _equation(piece_term(left, size), piece_term(right, size))
+    return Truth(equation(piece_term(left, size), piece_term(right, size)))
 
 
 def _equals(atom: Atom, low: int, size: int, value: int) -> Any:
@@ -468,12 +415,8 @@ def _equals(atom: Atom, low: int, size: int, value: int) -> Any:
         return condition.choose((a >> low) & ones == value, (b >> low) & ones == value)
     found = atom.equations.get((low, size, value))
     if found is None:
-        found = atom.equations[low, size, value] = _equation(atom.slice(low, size), numeral(value, size))
+        found = atom.equations[low, size, value] = Truth(equation(atom.slice(low, size), numeral(value, size)))
     return found
-
-
-def _equation(a: Any, b: Any) -> Truth:
-    return Truth(z3.BoolRef(z3.Z3_mk_eq(REF, a.ast, b.ast), CONTEXT))
 
 
 def _below(a: Any, b: Any) -> Any:
@@ -490,12 +433,7 @@ def _below(a: Any, b: Any) -> Any:
     if isinstance(b, int) and b & (b - 1) == 0:
         return a >> (b.bit_length() - 1) == 0
     width = max(most_a, most_b).bit_length()
-    left, right = term_at(a, width), term_at(b, width)
-    return Truth(z3.BoolRef(z3.Z3_mk_bvult(REF, left.ast, right.ast), CONTEXT))
-
-
-def _ite(condition: Truth, a: Any, b: Any) -> Any:
-    return z3.BitVecRef(z3.Z3_mk_ite(REF, condition.term.ast, a.ast, b.ast), CONTEXT)
+    return Truth(is_below(term_at(a, width), term_at(b, width)))
 
 
 def term_at(value: Any, width: int) -> Any:

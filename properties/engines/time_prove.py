@@ -17,19 +17,19 @@ import z3
 from attrs import evolve, frozen
 
 from model.design import Design
-from model.state import State
+from model.threads import Wait
 from model.timer import system as time
 from model.timer.design import GUEST, Do, TimerDesign, step_at
-from model.timer.state import Core, TimeState, Vcpu, Vm, Wait
+from model.timer.state import Core, TimeState, Vcpu, Vm
 from model.timer.system import TimeAction, TimerSteps, time_guard, time_step
 from model.timer.timer import virtual_now
-from model.topology import TOPOLOGIES, initial
 from properties.engines.explorer import OutOfFuel, Raised, explore
+from properties.engines.formulas import formula, variable
 from properties.engines.inputs import constraints, shape, symbolic
 from properties.engines.modular import shifted
-from properties.engines.obligations import Finding, Obligation, Settled
+from properties.engines.obligations import Finding, Obligation, Settled, at_start, holds
 from properties.engines.questions import Asked, conjuncts
-from properties.engines.symbolic import formula, term_at, variable
+from properties.engines.symbolic import term_at
 from properties.property import Kind, Property
 from properties.time.inductive import INDUCTIVE
 from properties.time.invariants import INVARIANTS, places, waking
@@ -143,14 +143,7 @@ EXPLORED_ONLY = ("time.delivered",)
 
 def begun(design: Design) -> Settled:
     """Whether the invariants hold of each stated configuration at its start."""
-    starts = [(name, initial(topology, design).time) for name, topology in TOPOLOGIES.items() if topology.time]
-    wrong = tuple(
-        Finding(INDUCTIVE.id, "at the start", f"{name} in {where}", True)
-        for where, state in starts
-        for name, invariant in INVARIANTS.items()
-        if state is not None and not invariant(design.timer, state)
-    )
-    return Settled(1, ((INDUCTIVE.id, len(starts) * len(INVARIANTS)),), wrong, not starts)
+    return at_start("time", design, design.timer, INDUCTIVE.id, INVARIANTS)
 
 
 def settled(design: Design, asked: tuple[Property, ...], case: Case, owners: tuple[int, ...]) -> Settled:
@@ -163,7 +156,7 @@ def settled(design: Design, asked: tuple[Property, ...], case: Case, owners: tup
         after = time_step(timer, state, case.action)
         wanted = {name: invariant(timer, after) for name, invariant in INVARIANTS.items()}
         return wanted | {
-            prop.id: prop.holds(design, within(state), case.action, within(after))
+            prop.id: holds("time", design, prop, case.action, state, after)
             for prop in asked
             if prop.kind is Kind.STATE or isinstance(case.action, prop.about)
         }
@@ -185,11 +178,6 @@ def settled(design: Design, asked: tuple[Property, ...], case: Case, owners: tup
     if exploration.undecided:
         findings.append(Finding(INDUCTIVE.id, case.name, "a branch could not be decided", False))
     return Settled(len(exploration.paths), tuple(counts.items()), tuple(findings), not reached)
-
-
-def within(state: TimeState) -> State:
-    """A state of which time is all there is."""
-    return State((), (), (), time=state)
 
 
 def refuted(case: Case, given: list[Any], path: Any) -> Iterator[Finding]:

@@ -190,8 +190,8 @@ def _faults() -> tuple[Fault, ...]:
     remembered = (*memory.historical(), *memory.structural(), *memory.step_faults(design.memory))
     of_vgic = (*interrupts.historical(), *interrupts.structural(), *interrupts.step_faults(design.vgic))
     of_time = (*time.historical(), *time.structural(), *time.step_faults(design.timer))
-    of_power = (*power.historical(), *power.step_faults(design.power))
-    of_hyp = (*hyp.historical(), *hyp.step_faults(design.hyp))
+    of_power = (*power.historical(), *power.structural(), *power.step_faults(design.power))
+    of_hyp = (*hyp.historical(), *hyp.structural(), *hyp.step_faults(design.hyp))
     found = (
         evolve(fault, scenarios=memory.BY_LOWVISOR.get(fault.id, fault.scenarios)) for fault in generated(design)
     )
@@ -201,6 +201,10 @@ def _faults() -> tuple[Fault, ...]:
 
 FAULTS: tuple[Fault, ...] = _faults()
 FAULT: Mapping[str, Fault] = MappingProxyType({fault.id: fault for fault in FAULTS})
+
+IN_PARTS: Mapping[str, str] = MappingProxyType({"vtimer-left-running-for-non-timer-vm": "foreign-timer-runs-on"})
+"""The deviations of the lowvisor that a part of the system has too, each as the fault that it is there."""
+
 
 def reads_only() -> Iterator[tuple[str, Excuse]]:
     """The faults about steps that only read a value to decide a path, a decision that the model takes by itself."""

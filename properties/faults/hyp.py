@@ -1,4 +1,4 @@
-"""Wrong set-ups of Hyp mode: bugs that KVM/ARM had, and each step left out."""
+"""Wrong set-ups of Hyp mode: bugs that KVM/ARM had, other decisions, and steps left out or exchanged."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -9,11 +9,11 @@ from attrs import evolve
 from model.design import Design
 from model.designs.hyp import step
 from model.designs.hyp_variations import HYP_REPAIRS
-from model.hyp.design import ROUTINES, Do, HypDesign, Trait
+from model.hyp.design import ROUTINES, Do, HypDesign, HypStep, Trait
 from model.routines import before_step, without
 from properties.faults.fault import Excuse, Fault
-from properties.faults.generated import slug
-from spec.citations import linux
+from properties.faults.steps import exchanged, left_out
+from spec.citations import Citation, linux
 
 ARM = "arch/arm/kvm/arm.c"
 BY_ROUTINE: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -37,9 +37,14 @@ def changed(change: Callable[[HypDesign], HypDesign], design: Design) -> Design:
     return evolve(design, hyp=change(design.hyp))
 
 
-def without_one(routine: str, name: str, hyp: HypDesign) -> HypDesign:
-    """The design without one step."""
-    return evolve(hyp, **{routine: without(hyp.steps(routine), name)})  # type: ignore[arg-type]
+def with_routine(routine: str, steps: tuple[HypStep, ...]) -> Callable[[Design], Design]:
+    """How to give a design another routine."""
+    return partial(changed, lambda hyp: evolve(hyp, **{routine: steps}))  # type: ignore[arg-type]
+
+
+def no_notifier(hyp: HypDesign) -> HypDesign:
+    """The design that does nothing about processors that come later."""
+    return evolve(hyp, init=without(hyp.init, "init: hotplug"))
 
 
 def one_table(hyp: HypDesign) -> HypDesign:
@@ -64,13 +69,20 @@ def historical() -> Iterator[Fault]:
         (
             "hotplugged-cpu-not-hyp-ready", "Hyp mode on processors that come later",
             "Hyp mode is set up on the processors that are online when KVM starts, and on no other",
-            linux(ARM, "init_hyp_mode", "3.9"), partial(without_one, "init", "init: hotplug"), ("plugging in",),
+            linux(ARM, "init_hyp_mode", "3.9"), no_notifier, ("plugging in",),
         ),
         (
             "idmap-overlaps-hyp-va", "tables of its own for the identity map",
             "the identity map of the initialisation code is in the tables that map VMs and vCPUs, unchecked",
             linux("arch/arm/kvm/mmu.c", "kvm_mmu_init", "3.9"), one_table, ("among objects", "starting KVM"),
         ),
+    ):  # fmt: skip
+        yield wrong(identifier, element, statement, source, change, "history", scenarios)
+
+
+def structural() -> Iterator[Fault]:
+    """Decisions about Hyp mode's set-up that are taken otherwise."""
+    for identifier, element, statement, source, change, scenarios in (
         (
             "hyp-registers-not-cleared", "cleared fields of HTCR, VTCR and HSCTLR",
             "the set-up sets fields of control registers over whatever was in them",
@@ -82,21 +94,38 @@ def historical() -> Iterator[Fault]:
             linux("arch/arm/kvm/arm.c", "init_hyp_mode"), boot_tables_freed, ("plugging in",),
         ),
     ):  # fmt: skip
-        yield Fault(
-            identifier, element, statement, (source,), partial(changed, change), frozenset(), "history", scenarios
-        )
+        yield wrong(identifier, element, statement, source, change, "structure", scenarios)
+
+
+def wrong(
+    identifier: str, element: str, statement: str, source: Citation, change: Callable[[HypDesign], HypDesign],
+    family: str, scenarios: tuple[str, ...],
+) -> Fault:  # fmt: skip
+    """A fault of Hyp mode's set-up."""
+    return Fault(identifier, element, statement, (source,), partial(changed, change), frozenset(), family, scenarios)
+
+
+SWAPS = (
+    ("init", "init: resume", ("sleeping",)),
+    ("init", "init: hotplug", ("plugging in",)),
+    ("cpu", "cpu: HTCR", ("starting KVM",)),
+    ("cpu", "cpu: HMAIR1", ("starting KVM",)),
+    ("cpu", "cpu: trampoline", ("starting KVM",)),
+    ("cpu", "cpu: runtime tables", ("starting KVM",)),
+)
+"""The steps whose place before the next one is a decision, with the situations in which it matters."""
+WHAT = "Hyp mode's set-up"
 
 
 def step_faults(design: HypDesign) -> Iterator[Fault]:
-    """Each step of the routines left out."""
+    """Each step of the routines left out, and neighbours exchanged where their order is a decision."""
     for routine in ROUTINES:
-        for each in design.steps(routine):
-            yield Fault(
-                f"without/hyp-{slug(each.name)}", f"'{each.name}' of Hyp mode's set-up",
-                f"'{each.name}' is left out of how Hyp mode is set up", each.sources,
-                partial(changed, partial(without_one, routine, each.name)), frozenset(), "step",
-                BY_STEP.get(each.name, BY_ROUTINE[routine]),
-            )  # fmt: skip
+        steps = design.steps(routine)
+        for each in steps:
+            scenarios = BY_STEP.get(each.name, BY_ROUTINE[routine])
+            yield left_out("hyp", WHAT, steps, each, partial(with_routine, routine), scenarios)
+    for routine, name, scenarios in SWAPS:
+        yield exchanged("hyp", WHAT, design.steps(routine), name, partial(with_routine, routine), scenarios)
 
 
 EXCUSES: Mapping[str, Excuse] = MappingProxyType({})

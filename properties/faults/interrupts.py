@@ -7,13 +7,13 @@ from types import MappingProxyType
 from attrs import evolve
 
 from model.design import Design
-from model.designs.vgic import VGIC
+from model.designs.vgic import ARM, VGIC, step
 from model.designs.vgic_variations import NEW_ARM, NEW_V2, VGIC_REPAIRS, stop_siblings
-from model.routines import without
-from model.vgic.design import ROUTINES, Register, Trait, VgicDesign
+from model.routines import before_step, without
+from model.vgic.design import ROUTINES, Do, Register, Trait, VgicDesign
 from properties.faults.fault import Excuse, Fault
 from properties.faults.generated import slug
-from spec.citations import linux, paper
+from spec.citations import gic, linux, paper
 
 NEW = "virt/kvm/arm/vgic/vgic.c"
 BY_ROUTINE: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -50,12 +50,13 @@ BY_DEVIATION: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "sgi-to-its-targets": ("SGI",),
         "kick-requests": ("edge",),
         "status-mirrored": ("signal",),
-        "configuration-lanes": ("registers",),
+        "configuration-lanes": ("registers", "loading"),
         "targets-exist": ("registers", "numbers"),
         "disabled-distributor-silent": ("sleep", "enabling an edge"),
+        "disabled-distributor-updated": ("enabling an edge",),
         "one-list-register-per-sgi": ("two sources",),
         "list-registers-pruned": ("enabling an edge", "moving"),
-        "line-apart": ("enabling",),
+        "line-apart": ("enabling", "clearing before a wait"),
         "reserved-offsets-zero": ("registers",),
         "summary-exact": ("level",),
         "targets-followed": ("moving while active",),
@@ -98,9 +99,9 @@ def stop_unchecked(vgic: VgicDesign) -> VgicDesign:
     return evolve(stop_siblings(vgic), run=vgic.run)
 
 
-def all_ends_reported(vgic: VgicDesign) -> VgicDesign:
-    """The design that asks for a maintenance interrupt at each end."""
-    return evolve(vgic, traits=vgic.traits | {Trait.ENDS_REPORTED})
+def with_trait(trait: Trait, vgic: VgicDesign) -> VgicDesign:
+    """The design whose code heeds something more, or does what it should not."""
+    return evolve(vgic, traits=vgic.traits | {trait})
 
 
 def without_one(routine: str, name: str, vgic: VgicDesign) -> VgicDesign:
@@ -153,48 +154,96 @@ def historical() -> Iterator[Fault]:
         )
 
 
-def no_end_reported(vgic: VgicDesign) -> VgicDesign:
-    """The design in which no end of an interrupt asks for a maintenance interrupt."""
-    return evolve(vgic, traits=vgic.traits | {Trait.ENDS_SILENT})
-
-
 def no_distributor(vgic: VgicDesign) -> VgicDesign:
     """The design in which the highvisor emulates no register of the distributor: user space has to."""
     return evolve(vgic, registers=(), traits=vgic.traits - {Trait.RESERVED_ZERO})
 
 
+def mistaken(register: Register, other: Register, vgic: VgicDesign) -> VgicDesign:
+    """The design in which one register of the distributor does what another one does."""
+    ranges = (evolve(line, register=other) if line.register is register else line for line in vgic.registers)
+    return evolve(vgic, registers=tuple(ranges))
+
+
+def retired_early(vgic: VgicDesign) -> VgicDesign:
+    """The design in which a store to GICD_ICENABLER takes back what is pending in list registers, and forgets what is
+    active."""
+    give_back = step("access: prune", Do.PRUNE, "vgic_prune_ap_list", NEW, "4.7")
+    retire = step("access: retire disabled interrupts", Do.RETIRE, "vgic_retire_disabled_irqs")
+    access = before_step(before_step(vgic.access, "access: update", retire), retire.name, give_back)
+    return evolve(vgic, access=access)
+
+
+def signals_checked_early(vgic: VgicDesign) -> VgicDesign:
+    """The design that looks for signals before it masks interrupts."""
+    (check,) = (one for one in vgic.run if one.do is Do.CHECK_SIGNAL)
+    return evolve(vgic, run=before_step(without(vgic.run, check.name), "run: mask interrupts", check))
+
+
 def structural() -> Iterator[Fault]:
-    """What if a part of how interrupts are virtualized were not there?"""
-    for identifier, element, statement, change, scenarios in (
+    """What if a part of how interrupts are virtualized were not there, or were another one?"""
+    section = paper("3.5")
+    for identifier, element, statement, source, change, scenarios in (
         (
             "all-ends-reported", "list registers", "every interrupt asks for a maintenance interrupt at its end",
-            all_ends_reported, ("edge",),
+            section, partial(with_trait, Trait.ENDS_REPORTED), ("edge",),
         ),
         (
             "no-end-reported", "maintenance interrupts", "no interrupt asks for a maintenance interrupt at its end",
-            no_end_reported, ("level",),
+            section, partial(with_trait, Trait.ENDS_SILENT), ("level",),
         ),
         (
             "no-virtual-distributor", "virtual distributor",
             "each access of a guest to its distributor, the sending of an IPI too, is left to user space",
-            no_distributor, ("SGI",),
+            section, no_distributor, ("SGI",),
+        ),
+        (
+            "sgi-to-everybody", "the targets of an SGI", "an SGI goes to every vCPU of the VM",
+            gic("4.3.15"), partial(with_trait, Trait.SGI_BROADCAST), ("SGI",),
+        ),
+        (
+            "falling-edge-pends", "an edge", "a falling line pends an edge-triggered interrupt too",
+            gic("3.2.4"), partial(with_trait, Trait.FALLING_EDGES), ("edge",),
+        ),
+        (
+            "edge-dropped", "a list register gives back what is pending",
+            "an edge that a list register gives back is forgotten",
+            linux(NEW_V2, "vgic_v2_fold_lr_state", "4.7"), partial(with_trait, Trait.EDGE_DROPPED),
+            ("enabling an edge",),
+        ),
+        (
+            "enable-set-disables", "GICD_ISENABLER", "a store to GICD_ISENABLER does what one to GICD_ICENABLER does",
+            gic("4.3.5"), partial(mistaken, Register.ISENABLER, Register.ICENABLER), ("enabling an edge",),
+        ),
+        (
+            "priority-not-stored", "GICD_IPRIORITYR", "a store to GICD_IPRIORITYR changes nothing",
+            gic("4.3.11"), partial(mistaken, Register.IPRIORITYR, Register.IGROUPR), ("loading",),
+        ),
+        (
+            "disabled-active-forgotten", "an active interrupt that is disabled",
+            "a store to GICD_ICENABLER empties list registers in which interrupts are active",
+            linux(VGIC, "vgic_retire_disabled_irqs"), retired_early, ("enabling an edge",),
+        ),
+        (
+            "signals-checked-unmasked", "the order of masking and checking",
+            "the run loop looks for signals before it masks interrupts",
+            linux(ARM, "kvm_arch_vcpu_ioctl_run"), signals_checked_early, ("signal",),
         ),
     ):  # fmt: skip
         yield Fault(
-            identifier, element, statement, (paper("3.5"),), partial(changed, change), frozenset(), "structure",
-            scenarios,
-        )  # fmt: skip
+            identifier, element, statement, (source,), partial(changed, change), frozenset(), "structure", scenarios
+        )
 
 
 def step_faults(design: VgicDesign) -> Iterator[Fault]:
     """Each step of the routines left out."""
     for routine in ROUTINES:
-        for step in design.steps(routine):
+        for one in design.steps(routine):
             yield Fault(
-                f"without/vgic-{slug(step.name)}", f"'{step.name}' of interrupts",
-                f"'{step.name}' is left out of what is done for virtual interrupts", step.sources,
-                partial(changed, partial(without_one, routine, step.name)), frozenset(), "step",
-                BY_STEP.get(step.name, BY_ROUTINE[routine]),
+                f"without/vgic-{slug(one.name)}", f"'{one.name}' of interrupts",
+                f"'{one.name}' is left out of what is done for virtual interrupts", one.sources,
+                partial(changed, partial(without_one, routine, one.name)), frozenset(), "step",
+                BY_STEP.get(one.name, BY_ROUTINE[routine]),
             )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Wrong designs of power: bugs that KVM/ARM had with PSCI and user space, and each step left out."""
+"""Wrong designs of power: bugs that KVM/ARM had with PSCI and user space, other decisions, and steps left out."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -7,12 +7,13 @@ from types import MappingProxyType
 from attrs import evolve
 
 from model.design import Design
+from model.designs.power import step as power_step
 from model.designs.power_variations import POWER_REPAIRS
-from model.power.design import ROUTINES, PowerDesign, Trait
-from model.routines import without
+from model.power.design import ROUTINES, Do, PowerDesign, PowerStep, Trait
+from model.routines import before_step, without
 from properties.faults.fault import Excuse, Fault
-from properties.faults.generated import slug
-from spec.citations import arm, linux, psci
+from properties.faults.steps import exchanged, left_out
+from spec.citations import Citation, arm, linux, psci
 
 PSCI = "arch/arm/kvm/psci.c"
 BY_ROUTINE: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -67,14 +68,20 @@ def unheeding(trait: Trait, power: PowerDesign) -> PowerDesign:
     return evolve(power, traits=power.traits - {trait})
 
 
+def resets_twice(power: PowerDesign) -> PowerDesign:
+    """The design in which the caller of CPU_ON resets the target's registers, and the target resets them again."""
+    reset = power_step("on: reset the target", Do.RESET_TARGET, "kvm_psci_vcpu_on")
+    return evolve(power, on=before_step(power.on, "on: note what is asked", reset))
+
+
 def siblings_run(power: PowerDesign) -> PowerDesign:
     """The design in which SYSTEM_OFF takes the calling vCPU to user space, and does nothing else."""
     return evolve(power, stop=without(without(power.stop, "stop: power off"), "stop: kick"))
 
 
-def without_one(routine: str, name: str, power: PowerDesign) -> PowerDesign:
-    """The design without one step."""
-    return evolve(power, **{routine: without(power.steps(routine), name)})  # type: ignore[arg-type]
+def with_routine(routine: str, steps: tuple[PowerStep, ...]) -> Callable[[Design], Design]:
+    """How to give a design another routine."""
+    return partial(changed, lambda power: evolve(power, **{routine: steps}))  # type: ignore[arg-type]
 
 
 def historical() -> Iterator[Fault]:
@@ -103,6 +110,13 @@ def historical() -> Iterator[Fault]:
             linux("arch/arm64/kvm/arm.c", "kvm_arch_vcpu_ioctl", "5.13"),
             partial(unheeding, Trait.RESET_BEFORE_ACCESS), ("saving",),
         ),
+    ):  # fmt: skip
+        yield wrong(identifier, element, statement, source, change, "history", scenarios)
+
+
+def structural() -> Iterator[Fault]:
+    """Decisions about power that are taken otherwise."""
+    for identifier, element, statement, source, change, scenarios in (
         (
             "thumb-entry-in-arm-state", "Thumb state at CPU_ON",
             "a vCPU starts in ARM state whatever bit 0 of its entry point says",
@@ -114,22 +128,52 @@ def historical() -> Iterator[Fault]:
             linux("arch/arm/kvm/coproc.c", "set_invariant_cp15"), partial(unheeding, Trait.INVARIANTS_CHECKED),
             ("values",),
         ),
+        (
+            "unknown-target-accepted", "the check of the target at KVM_ARM_VCPU_INIT",
+            "user space may initialise a vCPU with a target that there is not",
+            linux("arch/arm/kvm/guest.c", "kvm_vcpu_set_target"), partial(unheeding, Trait.TARGET_CHECKED), ("new",),
+        ),
+        (
+            "initialisation-keeps-registers", "the reset at KVM_ARM_VCPU_INIT",
+            "an initialisation of a vCPU leaves its registers as they are",
+            linux("arch/arm/kvm/guest.c", "kvm_vcpu_set_target"), partial(unheeding, Trait.RESET_AT_INIT), ("again",),
+        ),
+        (
+            "cpu-on-resets-twice", "registers that only their own thread writes",
+            "the caller of CPU_ON resets the target's registers, though the target resets them itself",
+            linux(PSCI, "kvm_psci_vcpu_on"), resets_twice, ("off and on",),
+        ),
     ):  # fmt: skip
-        yield Fault(
-            identifier, element, statement, (source,), partial(changed, change), frozenset(), "history", scenarios
-        )
+        yield wrong(identifier, element, statement, source, change, "structure", scenarios)
+
+
+def wrong(
+    identifier: str, element: str, statement: str, source: Citation, change: Callable[[PowerDesign], PowerDesign],
+    family: str, scenarios: tuple[str, ...],
+) -> Fault:  # fmt: skip
+    """A fault of power."""
+    return Fault(identifier, element, statement, (source,), partial(changed, change), frozenset(), family, scenarios)
+
+
+SWAPS = (
+    ("on", "on: lock", ("stopping and starting",)),
+    ("on", "on: check that it is off", ("racing",)),
+    ("on", "on: ask for a reset", ("starting",)),
+    ("run", "run: in guest mode", ("stopping",)),
+)
+"""The steps whose place before the next one is a decision, with the situations in which it matters."""
+WHAT = "how vCPUs start and stop"
 
 
 def step_faults(design: PowerDesign) -> Iterator[Fault]:
-    """Each step of the routines left out."""
+    """Each step of the routines left out, and neighbours exchanged where their order is a decision."""
     for routine in ROUTINES:
-        for step in design.steps(routine):
-            yield Fault(
-                f"without/power-{slug(step.name)}", f"'{step.name}' of power",
-                f"'{step.name}' is left out of how vCPUs start and stop", step.sources,
-                partial(changed, partial(without_one, routine, step.name)), frozenset(), "step",
-                BY_STEP.get(step.name, BY_ROUTINE[routine]),
-            )  # fmt: skip
+        steps = design.steps(routine)
+        for step in steps:
+            scenarios = BY_STEP.get(step.name, BY_ROUTINE[routine])
+            yield left_out("power", WHAT, steps, step, partial(with_routine, routine), scenarios)
+    for routine, name, scenarios in SWAPS:
+        yield exchanged("power", WHAT, design.steps(routine), name, partial(with_routine, routine), scenarios)
 
 
 EXCUSES: Mapping[str, Excuse] = MappingProxyType(

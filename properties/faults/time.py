@@ -121,6 +121,12 @@ def structural() -> Iterator[Fault]:
             linux("arch/arm/kvm/arch_timer.c", "kvm_timer_init"), partial(unheeding, Trait.OFFSET_ONCE), ("timer",),
         ),
         (
+            "mask-of-stopped-timer-lost", "the mask bit of a timer that is off",
+            "the exit saves CNTV_CTL as 0 where the timer is off",
+            linux("arch/arm/kvm/interrupts_head.S", "save_timer_state"), partial(unheeding, Trait.KEPT_OFF),
+            ("masked timer",),
+        ),
+        (
             "end-not-linked", "the end of interrupt 27",
             "the end of interrupt 27 in the guest leaves the physical one active",
             linux(NEW, "kvm_timer_flush_hwstate", "4.4"), partial(unheeding, Trait.LINKED), ("timer",),

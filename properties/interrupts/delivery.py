@@ -6,14 +6,14 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
+from model.threads import Wait, vcpu_of
 from model.vgic.design import GUEST, OUT, Do, Register, VgicDesign
-from model.vgic.distributor import register_at
 from model.vgic.distributor import written as stored
-from model.vgic.pending import Key, is_edge
-from model.vgic.state import SGIS, VgicState, Wait
+from model.vgic.pending import Key, is_edge, key_of
+from model.vgic.state import IMPLEMENTED, SGIS, VgicState
 from model.vgic.system import GuestActs, GuestWaits, VgicAction, VgicSteps
-from model.vgic.threads import vcpu_of
 from properties.interrupts.drain import lost, outcome, restless
+from properties.interrupts.registers import meant_at
 from properties.interrupts.steps import (
     awaited,
     does,
@@ -100,12 +100,14 @@ def is_quiet(design: VgicDesign, state: VgicState) -> Any:
     """Whether nothing is due: no agent has begun anything, every vCPU that may run is in its guest, with nothing there
     that interrupts it, that it could acknowledge, or that it has to complete; and no processor has anything to do."""
     found = [agent.at == OUT for agent in state.agents]
-    for core in state.cores:
-        found.append(negate(either(core.ipi == 1, core.irq == 1)))
-        found.append(either(core.busy == 0, maintenance(core.gich) == 0))
     for number, vcpu in enumerate(state.vcpus):
         inside = every(vcpu.at == GUEST, either(*(runs_on(core, number) for core in state.cores)))
         found.append(either(inside, vcpu.wait == Wait.ASLEEP, every(vcpu.pause == 1, vcpu.at == OUT)))
+    if any(each is False for each in found):
+        return False
+    for core in state.cores:
+        found.append(negate(either(core.ipi == 1, core.irq == 1)))
+        found.append(either(core.busy == 0, maintenance(core.gich) == 0))
     found += [either(state.vcpus[p.vcpu].at != GUEST, negate(p.held)) for p in in_lists(design, state)]
     return every(*found)
 
@@ -140,15 +142,17 @@ NOT_FORGOTTEN = Property(
 
 
 def count(design: VgicDesign, state: VgicState, token: Token) -> int:
-    """How often an edge, or a source of an SGI, is still to be delivered: from the distributor, and from a list
-    register."""
+    """How often an edge, or a source of an SGI, is still to be delivered: from the distributor, and from a list register.
+
+    That it is in no more than one is ONE_LIST_REGISTER.
+    """
     (vm, bank, irq), source = token
     key = (vm, bank, irq)
     record = state.irqs.get(key)
     edge = is_edge(irq, record)
     sent = choose(irq < SGIS, bit(record.sources, source) == 1, source == 0)
-    listed = (every(p.pending, same(p.key, key), p.source == source) for p in in_lists(design, state))
-    return choose(every(record.pending == 1, edge, sent), 1, 0) + choose(every(edge, either(*listed)), 1, 0)
+    listed = (every(edge, p.pending, same(p.key, key), p.source == source) for p in in_lists(design, state))
+    return choose(every(record.pending == 1, edge, sent), 1, 0) + choose(either(*listed), 1, 0)
 
 
 def tokens(design: VgicDesign, *states: VgicState) -> list[Token]:
@@ -175,7 +179,7 @@ def written(design: VgicDesign, state: VgicState, action: VgicSteps, registers: 
     """Whether a step changes an interrupt as its guest has asked for, with one of these registers."""
     if does(design, state, action) is not Do.WRITE_ONE:
         return False
-    found = register_at(design, vcpu_of(state, action.cpu).access.offset)
+    found = meant_at(vcpu_of(state, action.cpu).access.offset)
     return found is not None and found[0] in registers
 
 
@@ -257,10 +261,11 @@ def asked_for(design: VgicDesign, before: VgicState, action: VgicAction, token: 
     match does(design, before, action):
         case Do.INJECT:
             agent = before.agents[action.cpu - len(before.cores)]
-            return every(irq == agent.irq, agent.level == 1)
+            named_irq = key_of(agent.vm, agent.vcpu, bits(agent.irq, 9, 0))
+            return every(agent.irq < IMPLEMENTED, same(token[0], named_irq), agent.level == 1)
         case Do.PERFORM:
             vcpu = vcpu_of(before, action.cpu)
-            found = register_at(design, vcpu.access.offset)
+            found = meant_at(vcpu.access.offset)
             if found is not None and found[0] is Register.SGIR:
                 data = stored(bits(found[1], 1, 0), vcpu.access.size, vcpu.access.value)
                 return every(irq == bits(data, 3, 0), source == vcpu.number)

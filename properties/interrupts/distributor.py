@@ -5,20 +5,22 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
+from model.threads import agent_of, is_agent, vcpu_of
 from model.vgic.design import OUT, Do, Register, VgicDesign
 from model.vgic.distributor import FIELD, first_irq, register_at, written
 from model.vgic.injection import line_refused
-from model.vgic.pending import Key, key_of
+from model.vgic.pending import Key, is_edge, key_of
 from model.vgic.state import IMPLEMENTED, SGIS, Agent, Exit, Vcpu, VgicState, flag
 from model.vgic.system import VgicAction, VgicSteps
-from model.vgic.threads import agent_of, is_agent, vcpu_of, vm_number
+from model.vgic.threads import vm_number
+from properties.interrupts.registers import ARCHITECTED, meant_at
 from properties.interrupts.steps import does, interrupts_of, named, names, none, routine_of, those, vm_of
 from properties.property import Kind, Property
 from properties.quantify import each
 from spec.gic.distributor import sgi_targets
 from spec.gic.registers import GICD
 from spec.sparse import Sparse
-from spec.words import bit, bits, choose, clear, either, every, member, negate, put_all, same, select, sub
+from spec.words import U32, bit, bits, choose, clear, either, every, implies, member, negate, put_all, same, select, sub
 
 
 def emulated(design: Design, before: State, action: Action, after: State) -> Any:
@@ -58,7 +60,7 @@ def sends(design: VgicDesign, state: VgicState, action: Action) -> Any:
     if does(design, state, action) is not Do.PERFORM:
         return False
     access = vcpu_of(state, action.cpu).access
-    found = register_at(design, access.offset)
+    found = meant_at(access.offset)
     if found is None or found[0] is not Register.SGIR:
         return False
     filtered = bits(access.value, 25, 24)
@@ -108,7 +110,26 @@ SGI_TARGETS = Property(
     ),
 )
 
-SHOWN = {Register.ICFGR: "edge", Register.IPRIORITYR: "priority", Register.ITARGETSR: "target"}
+SHOWN = {Register.ICFGR: "trigger", Register.IPRIORITYR: "priority", Register.ITARGETSR: "target"}
+
+
+def stored(before: VgicState, action: Action) -> tuple[Vcpu, int, Register, U32] | None:
+    """The vCPU whose access a step carries out, its number, and the register with a field for each interrupt that it
+    means, with the offset in it; None where it means another one."""
+    vcpu, number = vcpu_of(before, action.cpu), before.cores[action.cpu].vcpu
+    found = meant_at(vcpu.access.offset)
+    return None if found is None or found[0] not in FIELD else (vcpu, number, *found)
+
+
+def covered_by(before: VgicState, number: int, register: Register, inner: U32, key: Key) -> tuple[Any, Any]:
+    """Whether a vCPU's access covers the field that a register has of an interrupt, and what it stores there."""
+    access, width = before.vcpus[number].access, FIELD[register]
+    place, first = key[2] << width.bit_length() - 1, inner << 3
+    covered = every(names(before, number, key), place >= first, place < first + (access.size << 3))
+    value = access.value & 0
+    for shift in range(0, 32, width):
+        value = choose(place == first + shift, bits(access.value, shift + width - 1, shift), value)
+    return covered, value
 
 
 def wrongly_written(
@@ -116,45 +137,57 @@ def wrongly_written(
 ) -> list[tuple[tuple[Key, str], Any]]:
     """Interrupts that a store may change, each with what is wrong about that, and whether it is: it changes one whose
     field its bytes do not cover, or to another value."""
-    if does(design, before, action) is not Do.WRITE_ONE:
+    if does(design, before, action) is not Do.WRITE_ONE or (found := stored(before, action)) is None:
         return []
-    vcpu = vcpu_of(before, action.cpu)
-    access, found = vcpu.access, register_at(design, vcpu.access.offset)
-    if found is None or found[0] not in FIELD:
-        return []
-    register, inner = found
-    width, texts = FIELD[register], list[tuple[tuple[Key, str], Any]]()
+    vcpu, number, register, inner = found
+    texts: list[tuple[tuple[Key, str], Any]] = []
     for key in changeable(before, after):
         changed = negate(same(before.irqs.get(key), after.irqs.get(key)))
-        place, first = key[2] << width.bit_length() - 1, inner << 3
-        covered = every(place >= first, place < first + (access.size << 3))
-        value = access.value & 0
-        for shift in range(0, 32, width):
-            value = choose(place == first + shift, bits(access.value, shift + width - 1, shift), value)
-        stored = as_stored(before, register, vcpu.vm, value, after, key)
+        covered, value = covered_by(before, number, register, inner, key)
         texts.append(((key, "changes, which the store does not cover"), every(changed, negate(covered))))
-        wrong = every(changed, covered, negate(stored))
-        texts.append(((key, f"gets a {SHOWN.get(register)} that is not what was stored, or does not exist"), wrong))
+        if register in SHOWN:
+            wrong = every(changed, covered, negate(as_stored(before, register, vcpu.vm, value, after, key)))
+            texts.append(((key, f"gets a {SHOWN[register]} that is not what was stored, or does not exist"), wrong))
     return texts
 
 
 def changeable(before: VgicState, after: VgicState) -> list[Key]:
-    """The interrupts that a step may have changed; in proofs, an arbitrary one."""
+    """The interrupts that a step may have changed, or their summary; in proofs, an arbitrary one."""
     if isinstance(before.irqs, Sparse):
-        return sorted({*before.irqs.entries, *after.irqs.entries})
+        summaries = () if before.stale is after.stale else (*before.stale.entries, *after.stale.entries)
+        return sorted({*before.irqs.entries, *after.irqs.entries, *summaries})
     return [key for key, _ in each(before.irqs)]
 
 
 def as_stored(before: VgicState, register: Register, vm: int, value: int, after: VgicState, key: Key) -> Any:
-    """Whether a field of an interrupt is what was stored in it."""
-    record = after.irqs.get(key)
+    """Whether a field of an interrupt is what was stored in it.
+
+    That the state of SGIs is not changed by GICD_ISENABLER and its like, and that a level whose line is high stays
+    pending, are not asked here.
+    """
+    record, shared = after.irqs.get(key), key[2] >= SGIS
     match register:
+        case Register.ISENABLER:
+            return implies(shared, every(value == 1, record.enabled == 1))
+        case Register.ICENABLER:
+            return implies(shared, every(value == 1, record.enabled == 0))
+        case Register.ISPENDR:
+            return implies(shared, every(value == 1, record.pending == 1))
+        case Register.ICPENDR:
+            lowered = either(record.pending == 0, every(negate(is_edge(key[2], record)), record.line == 1))
+            return implies(shared, every(value == 1, lowered))
         case Register.ICFGR:
             return record.edge == value >> 1
         case Register.IPRIORITYR:
             return record.priority == value
         case Register.ITARGETSR:
-            return record.target < vm_of(before, vm).count
+            count = vm_of(before, vm).count
+            meant = value & sub(flag(count), 1, 8)
+            return every(record.target < count, either(meant == 0, meant & flag(record.target) > 0))
+        case Register.SPENDSGIR:
+            return clear(value, record.sources) == 0
+        case Register.CPENDSGIR:
+            return record.sources & value == 0
     return True
 
 
@@ -190,7 +223,7 @@ def undone(design: VgicDesign, state: VgicState, action: Action) -> list[tuple[s
     if routine_of(vcpu.at) != "access":
         return []
     left = every(vcpu.access.write == 1, vcpu.left > 0)
-    return [("some of the interrupts are still to be changed", left), *unwritten(design, state, number)]
+    return [("some of the interrupts are still to be changed", left), *unwritten(state, number)]
 
 
 def unheeded(design: VgicDesign, state: VgicState, agent: Agent) -> Any:
@@ -205,11 +238,11 @@ BITWISE = {Register.ISENABLER: 1, Register.ICENABLER: 0}
 """The registers with a bit for each interrupt, and whether a one enables it or disables it."""
 
 
-def unwritten(design: VgicDesign, state: VgicState, own: int) -> list[tuple[str, Any]]:
+def unwritten(state: VgicState, own: int) -> list[tuple[str, Any]]:
     """What a vCPU's store to the distributor asks for, each with whether it has neither happened nor is left to do."""
     vcpu = state.vcpus[own]
     access, found = vcpu.access, list[tuple[str, Any]]()
-    for line in design.registers:
+    for line in ARCHITECTED:
         stores = every(access.write == 1, access.offset >= line.base, access.offset < line.base + line.length)
         first = every(stores, access.offset == line.base)
         if stores is False:
@@ -228,7 +261,7 @@ def unwritten(design: VgicDesign, state: VgicState, own: int) -> list[tuple[str,
         if line.register in BITWISE:
             value, inner = BITWISE[line.register], sub(access.offset, line.base, 32)
             asked = clear(written(bits(inner, 1, 0), access.size, access.value), vcpu.left)
-            for key in stored_to(state, vcpu, inner):
+            for key in stored_to(state, vcpu, line.register, inner):
                 here = every(stores, names(state, own, key), key[2] >= SGIS, key[2] >> 5 == inner >> 2)
                 due = every(here, select(tuple(bit(asked, n) for n in range(32)), bits(key[2], 4, 0)) == 1)
                 text = "an interrupt is not " + ("enabled" if value else "disabled")
@@ -236,11 +269,12 @@ def unwritten(design: VgicDesign, state: VgicState, own: int) -> list[tuple[str,
     return found
 
 
-def stored_to(state: VgicState, vcpu: Vcpu, inner: int) -> list[Key]:
-    """The interrupts in the word of a register with a bit for each, at an offset; in proofs, an arbitrary one."""
+def stored_to(state: VgicState, vcpu: Vcpu, register: Register, inner: U32) -> list[Key]:
+    """The interrupts in the word of a register with a field for each, at an offset; in proofs, an arbitrary one."""
     if not isinstance(state.irqs, Sparse):
         return [key for key, _ in each(state.irqs)]
-    return [key_of(vcpu.vm, vcpu.number, first_irq(1, inner) + position) for position in range(32)]
+    width = FIELD[register]
+    return [key_of(vcpu.vm, vcpu.number, first_irq(width, inner) + position) for position in range(32 // width)]
 
 
 def performed(design: Design, before: State, action: Action, after: State) -> Any:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from model.design import Design
+from model.threads import agent_of, is_agent
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT, VgicDesign
 from model.vgic.guest import Acknowledges, Completes, GuestUse
 from model.vgic.state import Access, VgicState
 from model.vgic.system import VgicAction
-from model.vgic.threads import agent_of, is_agent
 from properties.interrupts.grain import forced_on, next_irq, taken_on
 from spec.gic import list_registers as lists
 

@@ -12,13 +12,13 @@ anything. There the guest gets as far as it can first; so no property sees that 
 
 from attrs import frozen
 
+from model.threads import at_of, is_agent
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT, Do, VgicDesign
 from model.vgic.guest import Acknowledges, Completes
 from model.vgic.pending import is_edge, key_of
 from model.vgic.state import VgicState
 from model.vgic.system import VgicAction, VgicSteps
-from model.vgic.threads import at_of, is_agent
 from properties.interrupts.grain import forced, merged, next_irq
 from properties.interrupts.states import live
 from properties.interrupts.steps import awaited, between, core_of, in_lists, named
@@ -175,16 +175,19 @@ def restless(design: VgicDesign, state: VgicState) -> tuple[int, ...]:
 
 
 def sleeps(design: VgicDesign, state: VgicState, cpu: int) -> bool:
-    """Whether a guest that waits gives its processor away, at once or at its second try."""
+    """Whether a guest that waits gives its processor away, at once or at its second try, when all that is due by then
+    is done."""
     for _ in range(2):
-        state = merged(design, state, vgic.GuestWaits(cpu))
-        for _ in range(100):
+        after: VgicState | None = merged(design, state, vgic.GuestWaits(cpu))
+        for _ in range(MOST_AWAKE):
+            if after is None:
+                break
+            state = after
             if state.cores[cpu].busy == 0:
                 return True
-            action = due(design, state, cpu)
-            if action is None:
-                break
-            state = merged(design, state, action)
+            after = next_state(design, state)
     return False
 
 
+MOST_AWAKE = 300
+"""How many steps a guest that waits may keep its processor for."""

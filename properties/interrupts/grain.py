@@ -8,11 +8,11 @@ interrupt as soon as it can. Nothing comes in between, so fewer orders are gone 
 
 from functools import cache
 
+from model.threads import Mode, agent_of, at_of, is_agent, vcpu_of
 from model.vgic.design import OUT, ROUTINES, Do, Trait, VgicDesign, place, step_at
 from model.vgic.lists import to_flush
-from model.vgic.state import END, PRIVATE, Exit, Mode, VgicState
+from model.vgic.state import END, PRIVATE, Exit, VgicState
 from model.vgic.system import HostTakesInterrupts, VgicAction, VgicSteps, vgic_guard, vgic_step
-from model.vgic.threads import agent_of, at_of, is_agent, vcpu_of
 from spec.gic.state import U10
 
 OWN = frozenset(

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from random import Random
 
 from model.design import Design
+from model.threads import agent_of, at_of, is_agent
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT
 from model.vgic.guest import Acknowledges, Completes, Deactivates, GuestUse, Loads, Stores
 from model.vgic.state import Access, VgicState
 from model.vgic.system import VgicAction
-from model.vgic.threads import agent_of, at_of, is_agent
 from properties.interrupts.grain import next_irq
 from spec.gic import list_registers as lists
 from spec.gic.state import Choices

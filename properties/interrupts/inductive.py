@@ -3,8 +3,10 @@
 What becomes of a state in a fair drain is not asked of symbolic states: so `interrupts.delivered` and
 `interrupts.idle_sleeps` are explored, though `interrupts.progress` says of most steps that drains do not go round.
 So is `interrupts.exitless`, which does not follow: a list register goes on asking for a maintenance interrupt where an
-active interrupt had another target meanwhile, and has its old one again.
-And so is `interrupts.loaded`, which compares with another distributor that is built for it.
+active interrupt had another target meanwhile, and has its old one again. And so are `interrupts.loaded`, which compares
+with another distributor that is built for it, and `interrupts.called_for`, which asks whether there is an interrupt of
+some kind: of arbitrary contents of a map, that has no answer. `interrupts.stored` asks much of each step of a store,
+which takes long to prove.
 """
 
 from functools import partial

@@ -1,11 +1,11 @@
 """What a guest loads from its virtual distributor: what the architecture's distributor would show."""
 
 from model.action import Action
+from model.threads import is_agent, vcpu_of
 from model.vgic.design import Do, Register, VgicDesign
 from model.vgic.distributor import register_at
 from model.vgic.state import IMPLEMENTED, NO_ACCESS, PRIVATE, Vcpu, VgicState, VirtualIrq, flag
 from model.vgic.system import VgicSteps
-from model.vgic.threads import is_agent, vcpu_of
 from properties.interrupts.steps import does, interrupts_of, routine_of
 from properties.property import Kind, Property
 from spec.gic.distributor_registers import gicd_read

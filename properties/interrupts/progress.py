@@ -13,13 +13,13 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
+from model.threads import is_agent, vcpu_of
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT, Do, VgicDesign
 from model.vgic.guest import Acknowledges, Completes
 from model.vgic.pending import is_edge
 from model.vgic.state import PRIVATE, VgicState, flag
 from model.vgic.system import VgicAction, VgicSteps
-from model.vgic.threads import is_agent, vcpu_of
 from properties.interrupts.delivery import is_quiet
 from properties.interrupts.invariants.terms import asks, is_noted, is_valid
 from properties.interrupts.ranking import entangled, is_pending, lowered, others, smaller, tells, waits_on

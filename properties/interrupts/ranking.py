@@ -14,9 +14,10 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+from model.threads import Wait
 from model.vgic.design import GUEST, OUT, Do, VgicDesign, place
 from model.vgic.pending import Key, computed, in_flight, is_edge
-from model.vgic.state import PRIVATE, SGIS, Agent, Exit, Vcpu, VgicState, VirtualIrq, Wait, flag
+from model.vgic.state import PRIVATE, SGIS, Agent, Exit, Vcpu, VgicState, VirtualIrq, flag
 from model.vgic.system import VgicAction
 from properties.interrupts.invariants.terms import (
     asks,

@@ -121,6 +121,13 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
                 ),
             ),
         ),
+        "clearing before a wait": Situation(
+            "interrupts-one",
+            InterruptDomain(
+                "a guest clears a level-sensitive interrupt, and waits for it",
+                runs=((0, 0),), lines=(RISE,), accesses=((0, store(CLEAR, LEVEL)),), guests=(GuestWaits,),
+            ),
+        ),
         "numbers": Situation(
             "interrupts-one",
             InterruptDomain(

@@ -6,11 +6,12 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
+from model.threads import Wait, is_agent
 from model.vgic.design import GUEST, Do, VgicDesign, place
 from model.vgic.pending import Key, is_edge, key_of
-from model.vgic.state import SGIS, Agent, Core, Saved, Vcpu, VgicState, Wait
+from model.vgic.state import SGIS, Agent, Core, Saved, Vcpu, VgicState, flag
 from model.vgic.system import GuestActs, GuestPowersOff, GuestStops, UserSignals, VgicAction, VgicSteps
-from model.vgic.threads import is_agent
+from model.vgic.threads import vm_number
 from properties.interrupts.steps import (
     awaited,
     between,
@@ -23,6 +24,7 @@ from properties.interrupts.steps import (
     runs_on,
     those,
     vm_of,
+    waiting_for,
 )
 from properties.property import Kind, Property
 from properties.quantify import each
@@ -30,7 +32,7 @@ from spec.gic import list_registers as lists
 from spec.gic import virtual_interface
 from spec.gic.state import VirtualInterface
 from spec.gic.virtual_interface import UIE, maintenance
-from spec.words import U8, bit, either, every, member, negate, put, same
+from spec.words import U8, bit, clear, either, every, member, negate, put, same
 
 
 def kick_coming(design: VgicDesign, state: VgicState, vm: U8) -> Any:
@@ -91,10 +93,10 @@ def unaware(design: VgicDesign, state: VgicState) -> list[tuple[tuple[int, Key],
     bring it to its list registers."""
     found: list[tuple[tuple[int, Key], Any]] = []
     for number, vcpu in enumerate(state.vcpus):
-        stays = either(*(every(runs_on(core, number), negate(leaves(core))) for core in state.cores))
-        inside = every(vcpu.at == GUEST, stays)
+        inside = vcpu.at == GUEST
         if inside is not False:
-            alone = every(inside, negate(kick_coming(design, state, vcpu.vm)))
+            stays = either(*(every(runs_on(core, number), negate(leaves(core))) for core in state.cores))
+            alone = every(inside, stays, negate(kick_coming(design, state, vcpu.vm)))
             found += [(what, every(alone, due)) for what, due in deliverable(state, number)]
     return found
 
@@ -124,6 +126,39 @@ KICKED = Property(
         f"vCPU{number} runs on, and {named(key)} waits for it"
         for number, key in those(unaware(d.vgic, interrupts_of(s)))
     ),
+)
+
+
+def called_for_nothing(
+    design: VgicDesign, before: VgicState, action: Action, after: VgicState
+) -> list[tuple[int, Any]]:
+    """The vCPUs, each with whether a device or an access notes it as having something to flush, though no interrupt
+    waits for it."""
+    if does(design, before, action) not in (Do.INJECT, Do.UPDATE):
+        return []
+    own, found = vm_number(before, action.cpu), []
+    for number, vcpu in enumerate(after.vcpus):
+        fresh = clear(vm_of(after, own).oracle, vm_of(before, own).oracle) & flag(vcpu.number) > 0
+        waits = (waiting_for(after, number, key, record) for key, record in each(after.irqs))
+        found.append((number, every(vcpu.vm == own, fresh, negate(either(*waits)))))
+    return found
+
+
+CALLED_FOR = Property(
+    id="interrupts.called_for",
+    statement="What a guest stores in its distributor, or a device says, calls for no vCPU but those for which an "
+    "interrupt waits: no other one is kicked.",
+    claims=("C22", "C24"),
+    question="Does a vCPU leave its guest for an interrupt that is none of its own?",
+    kind=Kind.STEP,
+    about=(VgicSteps,),
+    holds=lambda d, b, a, s: none(called_for_nothing(d.vgic, interrupts_of(b), a, interrupts_of(s))),
+    interesting=lambda d, b, a, s: does(d.vgic, interrupts_of(b), a) is Do.UPDATE
+    and any(new.oracle != old.oracle for old, new in zip(interrupts_of(b).vms, interrupts_of(s).vms, strict=True)),
+    explain=lambda d, b, a, s: ", ".join(
+        f"vCPU{number}" for number in those(called_for_nothing(d.vgic, interrupts_of(b), a, interrupts_of(s)))
+    )
+    + " is called for, and no interrupt waits for it",
 )
 
 
@@ -329,4 +364,4 @@ EXITLESS = Property(
     explain=lambda d, b, a, s: "the guest is taken out for nothing, or changes more than its own interface",
 )
 
-PROPERTIES = (WOKEN, KICKED, OFF_IS_OFF, SIGNAL_HEARD, MASKED, INTERFACE_OFF, SWITCHED, EXITLESS)
+PROPERTIES = (WOKEN, KICKED, CALLED_FOR, OFF_IS_OFF, SIGNAL_HEARD, MASKED, INTERFACE_OFF, SWITCHED, EXITLESS)

@@ -8,11 +8,11 @@ from attrs import frozen
 
 from model.action import Action
 from model.state import State
+from model.threads import at_of, is_agent
 from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, after, place, routine_at, step_at
 from model.vgic.pending import Key, is_edge, is_enabled, key_of
 from model.vgic.state import PRIVATE, SGIS, Core, VgicState, VirtualIrq, Vm
 from model.vgic.system import VgicSteps
-from model.vgic.threads import at_of, is_agent
 from spec.gic import list_registers as lists
 from spec.sparse import Sparse
 from spec.words import U3, U8, U32, choose, either, every, member, negate, same, select
@@ -178,8 +178,12 @@ def has_place(state: VgicState, number: int, key: Key) -> Any:
 
 def awaited(state: VgicState, number: int, key: Key, record: VirtualIrq) -> Any:
     """Whether an interrupt waits in the distributor for a vCPU, which is powered on."""
-    due = every(wanted(key, record), forwarded(state, key, record), mine(state, number, key, record))
-    return every(due, state.vcpus[number].pause == 0)
+    return every(waiting_for(state, number, key, record), state.vcpus[number].pause == 0)
+
+
+def waiting_for(state: VgicState, number: int, key: Key, record: VirtualIrq) -> Any:
+    """Whether an interrupt waits in the distributor for a vCPU, powered on or not."""
+    return every(wanted(key, record), forwarded(state, key, record), mine(state, number, key, record))
 
 
 def thread_vcpu(state: VgicState, action: Action) -> int | None:

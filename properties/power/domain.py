@@ -9,8 +9,8 @@ from model.power import system as power
 from model.power.design import Do
 from model.power.state import Function, PowerState
 from model.power.system import PowerAction, VcpuCalls
-from model.power.threads import agent_of, is_agent
 from model.programs import GUEST, OUT
+from model.threads import agent_of, is_agent
 from properties.power.grain import forced_on
 
 

@@ -11,7 +11,7 @@ from model.power import system as power
 from model.power.design import Do, PowerDesign
 from model.power.state import PowerState
 from model.power.system import PowerAction
-from properties.power.steps import does
+from properties.power.steps import between, does, places_in
 
 OWN = frozenset(
     {
@@ -30,8 +30,9 @@ def own_steps(design: PowerDesign) -> frozenset[Do]:
     """The steps that commute with whatever others do."""
     kinds = {step.do for step in design.on}
     found = OWN if kinds & REMOTE else OWN | OF_REGISTERS
-    locked = Do.LOCK in kinds and Do.LOCK in {step.do for step in design.stop}
-    return found | {Do.CHECK_CALLER} if locked else found
+    locked = places_in(design, "on", Do.CHECK_CALLER) <= between(design, "on", Do.LOCK, Do.UNLOCK)
+    stopping = places_in(design, "stop", Do.PAUSE_ONE) <= between(design, "stop", Do.LOCK, Do.UNLOCK)
+    return found | {Do.CHECK_CALLER} if locked and stopping else found
 
 
 def forced_on(

@@ -7,8 +7,8 @@ from model.design import Design
 from model.power import system as power
 from model.power.state import MIDR, PowerState, Reg
 from model.power.system import PowerAction
-from model.power.threads import agent_of, is_agent, vcpu_of
 from model.programs import GUEST, OUT
+from model.threads import agent_of, is_agent, vcpu_of
 
 CPSRS = (0x10, 0x11, 0x12, 0x13, 0x16, 0x17, 0x1A, 0x1B, 0x1F, 0x1DA, 0x1DF, 0x0, 0xFFFFFFFF)
 

@@ -38,7 +38,7 @@ def ioctls(*kinds: type[Action]) -> Callable[[Design], Iterator[Case]]:
     """Ioctls with arbitrary operands, from any state."""
 
     def cases(design: Design) -> Iterator[Case]:
-        from properties.engines.symbolic import variable
+        from properties.engines.formulas import variable
 
         widths = {"off": 1, "target": 8, "reg": 8, "value": 32}
         words = {name: variable(name, width) for name, width in widths.items()}
@@ -51,7 +51,8 @@ def ioctls(*kinds: type[Action]) -> Callable[[Design], Iterator[Case]]:
 
 
 def resets(design: Design) -> Iterator[Case]:
-    """The step in which a vCPU resets itself, from any state."""
+    """The initialisation of a vCPU, and the step in which it resets itself, from any state."""
+    yield from ioctls(UserInitsVcpu)(design)
     for at in sorted(PROGRAMS.places(design.power, (Do.RESET_SELF,))):
         found = any_state(design)
         placed = evolve(found, vcpus=replaced(found.vcpus, 0, evolve(found.vcpus[0], at=at)))

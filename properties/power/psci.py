@@ -5,17 +5,30 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.power.design import Do, PowerDesign
-from model.power.state import CPSR_RESET, SCTLR_RESET, Answer, Call, Exit, Function, PowerState, Registers, Vcpu
-from model.power.system import PowerAction, PowerSteps, VcpuCalls
+from model.power.state import (
+    CPSR_RESET,
+    RESET,
+    SCTLR_RESET,
+    Answer,
+    Call,
+    Error,
+    Exit,
+    Function,
+    PowerState,
+    Registers,
+    Vcpu,
+)
+from model.power.system import PowerAction, PowerSteps, UserInitsVcpu, VcpuCalls
 from model.programs import OUT
 from model.state import State
-from model.vgic.state import Wait
+from model.threads import Wait
 from properties.power.steps import (
     between,
     does,
     executing,
     inside,
     listed,
+    own_step,
     own_thread,
     places_in,
     power_of,
@@ -27,34 +40,17 @@ from spec.psr import E_BIT, T_BIT
 from spec.words import bit, every, implies, same
 
 
-def powered_off(design: PowerDesign, state: PowerState) -> list[int]:
-    """The vCPUs that execute though they are off."""
-    return executing(design, state, lambda vcpu: vcpu.pause == 1)
-
-
-OFF_IS_OFF = Property(
-    id="power.off_is_off",
-    statement="A vCPU that is powered off executes nothing of its guest, unless its processor is about to be "
-    "interrupted.",
-    claims=(),
-    question="Can a vCPU run that is powered off?",
-    kind=Kind.STATE,
-    about=(PowerAction,),
-    holds=lambda d, b, a, s: not powered_off(d.power, power_of(s)),
-    interesting=lambda d, b, a, s: any(vcpu.pause == 1 for vcpu in power_of(s).vcpus),
-    explain=lambda d, b, a, s: listed(powered_off(d.power, power_of(s)), "executes though it is powered off"),
-)
-
-
 def back_from_off(design: PowerDesign, state: PowerState) -> list[int]:
-    """The vCPUs that execute though nobody has started them since they were off."""
+    """The vCPUs that execute though nobody has started them since they were off; those of a machine that is off aside.
+    """
     return executing(design, state, lambda vcpu: vcpu.off == 1 and vcpu.stopped == 0)
 
 
 NEVER_RETURNS = Property(
     id="power.off_never_returns",
-    statement="A guest that has called CPU_OFF, or a vCPU that was initialised to be off, executes nothing before it "
-    "is started: CPU_OFF never returns.",
+    statement="A vCPU that is off executes nothing of its guest before it is started, unless its processor is about to "
+    "be interrupted: one that has called CPU_OFF, which never returns, one that was initialised to be off, and one "
+    "that a SYSTEM_OFF has powered off.",
     claims=(),
     question="Does CPU_OFF ever return?",
     kind=Kind.STATE,
@@ -73,7 +69,8 @@ def machine_on(design: PowerDesign, state: PowerState) -> list[int]:
 STOPPED_STAYS = Property(
     id="power.stopped_stays",
     statement="Once user space has been told that a machine is off, none of its vCPUs executes anything of the guest "
-    "until user space initialises it, unless its processor is about to be interrupted.",
+    "until user space, or a vCPU that user space has started since, starts it, unless its processor is about to be "
+    "interrupted.",
     claims=(),
     question="Can user space take a machine apart whose guest has switched it off?",
     kind=Kind.STATE,
@@ -86,8 +83,8 @@ STOPPED_STAYS = Property(
 
 def came_back(design: PowerDesign, before: PowerState, action: Action) -> bool:
     """Whether a SYSTEM_OFF comes back to the guest that called it."""
-    number = own_thread(before, action)
-    if number is None or does(design, before, action) is not Do.ENTER:
+    number = own_step(design, before, action, Do.ENTER)
+    if number is None:
         return False
     vcpu = before.vcpus[number]
     return vcpu.call.function == Function.SYSTEM_OFF and vcpu.fresh == 0
@@ -119,8 +116,8 @@ STOP_NEVER_RETURNS = Property(
 
 def started_twice(design: PowerDesign, before: PowerState, action: Action) -> int | None:
     """The vCPU that a step powers on though it is on."""
-    number = own_thread(before, action)
-    if number is None or does(design, before, action) is not Do.CLEAR_PAUSE:
+    number = own_step(design, before, action, Do.CLEAR_PAUSE)
+    if number is None:
         return None
     target = target_of(before, before.vcpus[number])
     return target if target is not None and before.vcpus[target].off == 0 else None
@@ -193,8 +190,8 @@ def as_asked(call: Call) -> Registers:
 
 def otherwise(design: PowerDesign, before: PowerState, action: Action) -> str:
     """The registers in which a vCPU that was started enters its guest otherwise than asked, empty if there is none."""
-    number = own_thread(before, action)
-    if number is None or does(design, before, action) is not Do.ENTER or before.vcpus[number].fresh == 0:
+    number = own_step(design, before, action, Do.ENTER)
+    if number is None or before.vcpus[number].fresh == 0:
         return ""
     found, asked = before.cores[action.cpu].live, as_asked(before.vcpus[number].asked)
     names = ("r0", "pc", "cpsr", "sctlr", "rest")
@@ -265,9 +262,13 @@ RESETS_ITSELF = Property(
     explain=lambda d, b, a, s: listed(meddled(power_of(b), a, power_of(s)), "is changed by another thread"),
 )
 
+
 def reset_otherwise(design: Design, before: State, action: Action, after: State) -> Any:
     """The predicate of RESET_AS_ASKED."""
     old, new = power_of(before), power_of(after)
+    if isinstance(action, UserInitsVcpu):
+        made = new.agents[action.cpu - len(new.cores)].error == Error.OK
+        return implies(made, same(new.vcpus[action.vcpu].registers, RESET))
     if does(design.power, old, action) is not Do.RESET_SELF:
         return True
     vcpu = old.vcpus[old.cores[action.cpu].vcpu]
@@ -278,12 +279,12 @@ def reset_otherwise(design: Design, before: State, action: Action, after: State)
 
 RESET_AS_ASKED = Property(
     id="power.reset_as_asked",
-    statement="The reset of a vCPU that was started leaves the registers that were asked for, whatever the entry "
-    "point, the context and the endianness are, and whatever was there before.",
+    statement="Whatever was there before, a KVM_ARM_VCPU_INIT leaves the registers of a reset, and the reset of a vCPU "
+    "that was started those that were asked for, whatever the entry point, the context and the endianness are.",
     claims=(),
     question="Which registers does CPU_ON set?",
     kind=Kind.STEP,
-    about=(PowerSteps,),
+    about=(PowerSteps, UserInitsVcpu),
     holds=reset_otherwise,
     interesting=lambda d, b, a, s: does(d.power, power_of(b), a) is Do.RESET_SELF
     and any(vcpu.request == 1 for vcpu in power_of(b).vcpus),
@@ -291,6 +292,6 @@ RESET_AS_ASKED = Property(
 )
 
 PROPERTIES = (
-    OFF_IS_OFF, NEVER_RETURNS, STOPPED_STAYS, STOP_NEVER_RETURNS, ON_ONCE, ON_DECIDED, STARTED_AS_ASKED, ON_RUNS,
+    NEVER_RETURNS, STOPPED_STAYS, STOP_NEVER_RETURNS, ON_ONCE, ON_DECIDED, STARTED_AS_ASKED, ON_RUNS,
     RESET_AS_ASKED, RESETS_ITSELF,
 )  # fmt: skip

@@ -5,8 +5,8 @@ from model.power.design import Do, PowerDesign
 from model.power.state import Exit, PowerState
 from model.power.system import PowerAction, PowerSteps, VcpuWaits, again, may_step, power_step
 from model.programs import GUEST, OUT
-from model.vgic.state import Wait
-from properties.power.steps import does, listed, own_thread, places_in, power_of
+from model.threads import Wait
+from properties.power.steps import does, listed, own_step, places_in, power_of
 from properties.property import Kind, Property
 
 FUEL = 60
@@ -101,8 +101,8 @@ OWN_HARDWARE = Property(
 
 def unsaved(design: PowerDesign, before: PowerState, action: Action) -> int | None:
     """The vCPU whose world switch ends though its registers are not what its guest has left."""
-    number = own_thread(before, action)
-    if number is None or does(design, before, action) is not Do.CLEAR_MODE:
+    number = own_step(design, before, action, Do.CLEAR_MODE)
+    if number is None:
         return None
     vcpu, left = before.vcpus[number], (Exit.CALL, Exit.WAIT)
     return number if vcpu.exit in left and vcpu.registers != before.cores[action.cpu].live else None

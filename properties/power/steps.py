@@ -7,9 +7,9 @@ from model.action import Action
 from model.power.design import PROGRAMS, Do, PowerDesign
 from model.power.state import Core, PowerState, Vcpu
 from model.power.system import PowerSteps
-from model.power.threads import at_of, is_agent
 from model.programs import GUEST
 from model.state import State
+from model.threads import at_of, is_agent
 
 
 def power_of(state: State) -> PowerState:
@@ -65,6 +65,11 @@ def own_thread(state: PowerState, action: Action) -> int | None:
     if is_agent(state, action.cpu) or state.cores[action.cpu].busy == 0:
         return None
     return state.cores[action.cpu].vcpu
+
+
+def own_step(design: PowerDesign, state: PowerState, action: Action, kind: Do) -> int | None:
+    """The vCPU whose thread takes a step of a kind; None where the action is no such step of a vCPU's thread."""
+    return own_thread(state, action) if does(design, state, action) is kind else None
 
 
 def target_of(state: PowerState, caller: Vcpu) -> int | None:

@@ -34,7 +34,7 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
             "time-one",
             TimeDomain(
                 "one vCPU, its clock stepped, its interrupt disabled and late, signals, every step of the world switch",
-                runs=((0, 0),), ctls=(0, 1), exits=(True,), reads=True, enables=(0, 1), preempts=True,
+                runs=((0, 0),), ctls=(0, 1, 3), exits=(True,), reads=True, enables=(0, 1), preempts=True,
                 signals=(0,), steps_clock=True, late=True, merges=False,
             ),
         ),

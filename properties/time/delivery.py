@@ -6,12 +6,13 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
+from model.threads import Wait
 from model.timer.design import GUEST, Trait
 from model.timer.soft import distance
-from model.timer.state import TimeState, Wait
+from model.timer.state import TimeState
 from model.timer.system import GuestTakes, SoftTimerExpires, TimeAction
 from properties.property import Kind, Property
-from properties.time.drain import lost
+from properties.time.drain import lost, waiting
 from properties.time.steps import noted, of_each, stands_on, time_of, wants
 from spec.words import either, every, implies
 
@@ -78,6 +79,11 @@ def delivered(design: Design, before: State, action: Action, after: State) -> An
     return not lost(design.timer, time_of(after))
 
 
+def all_delivered(design: Design, state: State, circles: bool) -> bool:
+    """Whether nobody waits in the end of a drain, or in its circles."""
+    return not waiting(time_of(state))
+
+
 DELIVERED = Property(
     id="time.delivered",
     statement="Whatever came before: once nothing but time happens, every timer that a guest has enabled and not "
@@ -90,6 +96,7 @@ DELIVERED = Property(
     interesting=lambda d, b, a, s: isinstance(a, GuestTakes),
     explain=lambda d, b, a, s: "when nothing is due any more, its timer has fired and interrupt 27 was not taken by "
     + ", ".join(lost(d.timer, time_of(s))),
+    settled=all_delivered,
 )
 
 PROPERTIES = (COVERED, DELIVERED)

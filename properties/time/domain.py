@@ -64,10 +64,9 @@ class TimeDomain:
             yield time.TimerInterruptTaken(cpu)
 
     def apart(self, state: TimeState, cpu: int) -> Iterator[TimeAction]:
-        """Time passes up to what comes next, and software timers and their work follow."""
+        """Time passes up to what comes next, or to just before; software timers and their work follow."""
         ticks = min(ahead(state), default=0)
-        if ticks:
-            yield time.TimePasses(cpu, ticks)
+        yield from (time.TimePasses(cpu, some) for some in (ticks, ticks - 1) if some > 0)
         for number, vcpu in enumerate(state.vcpus):
             yield time.SoftTimerExpires(cpu, number)
             yield time.WorkRuns(cpu, number)

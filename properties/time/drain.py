@@ -59,15 +59,12 @@ def waiting(state: TimeState) -> tuple[str, ...]:
 
 def next_action(design: TimerDesign, state: TimeState) -> TimeAction | None:
     """The next step of the drain; None where nothing is due any more, now or later."""
-    for number, vcpu in enumerate(state.vcpus):
-        if vcpu.queued == 1:
-            return time.WorkRuns(len(state.cores), number)
-        if vcpu.running == 1 and vcpu.left == 0:
-            return time.SoftTimerExpires(len(state.cores), number)
-    for cpu in range(len(state.cores)):
-        action = due(design, state, cpu)
-        if action is not None:
-            return action
+    everybody = (due(design, state, cpu) for cpu in range(len(state.cores) + 1))
+    return next((action for action in everybody if action is not None), None) or scheduled(design, state)
+
+
+def scheduled(design: TimerDesign, state: TimeState) -> TimeAction | None:
+    """What follows where nobody has anything to do: the host runs who may run, a guest makes room, time passes."""
     ready = [number for number in range(len(state.vcpus)) if time.may_run(state, number)]
     for cpu, core in enumerate(state.cores):
         if ready and core.busy == 0 and core.masked == 0:
@@ -80,8 +77,21 @@ def next_action(design: TimerDesign, state: TimeState) -> TimeAction | None:
     return time.TimePasses(len(state.cores), ticks) if ticks else None
 
 
+def expired(state: TimeState) -> TimeAction | None:
+    """What is due of the software timers and their work; processors wait for that."""
+    for number, vcpu in enumerate(state.vcpus):
+        if vcpu.queued == 1:
+            return time.WorkRuns(len(state.cores), number)
+        if vcpu.running == 1 and vcpu.left == 0:
+            return time.SoftTimerExpires(len(state.cores), number)
+    return None
+
+
 def due(design: TimerDesign, state: TimeState, cpu: int) -> TimeAction | None:
-    """What a processor has to do next; None where it has nothing to do, or waits."""
+    """What a processor, or what is of none, has to do next; None where it has nothing to do, or waits."""
+    apart = expired(state)
+    if apart is not None or cpu == len(state.cores):
+        return apart
     core = state.cores[cpu]
     if core.irq == 1 and core.masked == 0:
         return time.HostTakesKick(cpu)

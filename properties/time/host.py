@@ -5,10 +5,10 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
+from model.threads import vcpu_of
 from model.timer.design import Do, Trait
 from model.timer.state import PENDING
 from model.timer.system import TimeAction, TimerSteps
-from model.timer.threads import vcpu_of
 from model.timer.timer import fires_loaded, fires_saved, interrupts
 from properties.property import Kind, Property
 from properties.time.steps import does, noted, time_of

@@ -8,9 +8,10 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+from model.threads import Wait
 from model.timer.design import GUEST, OUT, THREADS, Do, TimerDesign, place, program
 from model.timer.soft import distance
-from model.timer.state import PENDING, TimeState, Vcpu, Wait
+from model.timer.state import PENDING, TimeState, Vcpu
 from model.timer.timer import fires_saved
 from properties.time.delivery import stands_in
 from properties.time.steps import between, in_kernel, noted, of_each, stands_on, wants

@@ -3,10 +3,12 @@
 from types import MappingProxyType
 
 from model.action import Action
+from model.design import Design
 from model.timer.state import TimeState
-from model.timer.system import HostTakesKick, TimerSteps
+from model.timer.system import HostTakesKick, TimeAction, TimerSteps
 from properties import time
 from properties.engines.parts.part import Part
+from properties.time import drain
 from properties.time.configurations import CONFIGURATIONS
 from properties.time.hostile import proposed
 from properties.time.inductive import INDUCTIVE
@@ -29,14 +31,26 @@ def names(state: TimeState, action: Action) -> bool:
     return getattr(action, "vcpu", 0) < len(state.vcpus)
 
 
+def due(design: Design, state: TimeState, cpu: int) -> TimeAction | None:
+    """What a processor, or what is of none, does next in the fair drain."""
+    return drain.due(design.timer, state, cpu)
+
+
+def due_then(design: Design, state: TimeState) -> TimeAction | None:
+    """What follows where nobody has anything to do."""
+    return drain.scheduled(design.timer, state)
+
+
 TIME = Part(
     name="time",
     title="time",
     depends=time.DEPENDS,
     properties=time.PROPERTIES,
     invariants=INDUCTIVE,
-    proved_for="any counts, compare values and registers, on two processors",
-    grain="a step with those of the world switch behind it, which read no clock; time passes up to what comes next",
+    proved_for="any counts, compare values and registers of three vCPUs of two VMs on two processors, tick by tick; a "
+    "virtual count does not wrap around while a thread of its VM is on its way to sleep or at the end of a wait",
+    grain="a step with those of the world switch behind it, which read no clock; time passes up to what comes next, or "
+    "to just before",
     configurations=CONFIGURATIONS,
     scenarios=SCENARIOS,
     processors=processors,
@@ -45,4 +59,6 @@ TIME = Part(
     aspects=aspects,
     proofs=MappingProxyType({}),
     proposed=proposed,
+    due=due,
+    due_then=due_then,
 )

@@ -29,6 +29,10 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
             "time-one",
             TimeDomain("a guest disables and enables interrupt 27", runs=ONE, enables=(0, 1), exits=(False,)),
         ),
+        "masked timer": Situation(
+            "time-one",
+            TimeDomain("a guest masks its timer, on or off", runs=ONE, ctls=(0, 1, 2, 3), waits=False, exits=(False,)),
+        ),
         "late timer": Situation(
             "time-one",
             TimeDomain("interrupt 27 comes late", runs=ONE, late=True, exits=(False,)),

@@ -6,10 +6,10 @@ from typing import Any
 
 from model.action import Action
 from model.state import State
+from model.threads import vcpu_of
 from model.timer.design import GUEST, Do, TimerDesign, after, place, step_at
 from model.timer.state import TimeState, Vcpu
 from model.timer.system import TimerSteps
-from model.timer.threads import vcpu_of
 from model.timer.timer import virtual_now
 from spec.timer.timers import fires
 from spec.words import bits, choose, either, every, implies, member

@@ -5,6 +5,7 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
+from model.threads import vcpu_of
 from model.timer.design import GUEST, Do, Trait
 from model.timer.state import TimeState
 from model.timer.system import (
@@ -16,10 +17,9 @@ from model.timer.system import (
     TimePasses,
     TimerSteps,
 )
-from model.timer.threads import vcpu_of
 from properties.property import Kind, Property
 from properties.time.steps import does, in_guests, time_of
-from spec.words import add, choose, every, implies, same
+from spec.words import add, choose, either, every, implies, same
 
 
 def passed(action: Action) -> Any:
@@ -28,10 +28,13 @@ def passed(action: Action) -> Any:
 
 
 def monotonic(design: Design, before: State, action: Action, after: State) -> Any:
-    """The predicate of MONOTONIC: the count grows by these ticks, and a VM's offset stays."""
+    """The predicate of MONOTONIC: the count grows by these ticks, and a VM's offset is that of its first run."""
     old, new = time_of(before), time_of(after)
     kept = [
-        implies(every(vm.ready == 1, vm.timer == 1), every(then.ready == 1, same(then.off, vm.off)))
+        implies(
+            every(vm.timer == 1, either(vm.ready == 1, then.ready == 1)),
+            every(then.ready == 1, same(then.off, choose(vm.ready == 1, vm.off, old.now))),
+        )
         for vm, then in zip(old.vms, new.vms, strict=True)
     ]
     return every(same(new.now, add(old.now, passed(action), 64)), *kept)
@@ -39,8 +42,8 @@ def monotonic(design: Design, before: State, action: Action, after: State) -> An
 
 MONOTONIC = Property(
     id="time.monotonic",
-    statement="The virtual time of a VM that has run advances, modulo 2^64, by exactly the ticks that pass, whatever "
-    "any guest, the host or user space does.",
+    statement="The virtual time of a VM is 0 when it first runs and advances from then on, modulo 2^64, by exactly the "
+    "ticks that pass, whatever any guest, the host or user space does.",
     claims=("C28",),
     question="Can a guest's clock jump, or run backwards?",
     kind=Kind.STEP,

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from model.design import Design
-from model.vgic import guest, injection, run, system, threads
+from model.threads import Mode, Wait, at_of, given_up, is_agent, signalled
+from model.vgic import guest, injection, run, system
 from model.vgic.design import GUEST, LONGEST, OUT, ROUTINES, step_at
 from model.vgic.guest import Acknowledges, Completes, Deactivates, GuestUse, Loads, Stores
-from model.vgic.state import SGIS, Access, Exit, Mode, Vcpu, VgicState, VirtualIrq, Vm, Wait
+from model.vgic.state import SGIS, Access, Exit, Vcpu, VgicState, VirtualIrq, Vm
 from model.vgic.system import VgicAction, VgicSteps
-from model.vgic.threads import at_of, is_agent
 from properties.interrupts.steps import named
 from properties.traces.changes import NUMBER, WORD, YES, Change, Text, differences
 from spec.citations import Citation
@@ -43,7 +43,7 @@ def told(design: Design, before: VgicState, action: VgicAction, after: VgicState
         case system.HostRuns(_, number):
             return "host", f"runs vCPU{number}", system.host_runs
         case system.HostPreempts():
-            return "host", f"takes the processor from {vcpu}", threads.given_up
+            return "host", f"takes the processor from {vcpu}", given_up
         case system.InterruptArrives():
             return "device", "a physical interrupt arrives", None
         case system.HostTakesInterrupts():
@@ -75,7 +75,7 @@ def begun(action: VgicAction) -> tuple[str, str, Any]:
             what = f"the line of interrupt {irq}{bank} of VM{vm} {'rises' if level else 'falls'}"
             return "device", what, injection.inject
         case system.UserSignals(_, vcpu):
-            return "user space", f"sends a signal to the thread of vCPU{vcpu}", threads.signalled
+            return "user space", f"sends a signal to the thread of vCPU{vcpu}", signalled
     return "", type(action).__name__, None
 
 

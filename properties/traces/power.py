@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.design import Design
-from model.power import run, system, threads, user
+from model.power import run, system, user
 from model.power.design import PROGRAMS
 from model.power.state import Answer, Call, Error, Exit, Function, PowerState, Reg
 from model.power.system import PowerAction, PowerSteps
-from model.power.threads import at_of
 from model.programs import GUEST, OUT
-from model.vgic.state import Mode, Wait
+from model.threads import Mode, Wait, at_of, given_up, signalled
 from properties.traces.changes import WORD, YES, Change, Text, differences
 from spec.citations import Citation
 from spec.psr import Mode as ProcessorMode
@@ -39,13 +38,13 @@ def told(design: Design, before: PowerState, action: PowerAction, after: PowerSt
             how = "calls KVM_RUN for" if before.vcpus[number].at == OUT else "runs the thread of"
             return "host", f"{how} vCPU{number}", system.host_runs
         case system.HostSwitchesThread():
-            return "host", f"takes the processor from vCPU{before.cores[cpu].vcpu}", threads.given_up
+            return "host", f"takes the processor from vCPU{before.cores[cpu].vcpu}", given_up
         case system.HostTakesKick():
             return "host", "takes the interrupt of a kick", None
         case system.SoftTimerFires(_, number):
             return "hardware", f"the software timer of vCPU{number} expires", system.fired
         case system.UserInterruptsVcpu(_, number):
-            return "user space", f"sends a signal to the thread of vCPU{number}", threads.signalled
+            return "user space", f"sends a signal to the thread of vCPU{number}", signalled
         case system.UserEndsVm(_, vm):
             return "user space", f"gives back its last reference to VM{vm}", user.free_vm
     if isinstance(action, system.UserInitsVcpu | system.UserGetsRegister | system.UserSetsRegister):

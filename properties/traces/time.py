@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.design import Design
+from model.threads import Wait, given_up, vcpu_of
 from model.timer import run, soft, system, threads
 from model.timer.design import GUEST, LONGEST, OUT, THREADS, TimerStep, step_at
-from model.timer.state import Exit, TimeState, Wait
+from model.timer.state import Exit, TimeState
 from model.timer.system import TimeAction, TimerSteps
-from model.timer.threads import vcpu_of
 from properties.traces.changes import WORD, YES, Change, Text, differences
 from spec.citations import Citation
 from spec.timer import timers
@@ -39,7 +39,7 @@ def told(design: Design, before: TimeState, action: TimeAction, after: TimeState
         case system.HostResumes(_, vcpu):
             return "host", f"runs vCPU{vcpu}", system.host_runs
         case system.HostSuspends():
-            return "host", f"takes the processor from vCPU{number}", threads.given_up
+            return "host", f"takes the processor from vCPU{number}", given_up
         case system.HostTakesKick():
             return "host", "takes the kick", threads.kicked
         case system.TimerInterruptTaken():

@@ -65,11 +65,11 @@ def count_of(timer: Timer, which: GenericTimer) -> U64:
 
 
 @rule(arm("B4.1.30"), arm("B8.1.5"))
-def ctl_value(timer: Timer, which: GenericTimer) -> U32:
-    """What a read of CTL gives; ISTATUS is UNKNOWN of a timer that is off, and taken as 0 here."""
+def ctl_value(timer: Timer, which: GenericTimer, unknown: U32) -> U32:
+    """What a read of CTL gives: ISTATUS tells whether the timer has fired, and is UNKNOWN where it is off."""
     ctl: U32 = getattr(timer, which.ctl)
-    met = every(bit(ctl, ENABLE) == 1, condition_met(count_of(timer, which), getattr(timer, which.cval)))
-    status: U32 = choose(met, 1 << ISTATUS, 0)
+    met = choose(condition_met(count_of(timer, which), getattr(timer, which.cval)), 1 << ISTATUS, 0)
+    status: U32 = choose(bit(ctl, ENABLE) == 1, met, unknown & 1 << ISTATUS)
     return status | ctl & WRITABLE
 
 

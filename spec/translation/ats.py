@@ -24,7 +24,7 @@ from spec.syndrome import iss_data_abort, short_status
 from spec.translation.attributes import Attributes, Cacheability, MemoryType, mair_byte
 from spec.translation.hyp_regime import hyp_regime, hyp_stage1
 from spec.translation.stage1 import Access, Regime, Stage1, denied
-from spec.translation.translate import EAE, Translation, regime, stage1, translate
+from spec.translation.translate import Translation, regime, stage1, translate
 from spec.words import U1, U2, U3, U6, U32, U40, U64, bit, bits, choose, every, negate
 
 F, LPAE = 0, 11
@@ -164,7 +164,7 @@ def ats1c(cpu: Processor, memory: Memory, va: U32, access: Access, unknown: U64)
         spoilt = write(cpu, "par", unknown)
         page = bits(first.ipa, 39, 12)
         return exceptions.take_data_abort(spoilt, AbortKind.STAGE2, iss, va, page, 1, bits(unknown, 31, 0))
-    long = choose(is_hyp(cpu.cpsr), 1, bit(live.ttbcr, EAE))
+    long = choose(is_hyp(cpu.cpsr), 1, live.long)
     return write(cpu, "par", par(stage1_answer(first, access), long, bits(unknown, 1, 0)))
 
 
@@ -176,7 +176,7 @@ def address_translation(cpu: Processor, memory: Memory, operation: Ats, va: U32,
         return ats1c(cpu, memory, va, access, unknown)
     live = regime(cpu)
     if operation < Ats.ATS1HR:
-        long = bit(live.ttbcr, EAE) | live.stage2
+        long = live.long | live.stage2
         return write(cpu, "par", par(stage12_answer(translate(memory, live, va, access)), long, left))
     first = hyp_stage1(memory, hyp_regime(cpu), va, access)
     return write(cpu, "par", par(stage1_answer(first, access), 1, left))

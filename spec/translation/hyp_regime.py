@@ -15,9 +15,9 @@ from spec.processor import Processor
 from spec.sparse import Memory
 from spec.translation.descriptors import descend
 from spec.translation.regions import EPD1, NO_TABLE
-from spec.translation.stage1 import UWXN, Access, M, Regime, Stage1
+from spec.translation.stage1 import EAE, UWXN, Access, Regime, Stage1
 from spec.translation.stage1_long import mapped, region, rights
-from spec.translation.translate import EAE, flat
+from spec.translation.translate import flat
 from spec.words import U1, U2, U3, U32, U40, U64, bit, bits, choose, clear, every
 
 NG, PXN, APTABLE_0, PXNTABLE = 1 << 11, 1 << 53, 1 << 61, 1 << 59
@@ -38,7 +38,7 @@ def hyp_regime(cpu: Processor) -> Regime:
 @rule(arm("B3.2.1"), arm("B3.6.6"))
 def hyp_stage1(memory: Memory, regime: Regime, va: U32, access: Access) -> Stage1:
     """What the only stage of Hyp mode makes of an address, with `regime` from `hyp_regime`; the result is its PA."""
-    if bit(regime.sctlr, M) == 0:
+    if regime.enabled == 0:
         return flat(regime, va, access)
     first, address = region(regime, va)
     level, descriptor, tables, _ = descend(memory, first, address)

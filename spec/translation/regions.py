@@ -9,7 +9,7 @@ from attrs import frozen
 
 from spec.citations import arm, rule
 from spec.translation.descriptors import FirstTable, first_table
-from spec.words import U1, U3, U32, U64, Width, bit, bits, choose, select
+from spec.words import U1, U3, U32, U64, Width, bit, bits, choose, inv, mask, select
 
 U33 = Annotated[int, Width(33)]
 
@@ -23,30 +23,34 @@ NO_TABLE = FirstTable(1, 0, 0)
 
 
 @frozen
-class Regions:
-    """Where the regions begin and end, and their tables, which cover nothing where walks are disabled."""
+class Region:
+    """The addresses of one base register."""
 
-    end: U33
-    """The first address above those that TTBR0 translates where TTBR1 does not."""
+    place: U32
+    """The bits of an address that are its place in the region."""
+    table: FirstTable
+    """The first table, which covers nothing where walks are disabled, and never more than the region."""
+
+
+@frozen
+class Regions:
+    """The regions of TTBR0 and TTBR1; an address of neither is one that TTBR0's table does not cover."""
+
     start: U33
     """The first address of TTBR1's region."""
-    ones: U32
-    """The bits of an address of TTBR1's region that are no part of its place in the region."""
-    low: FirstTable
-    high: FirstTable
+    low: Region
+    high: Region
 
 
 @rule(arm("B3.6.4"), arm("B3.6.5"), arm("B4.1.153"))
 def regions(ttbcr: U32, ttbr0: U64, ttbr1: U64) -> Regions:
     """The regions by TTBCR.T0SZ and T1SZ; TTBR1 has what TTBR0 has not where T1SZ is 0, and what both could have."""
     t0sz, t1sz = bits(ttbcr, 2, 0), bits(ttbcr, 18, 16)
-    ones, end = select(ONES, t1sz), select(SIZES, t0sz)
+    ones = select(ONES, t1sz)
     return Regions(
-        end=end,
-        start=choose(t1sz == 0, end, ones),
-        ones=ones,
-        low=tables(ttbr0, t0sz, bit(ttbcr, EPD0)),
-        high=tables(ttbr1, t1sz, bit(ttbcr, EPD1)),
+        start=choose(t1sz == 0, select(SIZES, t0sz), ones),
+        low=Region(mask(32), tables(ttbr0, t0sz, bit(ttbcr, EPD0))),
+        high=Region(inv(ones, 32), tables(ttbr1, t1sz, bit(ttbcr, EPD1))),
     )
 
 

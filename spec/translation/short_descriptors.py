@@ -11,10 +11,10 @@ which the Cortex-A15 lacks. Nothing is said about guests that use them.
 from attrs import frozen
 
 from spec.citations import arm, rule
-from spec.records import quick
+from spec.records import maker, quick
 from spec.translation.attributes import Shareability
 from spec.translation.descriptors import ACCESS_FLAG, TRANSLATION
-from spec.words import U1, U2, U3, U4, U5, U6, U8, U32, U40, U64, bit, bits, choose, clear, every, select
+from spec.words import U1, U2, U3, U4, U5, U6, U8, U32, U40, U64, bit, bits, choose, clear, fields, select
 
 REGIONS = tuple(((1 << n) - 1) << (32 - n) for n in range(8))
 """By TTBCR.N, the bits of an address that are zero where TTBR0 translates it."""
@@ -22,12 +22,20 @@ BASES = tuple(0x100000000 - (1 << (14 - n)) for n in range(8))
 """By TTBCR.N, the bits of TTBR0 that are the address of the first-level table."""
 INDEXES = tuple((1 << (14 - n)) - 4 for n in range(8))
 """By TTBCR.N, the bits of a first-level entry's address that come from the input address."""
+PD0, PD1 = 4, 5
+"""Bits of TTBCR that forbid walks by TTBR0 and TTBR1."""
 
 INVALID, TABLE, LARGE_PAGE = 0, 1, 1
 """Bits [1:0] of descriptors: 0 is invalid at both levels, 1 a table at the first and a large page at the second.
 
 Where bit 1 is set, the entry is a section or a small page, and bit 0 forbids execution.
 """
+SECTION = fields("15,11:10", "14:12,3:2", "16", "17", "4", "0", "8:5")
+"""AP[2:0], TEX:C:B, S, nG, XN, PXN and the domain of a section."""
+SMALL = fields("9,5:4", "8:6,3:2", "10", "11", "0")
+"""AP[2:0], TEX:C:B, S, nG and XN of a small page."""
+LARGE = fields("9,5:4", "14:12,3:2", "10", "11", "15")
+"""The same of a large page."""
 
 HALVES = (0b0100, 0b1111, 0b1010, 0b1110)
 """How a half of a MAIR byte states Non-cacheable, Write-Back allocating, Write-Through, and Write-Back memory."""
@@ -65,24 +73,51 @@ class ShortLeaf:
     domain: U4
 
 
-@rule(arm("B3.5.4"), arm("B4.1.153"))
-def uses_ttbr1(ttbcr: U32, va: U32) -> bool:
-    """Whether TTBR1 translates the address: TTBCR.N is not 0, and neither are the top N bits of the address."""
-    return va & select(REGIONS, bits(ttbcr, 2, 0)) > 0
+new_leaf = maker(ShortLeaf)
+
+
+@frozen
+class FirstLevel:
+    """A first-level table."""
+
+    base: U32
+    index: U32
+    """The bits of an entry's address that come from the input address."""
+    disabled: U1
+    """1 where TTBCR forbids the walk."""
+
+
+@frozen
+class ShortRegions:
+    """Which addresses TTBR0 and TTBR1 translate, for a setting of the registers."""
+
+    ones: U32
+    """The bits of an address that are zero where TTBR0 translates it."""
+    low: FirstLevel
+    high: FirstLevel
+
+
+@rule(arm("B3.5.4"), arm("B4.1.153"), arm("B4.1.154"), arm("B4.1.155"))
+def short_regions(ttbcr: U32, ttbr0: U64, ttbr1: U64) -> ShortRegions:
+    """The regions by TTBCR.N: TTBR0's shrinks with its table, and a table of TTBR1 always has 4096 entries."""
+    n = bits(ttbcr, 2, 0)
+    return ShortRegions(
+        ones=select(REGIONS, n),
+        low=FirstLevel(ttbr0 & select(BASES, n), select(INDEXES, n), bit(ttbcr, PD0)),
+        high=FirstLevel(ttbr1 & BASES[0], INDEXES[0], bit(ttbcr, PD1)),
+    )
 
 
 @rule(arm("B3.5.4"), arm("B4.1.153"))
-def walks_disabled(ttbcr: U32, va: U32) -> bool:
-    """Whether TTBCR.PD0 or PD1 forbids the walk that the address asks for."""
-    return choose(uses_ttbr1(ttbcr, va), bit(ttbcr, 5), bit(ttbcr, 4)) == 1
+def first_level(regions: ShortRegions, va: U32) -> FirstLevel:
+    """The table for an address: TTBR1's where TTBCR.N is not 0, and neither are the top N bits of the address."""
+    return choose(va & regions.ones > 0, regions.high, regions.low)
 
 
-@rule(arm("B3.5.5"), arm("B4.1.154"), arm("B4.1.155"))
-def first_entry(ttbcr: U32, ttbr0: U64, ttbr1: U64, va: U32) -> U32:
-    """The address of the first-level descriptor; a table of TTBR1 always has 4096 entries."""
-    n, index = bits(ttbcr, 2, 0), va >> 18
-    low = (ttbr0 & select(BASES, n)) | (index & select(INDEXES, n))
-    return choose(uses_ttbr1(ttbcr, va), (ttbr1 & BASES[0]) | (index & INDEXES[0]), low)
+@rule(arm("B3.5.5"))
+def first_entry(table: FirstLevel, va: U32) -> U32:
+    """The address of the first-level descriptor."""
+    return table.base | (va >> 18 & table.index)
 
 
 @rule(arm("B3.5.5"))
@@ -94,32 +129,28 @@ def second_entry(first: U32, va: U32) -> U32:
 @rule(arm("A3.2.1"))
 def word_at(doubleword: U64, address: U40) -> U32:
     """The 32-bit word at a word-aligned address, out of the doubleword that contains it."""
-    return choose(bit(address, 2) == 1, doubleword >> 32, doubleword & 0xFFFFFFFF)
+    return choose(address & 4 > 0, doubleword >> 32, doubleword & 0xFFFFFFFF)
 
 
 @rule(arm("B3.5.1"))
 def section(first: U32, va: U32) -> ShortLeaf:
     """What a section or supersection descriptor says; a supersection is of domain 0 and has a 40-bit address."""
-    pa, domain = (first & 0xFFF00000) | (va & 0xFFFFF), bits(first, 8, 5)
+    ap, texcb, s, ng, xn, pxn, domain = SECTION(first)
+    pa = (first & 0xFFF00000) | (va & 0xFFFFF)
     if bit(first, 18) == 1:
         high = (bits(first, 23, 20) << 32) | (domain << 36)
         pa, domain = high | (first & 0xFF000000) | (va & 0xFFFFFF), 0
-    return ShortLeaf(
-        pa, ap=(bit(first, 15) << 2) | bits(first, 11, 10), texcb=(bits(first, 14, 12) << 2) | bits(first, 3, 2),
-        s=bit(first, 16), ng=bit(first, 17), xn=bit(first, 4), pxn=bit(first, 0), domain=domain,
-    )  # fmt: skip
+    return new_leaf(pa, ap, texcb, s, ng, xn, pxn, domain)
 
 
 @rule(arm("B3.5.1"))
 def page(first: U32, second: U32, va: U32) -> ShortLeaf:
     """What a large or small page descriptor says below its table descriptor, which holds PXN and the domain."""
-    pa, tex, xn = (second & 0xFFFFF000) | (va & 0xFFF), bits(second, 8, 6), bit(second, 0)
+    pa, described = (second & 0xFFFFF000) | (va & 0xFFF), SMALL
     if second & 3 == LARGE_PAGE:
-        pa, tex, xn = (second & 0xFFFF0000) | (va & 0xFFFF), bits(second, 14, 12), bit(second, 15)
-    return ShortLeaf(
-        pa, ap=(bit(second, 9) << 2) | bits(second, 5, 4), texcb=(tex << 2) | bits(second, 3, 2),
-        s=bit(second, 10), ng=bit(second, 11), xn=xn, pxn=bit(first, 2), domain=bits(first, 8, 5),
-    )  # fmt: skip
+        pa, described = (second & 0xFFFF0000) | (va & 0xFFFF), LARGE
+    ap, texcb, s, ng, xn = described(second)
+    return new_leaf(pa, ap, texcb, s, ng, xn, pxn=bit(first, 2), domain=bits(first, 8, 5))
 
 
 @rule(arm("B3.8.2"))
@@ -157,11 +188,10 @@ def domain_fields(dacr: U32) -> tuple[U2, ...]:
 
 
 @rule(arm("B3.5.1"), arm("B3.7.1"), arm("B3.13.5"))
-def short_leaf_status(level: U2, descriptor: U32, access_flag: U1) -> U6:
+def short_leaf_status(level: U2, descriptor: U32, ap: U3, access_flag: U1) -> U6:
     """0 where the last descriptor maps something, else the `FaultStatus`: Translation, or Access flag.
 
     `access_flag` is SCTLR.AFE, under which AP[0] is the access flag.
     """
-    flag = choose(level == 1, bit(descriptor, 10), bit(descriptor, 4))
-    unused = choose(every(access_flag == 1, flag == 0), ACCESS_FLAG | level, 0)
-    return choose(bits(descriptor, 1, 0) == INVALID, TRANSLATION | level, unused)
+    unused = choose(access_flag & (ap ^ 1) == 1, ACCESS_FLAG | level, 0)
+    return choose(descriptor & 3 == INVALID, TRANSLATION | level, unused)

@@ -16,17 +16,25 @@ from functools import cached_property
 from attrs import frozen
 
 from spec.citations import arm, rule
-from spec.records import quick
+from spec.records import maker, quick
 from spec.translation.attributes import Attributes, mair_attributes
 from spec.translation.descriptors import PERMISSION, FirstTable
 from spec.translation.regions import Regions, regions
-from spec.translation.short_descriptors import domain_fields, remapped_bytes, remapped_shareabilities
+from spec.translation.short_descriptors import (
+    ShortRegions,
+    domain_fields,
+    remapped_bytes,
+    remapped_shareabilities,
+    short_regions,
+)
 from spec.words import U1, U2, U3, U6, U8, U32, U40, U64, bit, bits, choose
 
 READ, WRITE, EXECUTE = 1, 2, 4
 """The bits of `Stage1.allows`."""
 M, A, I, WXN, UWXN, TRE, AFE = 0, 1, 12, 19, 20, 28, 29  # noqa: E741
 """Bits of SCTLR that concern translation."""
+EAE = 31
+"""Bit of TTBCR."""
 
 
 @frozen(slots=False)
@@ -74,6 +82,41 @@ class Regime:
     def regions(self) -> Regions:
         """The regions of TTBR0 and TTBR1 where TTBCR.EAE is 1."""
         return regions(self.ttbcr, self.ttbr0, self.ttbr1)
+
+    @cached_property
+    def short_regions(self) -> ShortRegions:
+        """The regions of TTBR0 and TTBR1 where TTBCR.EAE is 0."""
+        return short_regions(self.ttbcr, self.ttbr0, self.ttbr1)
+
+    @cached_property
+    def enabled(self) -> U1:
+        """SCTLR.M: stage 1 is on."""
+        return bit(self.sctlr, M)
+
+    @cached_property
+    def long(self) -> U1:
+        """TTBCR.EAE: descriptors are long."""
+        return bit(self.ttbcr, EAE)
+
+    @cached_property
+    def wxn(self) -> U1:
+        """SCTLR.WXN: what may be written is never executed."""
+        return bit(self.sctlr, WXN)
+
+    @cached_property
+    def uwxn(self) -> U1:
+        """SCTLR.UWXN: what PL0 may write is never executed at PL1."""
+        return bit(self.sctlr, UWXN)
+
+    @cached_property
+    def tre(self) -> U1:
+        """SCTLR.TRE: PRRR and NMRR say what memory short descriptors mean."""
+        return bit(self.sctlr, TRE)
+
+    @cached_property
+    def afe(self) -> U1:
+        """SCTLR.AFE: AP[0] of short descriptors is the access flag."""
+        return bit(self.sctlr, AFE)
 
     @cached_property
     def mair(self) -> tuple[U8, ...]:
@@ -125,6 +168,9 @@ class Stage1:
         return mair_attributes(self.attr, self.sh)
 
 
+new_stage1 = maker(Stage1)
+
+
 @rule(arm("B3.13.3"))
 def own_fault(status: U6, level: U2) -> Stage1:
     """A fault of stage 1 itself."""
@@ -144,9 +190,9 @@ def allowed(read: U1, write: U1, execute: U1) -> U3:
 
 
 @rule(arm("B3.7.2"), arm("B4.1.130"))
-def never_executed(sctlr: U32, privileged: U1, writable: U1, user_writable: U1) -> U1:
+def never_executed(regime: Regime, privileged: U1, writable: U1, user_writable: U1) -> U1:
     """1 where SCTLR forbids to execute what may be written: WXN at this privilege, UWXN at PL1 what PL0 may write."""
-    return (bit(sctlr, WXN) & writable) | (bit(sctlr, UWXN) & privileged & user_writable)
+    return (regime.wxn & writable) | (regime.uwxn & privileged & user_writable)
 
 
 @rule(arm("B3.7.1"), arm("B3.13.5"))

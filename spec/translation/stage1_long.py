@@ -12,30 +12,29 @@ from spec.translation.descriptors import (
     leaf_status,
     output_address,
 )
-from spec.translation.regions import NO_TABLE
-from spec.translation.stage1 import Access, Regime, Stage1, never_executed, walk_fault
-from spec.words import U1, U2, U3, U32, U64, choose, clear, select
+from spec.translation.stage1 import Access, Regime, Stage1, never_executed, new_stage1, walk_fault
+from spec.words import U1, U2, U3, U32, U64, choose, select
 
 
 @rule(arm("B3.6.4"), arm("B3.6.5"))
 def region(regime: Regime, va: U32) -> tuple[FirstTable, U32]:
     """The first table for an address, which covers nothing where no region has it, and its place in the region."""
     split = regime.regions
-    first = choose(va < split.end, split.low, NO_TABLE)
-    high = va >= split.start
-    return choose(high, split.high, first), choose(high, clear(va, split.ones), va)
+    found = choose(va >= split.start, split.high, split.low)
+    return found.table, va & found.place
 
 
 @rule(arm("B3.7.1"), arm("B3.7.2"), arm("B3.6.1"))
 def rights(regime: Regime, privileged: U1, descriptor: U64, tables: U64) -> U3:
     """What the descriptor and the hierarchical attributes of the tables above it allow at this privilege."""
-    ap, aptable = descriptor >> 6 & 3, tables >> 61 & 3
-    xn_pxn = (descriptor >> 53 | tables >> 59) & 3
+    ap, hierarchy = descriptor >> 6 & 3, tables >> 59
+    aptable, xn_pxn = hierarchy >> 2 & 3, (descriptor >> 53 | hierarchy) & 3
     user, writable = ap & (aptable ^ 1) & 1, ((ap | aptable) >> 1) ^ 1
     read = privileged | user
-    never = never_executed(regime.sctlr, privileged, read & writable, user & writable)
+    write = read & writable
+    never = never_executed(regime, privileged, write, user & writable)
     never = never | (xn_pxn >> 1) | (xn_pxn & privileged)
-    return read | ((read & writable) << 1) | ((read & (never ^ 1)) << 2)
+    return read | (write << 1) | ((read & (never ^ 1)) << 2)
 
 
 @rule(arm("B3.6.6"), arm("B3.6.1"), arm("B3.13.5"))
@@ -52,7 +51,7 @@ def walk(memory: Memory, regime: Regime, va: U32, access: Access, locate: Locate
 @rule(arm("B3.6.1"), arm("B3.6.2"), arm("B4.1.104"), arm("B3.13.5"))
 def mapped(regime: Regime, level: U2, descriptor: U64, address: U32, allows: U3) -> Stage1:
     """What the last descriptor makes of an address in its region, for which the rights are known."""
-    return Stage1(
+    return new_stage1(
         leaf_status(level, descriptor),
         level,
         0,

@@ -10,7 +10,7 @@ so no property sees a walk that misses what a cache holds.
 from attrs import frozen
 
 from spec.citations import arm, rule
-from spec.records import quick
+from spec.records import maker, quick
 from spec.sparse import Memory
 from spec.translation.attributes import Attributes, stage2_attributes
 from spec.translation.descriptors import (
@@ -64,9 +64,7 @@ class Stage2:
     @property
     def allows(self) -> U3:
         """What may be done, as READ, WRITE and EXECUTE of `spec.translation.stage1`."""
-        descriptor = self.descriptor
-        fetch = (descriptor >> 52 & 4) ^ 4
-        return (descriptor >> 6 & 3) | (fetch & descriptor >> 4)
+        return stage2_rights(self.descriptor)
 
     @property
     def strict(self) -> bool:
@@ -77,6 +75,16 @@ class Stage2:
     def attributes(self) -> Attributes:
         """What stage 2 says of the memory."""
         return stage2_attributes(bits(self.descriptor, 5, 2), bits(self.descriptor, 9, 8))
+
+
+new_stage2 = maker(Stage2)
+
+
+@rule(arm("B3.7.1"), arm("B3.6.2"))
+def stage2_rights(descriptor: U64) -> U3:
+    """What HAP and XN of a descriptor allow; what may not be read may not be executed."""
+    hap, xn = descriptor >> 6 & 3, descriptor >> 52 & 4
+    return hap | ((xn ^ 4) & (hap << 2))
 
 
 @rule(arm("B4.1.159"), arm("B3.6.6"))
@@ -101,7 +109,7 @@ def stage2_table(vttbr: U64, vtcr: U32) -> FirstTable:
 def translated(memory: Memory, first: FirstTable, ipa: U40) -> Stage2:
     """What the tables from `first` on make of an address."""
     level, descriptor, _, _ = descend(memory, first, ipa)
-    return Stage2(leaf_status(level, descriptor), level, output_address(level, descriptor, ipa), descriptor)
+    return new_stage2(leaf_status(level, descriptor), level, output_address(level, descriptor, ipa), descriptor)
 
 
 @rule(arm("B3.6.6"), arm("B3.6.1"))
@@ -113,13 +121,7 @@ def walk(memory: Memory, vttbr: U64, vtcr: U32, ipa: U40) -> Stage2:
 @rule(arm("B3.7.1"), arm("B3.8.1"), arm("B3.13.5"))
 def permits(second: Stage2, write: U1, fetch: U1) -> U6:
     """0 where an access to what stage 2 maps is permitted, else the `FaultStatus` of the permission fault."""
-    return unpermitted(second, needed(write, fetch))
-
-
-@rule(arm("B3.7.1"), arm("B3.8.1"), arm("B3.13.5"))
-def unpermitted(second: Stage2, needs: U3) -> U6:
-    """The same, for what an access needs in the bits of `Stage1.allows`."""
-    return refused(second.allows, second.level, needs)
+    return refused(stage2_rights(second.descriptor), second.level, needed(write, fetch))
 
 
 @rule(arm("B3.7.1"), arm("B4.1.65"))

@@ -20,9 +20,9 @@ from spec.citations import arm, rule
 from spec.controls import HCR
 from spec.exceptions import U28
 from spec.sparse import Memory
-from spec.translation.stage1 import Access, Regime, Stage1
+from spec.translation.stage1 import EAE, Access, Regime, Stage1
 from spec.translation.stage2 import Stage2
-from spec.translation.translate import EAE, stage1, stage2
+from spec.translation.translate import stage1, stage2
 from spec.words import U1, U2, U3, U4, U8, U32, U64, bit, bits, choose, either, every, find, negate
 
 FB = HCR["FB"]

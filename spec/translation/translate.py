@@ -13,17 +13,16 @@ from attrs import frozen
 from spec.citations import arm, rule
 from spec.controls import HCR
 from spec.processor import Processor
-from spec.records import quick
+from spec.records import maker, quick
 from spec.sparse import Memory
 from spec.syndrome import FaultStatus
 from spec.translation import stage1_long
 from spec.translation.attributes import Attributes, combined
-from spec.translation.stage1 import A, Access, I, M, Regime, Stage1, denied, own_fault
+from spec.translation.stage1 import A, Access, I, M, Regime, Stage1, own_fault, refused
 from spec.translation.stage1_short import walk_short
-from spec.translation.stage2 import Stage2, stage2_table, table_read, translated, unpermitted
+from spec.translation.stage2 import Stage2, stage2_rights, stage2_table, table_read, translated
 from spec.words import U1, U2, U6, U32, U40, bit, choose, clear, every
 
-EAE = 31
 ALIGNMENT = FaultStatus.ALIGNMENT
 NO_EFFECT = 0x4FC
 """The stage 2 descriptor that changes nothing: all accesses, Normal Write-Back memory, Non-shareable."""
@@ -70,6 +69,9 @@ class Translation:
         return combined(self.first.attributes, self.second.attributes)
 
 
+new_translation = maker(Translation)
+
+
 @rule(arm("B3.2.1"), arm("B1.14.1"), arm("B4.1.65"))
 def regime(cpu: Processor) -> Regime:
     """What translates for PL1 and PL0: HCR.TGE and DC turn stage 1 off, VM and DC turn stage 2 on."""
@@ -98,11 +100,11 @@ def flat(regime: Regime, va: U32, access: Access) -> Stage1:
 @rule(arm("B3.3.1"), arm("B3.2.1"))
 def stage1(memory: Memory, regime: Regime, va: U32, access: Access) -> Stage1:
     """What stage 1 makes of a virtual address, its descriptors read through stage 2 where that is on."""
-    if regime.sctlr & (1 << M) == 0:
+    if regime.enabled == 0:
         return flat(regime, va, access)
     through = regime.stage2 == 1
     locate = partial(table_read, memory, regime.second, regime.protected) if through else None
-    if regime.ttbcr >> EAE == 1:
+    if regime.long == 1:
         return stage1_long.walk(memory, regime, va, access, locate)
     return walk_short(memory, regime, va, access, locate)
 
@@ -124,14 +126,14 @@ def translate(memory: Memory, regime: Regime, va: U32, access: Access) -> Transl
     first = stage1(memory, regime, va, access)
     if first.status != 0:
         return Translation(first.status, choose(first.walk == 1, 2, 1), first, UNMAPPED)
-    refused = denied(first, access)
+    status = refused(first.allows, first.level, access.needs)
     if unaligned:
-        refused = choose(first.strict, ALIGNMENT, refused)
-    if refused != 0:
-        return Translation(refused, 1, first, UNMAPPED)
+        status = choose(first.strict, ALIGNMENT, status)
+    if status != 0:
+        return Translation(status, 1, first, UNMAPPED)
     second = stage2(memory, regime, first.ipa)
-    refused = unpermitted(second, access.needs)
+    status = refused(stage2_rights(second.descriptor), second.level, access.needs)
     if unaligned:
-        refused = choose(second.strict, ALIGNMENT, refused)
-    refused = choose(second.status > 0, second.status, refused)
-    return Translation(refused, choose(refused > 0, 2, 0), first, second)
+        status = choose(second.strict, ALIGNMENT, status)
+    status = choose(second.status > 0, second.status, status)
+    return new_translation(status, choose(status > 0, 2, 0), first, second)

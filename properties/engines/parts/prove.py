@@ -15,9 +15,9 @@ from model.design import Design
 from model.guards import guard
 from model.system import step
 from properties.engines.explorer import OutOfFuel, Raised, explore, new_solver
+from properties.engines.formulas import formula
 from properties.engines.inputs import constraints
 from properties.engines.parts.part import Case
-from properties.engines.symbolic import formula
 from properties.property import Property
 
 

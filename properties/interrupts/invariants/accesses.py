@@ -34,7 +34,7 @@ def accesses_performed(design: VgicDesign, state: VgicState) -> Any:
     found = []
     for number, vcpu in enumerate(state.vcpus):
         amid = member(vcpu.at, until_unlock(design, "access", Do.PERFORM))
-        found.append(implies(amid, none(unwritten(design, state, number))))
+        found.append(implies(amid, none(unwritten(state, number))))
     for agent in state.agents:
         amid = member(agent.at, until_unlock(design, "inject", Do.INJECT))
         found.append(implies(amid, negate(unheeded(design, state, agent))))

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from model.threads import Wait
 from model.vgic.design import GUEST, Do, VgicDesign
 from model.vgic.pending import Key, computed, is_edge
-from model.vgic.state import VgicState, VirtualIrq, Wait, flag
+from model.vgic.state import VgicState, VirtualIrq, flag
 from properties.interrupts.invariants.terms import (
     asks,
     exists,

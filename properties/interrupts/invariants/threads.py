@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from model.threads import Mode, Wait
 from model.vgic.design import GUEST, OUT, Do, Trait, VgicDesign, place
 from model.vgic.facts import Fact
-from model.vgic.state import Exit, Mode, VgicState, Wait
+from model.vgic.state import Exit, VgicState
 from properties.interrupts.invariants.terms import knows, of_core, reached, runs, span
 from properties.interrupts.steps import places_of, runs_on
 from spec.words import either, every, implies, member, negate
