@@ -101,8 +101,8 @@ def ends_sampled(design: VgicDesign, state: VgicState) -> Any:
 
 
 def noted_kicked(design: VgicDesign, state: VgicState) -> Any:
-    """A vCPU that is noted, and behind its flush, looks again: another thread is about to kick it, it has a request that
-    it still looks for, an interrupt takes it out, or its list registers ran out."""
+    """A vCPU that is noted, and behind its flush, looks again: another thread is about to kick it, it has a request
+    that it still looks for, an interrupt takes it out, or its list registers ran out."""
     found = []
     unheeding = span(design, Do.FLUSH_END, Do.ENTER)
     checks = span(design, Do.FLUSH_END, Do.CHECK_REQUESTS) if has_check(design) else ()
