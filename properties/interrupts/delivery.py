@@ -142,7 +142,7 @@ NOT_FORGOTTEN = Property(
 
 
 def count(design: VgicDesign, state: VgicState, token: Token) -> int:
-    """How often an edge, or a source of an SGI, is still to be delivered: from the distributor, and from a list register.
+    """How often an edge, or a source of an SGI, is yet to be delivered: from the distributor, and from list registers.
 
     That it is in no more than one is ONE_LIST_REGISTER.
     """
