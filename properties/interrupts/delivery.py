@@ -142,9 +142,9 @@ NOT_FORGOTTEN = Property(
 
 
 def count(design: VgicDesign, state: VgicState, token: Token) -> int:
-    """How often an edge, or a source of an SGI, is still to be delivered: from the distributor, and from a list register.
+    """How often an edge, or a source of an SGI, is still to be delivered: from the distributor and from list registers.
 
-    That it is in no more than one is ONE_LIST_REGISTER.
+    That it is in no more than one of these is ONE_LIST_REGISTER.
     """
     (vm, bank, irq), source = token
     key = (vm, bank, irq)
