@@ -33,6 +33,11 @@ def lacking(design: Design) -> tuple[str, ...]:
     return missing + tuple(identifier for identifier in has if identifier in FAULT)
 
 
+def blamable(design: str, fault: str | None) -> bool:
+    """Whether a design has anything to blame: a deviation that is some part's, or such a planted fault."""
+    return bool(known(design, fault)) or (fault is not None and bool(FAULT[fault].scenarios))
+
+
 def attributed(design: str, fault: str | None, result: Result) -> list[Result]:
     """The verdict, once for each known deviation of the design that violates the property, with a trace of its own."""
     prop, violated, found = PROPERTY[result.property], result.verdict is Verdict.VIOLATED, []

@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from attrs import evolve
 
 from model.action import Action
 from model.topology import TOPOLOGIES, initial
-from properties.attribution import attributed
+from properties.attribution import attributed, blamable
 from properties.catalogue import PROPERTY
 from properties.designs import resolve
 from properties.engines.cache import Cache, key
@@ -17,17 +16,19 @@ from properties.engines.parts.explore import Explored, explore_part
 from properties.engines.parts.part import Part
 from properties.engines.parts.prove import prove_steps
 from properties.engines.parts.walk import walk_part
-from properties.engines.prove import Settled
+from properties.engines.prove import INDUCTIONS, Settled, induction, unsettled
 from properties.engines.shorten import shorten
 from properties.engines.walk import Walked
 from properties.parts import PARTS, part_named, part_of
 from properties.property import Property, Result, Trace, Verdict
 from properties.traces.replay import replayed
+from properties.workers import performed
 
 EXPLORE_SECONDS = 600.0
 """What one configuration may take; the largest takes a quarter of that."""
 WALK_STEPS = 20_000
 """How many actions the walks of a part have, all in all, where nobody asks for another number."""
+SHORTEN_SECONDS = 10.0
 UNMET = "nothing that it is about was reached"
 
 
@@ -67,42 +68,64 @@ def share(
 
 
 def explored(
-    design: str, fault: str | None, properties: tuple[Property, ...], left: float | None, jobs: int,
+    design: str, fault: str | None, properties: tuple[Property, ...], deadline: float | None, jobs: int,
     progress: Callable[[str], None], name: str | None = None,
 ) -> list[Result]:  # fmt: skip
-    """What every run of the stated configurations, or of the one of a name, says of each property of a part."""
+    """What every run of the stated configurations, or of the one of a name, says of each property of a part.
+
+    With a deadline the small configurations come first, so that what it cuts is as little as may be.
+    """
+    chosen = [(part, own, part.explored(name)) for part, own in by_part(properties)]
+    tasks = {
+        (part.name, each): (share, (design, fault, part.name, tuple(prop.id for prop in own), each, deadline))
+        for part, own, configurations in chosen
+        for each in (configurations if deadline is None else reversed(list(configurations)))
+    }
+    seen = performed(tasks, jobs, None, lambda done, of: progress(f"exploring: {done} of {of} configurations"))
     results = []
-    for part, own in by_part(properties):
-        if part.explored(name):
-            results += explored_part(design, fault, part, own, left, jobs, progress, name)
-    return [told for result in results for told in attributed(design, fault, result)]
+    for part, own, configurations in chosen:
+        if configurations:
+            of_part = {each: seen[part.name, each] for each in configurations}
+            results += explored_part(design, fault, part, own, of_part)
+    return results
 
 
 def explored_part(
-    design: str, fault: str | None, part: Part, properties: tuple[Property, ...], left: float | None, jobs: int,
-    progress: Callable[[str], None], name: str | None = None,
-) -> list[Result]:  # fmt: skip
-    """What every run of a part's stated configurations, or of the one of a name, says of each property."""
-    chosen = part.explored(name)
-    ids = tuple(prop.id for prop in properties)
-    deadline = None if left is None else time.monotonic() + left
-    if jobs == 1:
-        seen = {}
-        for name, situation in chosen.items():
-            progress(f"exploring {situation.domain.name}")
-            seen[name] = share(design, fault, part.name, ids, name, deadline)
-    else:
-        with ProcessPoolExecutor(min(jobs, len(chosen))) as pool:
-            arguments = (design, fault, part.name, ids)
-            futures = {name: pool.submit(share, *arguments, name, deadline) for name in chosen}
-            progress(f"exploring {part.title}")
-            seen = {name: future.result() for name, future in futures.items()}
+    design: str, fault: str | None, part: Part, properties: tuple[Property, ...], seen: Mapping[str, Explored]
+) -> list[Result]:
+    """What the explorations of a part's configurations say of each property, before their runs are made short."""
     complete = all(one.complete for one in seen.values())
     met = frozenset(prop for one in seen.values() for prop in one.met)
     good = Verdict.EXPLORED if complete else Verdict.TESTED
     found = [(part.configurations[name].topology, one.violations) for name, one in seen.items()]
     seconds = sum(one.seconds for one in seen.values())
     return judged(design, fault, "explore", properties, found, met, good, extent(seen, part.grain), seconds)
+
+
+def blamed(
+    design: str, fault: str | None, results: list[Result], deadline: float | None, jobs: int,
+    progress: Callable[[str], None],
+) -> list[Result]:  # fmt: skip
+    """The verdicts of explorations, each violation once for each known deviation that makes it, with a short run.
+
+    What the deadline does not reach keeps the run that the exploration found, and is blamed on nothing.
+    """
+    suspects = blamable(design, fault)
+    tasks = {
+        number: (blamed_alone, (design, fault, result, deadline))
+        for number, result in enumerate(results)
+        if suspects or result.trace is not None
+    }
+    found = performed(tasks, jobs, deadline, lambda done, of: progress(f"blaming deviations: {done} of {of} verdicts"))
+    return [told for number, result in enumerate(results) for told in found.get(number, [result])]
+
+
+def blamed_alone(design: str, fault: str | None, result: Result, deadline: float | None) -> list[Result]:
+    """The verdict on one property, once for each deviation, with its run made short where no deviation has one."""
+    return [
+        evolve(told, trace=explained(design, fault, told.trace, deadline)) if told is result and told.trace else told
+        for told in attributed(design, fault, result)
+    ]
 
 
 def extent(seen: Mapping[str, Explored], grain: str) -> str:
@@ -117,7 +140,36 @@ def extent(seen: Mapping[str, Explored], grain: str) -> str:
     return f"{'; and '.join(said)}; at the grain of {grain}"
 
 
-def with_proof(result: Result, settled: Settled, unfinished: int, seconds: float) -> Result:
+def inductions(results: Iterable[Result]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The parts about which an induction may prove something, those whose invariants a run violates, and what to ask.
+
+    Nothing is left to prove of a property that a run violates.
+    """
+    chosen = tuple(results)
+    violated = {result.property for result in chosen if result.verdict is Verdict.VIOLATED}
+    provable = {result.property for result in chosen if result.verdict in (Verdict.EXPLORED, Verdict.TESTED)}
+    parts = [part for part in map(part_named, INDUCTIONS) if part.invariants is not None]
+    refuted = tuple(part.name for part in parts if part.invariants is not None and part.invariants.id in violated)
+    wanted = tuple(p.name for p in parts if p.name not in refuted and any(q.id in provable for q in p.judged))
+    return wanted, refuted, tuple(dict.fromkeys(result.property for result in chosen))
+
+
+def induction_share(
+    design: str, fault: str | None, ids: tuple[str, ...], of: str, share: int, shares: int, until: float
+) -> Settled:
+    """One worker's share of the induction about a part; workers receive names."""
+    return induction(resolve(design, fault), tuple(PROPERTY[name] for name in ids), of, share, shares, until)
+
+
+def without_induction(missing: Iterable[str], refuted: Iterable[str]) -> list[Settled]:
+    """What is to be said of parts whose inductions were not finished, and of those that had no use."""
+    reasons = [(of, "the budget ended before the last cases") for of in missing]
+    reasons += [(of, "a run violates the invariants") for of in refuted]
+    invariants = [(part_named(of).invariants, of, reason) for of, reason in reasons]
+    return [unsettled(of, own, reason) for own, of, reason in invariants if own is not None]
+
+
+def with_proof(result: Result, settled: Settled, seconds: float) -> Result:
     """What exploration says of a property, made a proof where the induction holds and so does the property under it.
 
     A violation stays one, whatever the proof says; without a proof the verdict is that of the exploration.
@@ -129,11 +181,10 @@ def with_proof(result: Result, settled: Settled, unfinished: int, seconds: float
     open_ = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name in (part.invariants.id, "*")]
     own = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name == result.property]
     vacuous = [name for name in settled.vacuous if name.startswith(f"{part.name}: ")]
-    if not questions and not (unfinished or open_ or own):
+    if not questions and not (open_ or own):
         return result
-    if unfinished or vacuous or open_ or own or not questions:
-        reason = (*own, *open_, *vacuous, "the budget" if unfinished else "no question")[0]
-        return evolve(result, unproved=reason)
+    if vacuous or open_ or own or not questions:
+        return evolve(result, unproved=(*own, *open_, *vacuous, "no question")[0])
     return proof(result, f"z3, by induction for {part.proved_for}", questions, seconds)
 
 
@@ -141,6 +192,13 @@ def proof(explored: Result, covers: str, asked: int, seconds: float) -> Result:
     """The proof of a property that was explored as well."""
     proved = evolve(explored, engine="prove", verdict=Verdict.PROVED, covers=covers, asked=asked, also=explored)
     return evolve(proved, seconds=seconds + explored.seconds)
+
+
+def single_steps(result: Result) -> bool:
+    """Whether z3 may show of each step from any state what exploration says of a property."""
+    part = part_of(PROPERTY[result.property])
+    seen = result.verdict in (Verdict.EXPLORED, Verdict.TESTED)
+    return part is not None and result.property in part.proofs and seen
 
 
 def with_single_steps(design: str, fault: str | None, result: Result) -> Result:
@@ -188,7 +246,8 @@ def walked_part(
     met = frozenset(prop.id for prop in properties if speaks(prop, kinds))
     scope = f"{sum(one.steps for one in seen)} steps in {len(seen)} configurations, seed {seed}"
     found = [(each.name, one.violations) for each, one in zip(topologies, seen, strict=True)]
-    return judged(design, fault, "walk", properties, found, met, Verdict.TESTED, scope, seconds)
+    results = judged(design, fault, "walk", properties, found, met, Verdict.TESTED, scope, seconds)
+    return [evolve(one, trace=explained(design, fault, one.trace)) if one.trace else one for one in results]
 
 
 def speaks(prop: Property, kinds: Iterable[type[Action]]) -> bool:
@@ -210,7 +269,7 @@ def judged(
         own = [(name, run) for name, violated, run in violations if violated == prop.id]
         if own:
             name, run = min(own, key=lambda pair: len(pair[1]))
-            trace = explained(design, fault, Trace(design, fault, name, prop.id, run))
+            trace = Trace(design, fault, name, prop.id, run)
             result = evolve(result, verdict=Verdict.VIOLATED, covers=f"a run of {name}", trace=trace)
         elif prop.id not in met:
             result = evolve(result, verdict=Verdict.UNKNOWN, covers=f"{scope}; {UNMET}")
@@ -218,10 +277,11 @@ def judged(
     return results
 
 
-def explained(design: str, fault: str | None, trace: Trace) -> Trace:
+def explained(design: str, fault: str | None, trace: Trace, deadline: float | None = None) -> Trace:
     """The trace without the actions that it can do without, and with what is wrong about its last step."""
     planted, prop = resolve(design, fault), PROPERTY[trace.property]
-    start = initial(TOPOLOGIES[trace.topology], planted)
-    shorter = evolve(trace, actions=shorten(planted, start, trace.actions, prop, time.monotonic() + 10))
+    start, late = initial(TOPOLOGIES[trace.topology], planted), time.monotonic() + SHORTEN_SECONDS
+    late = late if deadline is None else min(late, deadline)
+    shorter = evolve(trace, actions=shorten(planted, start, trace.actions, prop, late))
     violation = replayed(shorter, planted, start, prop)
     return shorter if violation is None else evolve(shorter, explanation=violation.explanation)
