@@ -205,7 +205,7 @@ def judged(
     broken = [failure for name, failure in settled.failures if name == "*"]
     if own:
         where = f"{own[0].transaction}, {own[0].step}"
-        return evolve(result, covers=f"{scope}; fails at {where}; the budget ended before a run was found")
+        return evolve(result, covers=f"{scope}; the budget ended before a run was found that fails at {where}")
     if broken:
         return evolve(result, covers=f"{scope}; a rule failed in {broken[0].transaction}: {broken[0].step}")
     if settled.vacuous:

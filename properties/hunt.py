@@ -56,7 +56,7 @@ def violations(
     trace = hunted(design, fault, prop, reachable, deadline) if reachable else None
     if trace is not None:
         return [evolve(result, verdict=Verdict.VIOLATED, covers=f"fails at {where}; reachable", trace=trace)]
-    covers = f"induction failed at {where}; no run of the hunt reached it"
+    covers = f"induction failed; no run of the hunt reached its failure at {where}"
     return [evolve(result, verdict=Verdict.UNKNOWN, covers=covers)]
 
 
