@@ -281,7 +281,7 @@ def test_a_violation_leads_to_its_run_and_says_of_which_design_that_is():
     page = claims.page(found)
     place = f"run-{name}-linux-3.12-0"
     assert f"([run](#{place}))" in page and f'<span id="{place}">' in page
-    assert f'"{name} on linux-3.12: D2, shown on the reference with that deviation alone"' in page
+    assert f'"{name} on linux-3.12: D2, shown on the reference with that alone"' in page
 
 
 def test_an_unknown_verdict_says_why():

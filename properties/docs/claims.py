@@ -144,10 +144,9 @@ def _runs(claim: Claim, name: str, measured: Measured) -> Iterator[str]:
 
 def _title(name: str, design: str, finding: Finding) -> str:
     """What a run is of: the design itself, or the reference with one deviation, where that shows it best."""
-    trace = finding.trace or {}
+    made_of = (finding.trace or {}).get("design", design)
     blamed = f": {', '.join(finding.deviations)}" if finding.deviations else ""
-    shown = "" if trace.get("design", design) == design else f", shown on the {trace['design']} with that deviation alone"
-    return f"{name} on {design}{blamed}{shown}"
+    return f"{name} on {design}{blamed}" + (f", shown on the {made_of} with that alone" if made_of != design else "")
 
 
 def told(finding: Finding) -> str:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from attrs import evolve
 
 from model.design import Design
-from model.designs.vgic import VGIC
+from model.designs.vgic import VGIC, WITHOUT_VGIC
 from model.designs.vgic_variations import NEW_ARM, NEW_V2, VGIC_REPAIRS, stop_siblings
 from model.routines import without
 from model.vgic.design import ROUTINES, Register, Trait, VgicDesign
@@ -163,6 +163,11 @@ def no_distributor(vgic: VgicDesign) -> VgicDesign:
     return evolve(vgic, registers=(), traits=vgic.traits - {Trait.RESERVED_ZERO})
 
 
+def in_user_space(vgic: VgicDesign) -> VgicDesign:
+    """The design in which user space emulates the CPU interface too, and sets the pins of each vCPU."""
+    return WITHOUT_VGIC
+
+
 def structural() -> Iterator[Fault]:
     """What if a part of how interrupts are virtualized were not there?"""
     for identifier, element, statement, change, scenarios in (
@@ -173,6 +178,10 @@ def structural() -> Iterator[Fault]:
         (
             "no-end-reported", "maintenance interrupts", "no interrupt asks for a maintenance interrupt at its end",
             no_end_reported, ("level",),
+        ),
+        (
+            "interrupts-in-user-space", "virtual CPU interface", "user space emulates the interrupt controller",
+            in_user_space, ("pins",),
         ),
         (
             "no-virtual-distributor", "virtual distributor",
