@@ -26,7 +26,7 @@ from properties.workers import performed
 
 SHARES_PER_JOB = 12
 STEPWISE = tuple(prop for prop in divided(PROPERTIES)[1] if prop.enumerate is None)
-EXPLORATIONS, BLAME, SPINE, HUNTS = 0.4, 0.4, 0.6, 0.5
+EXPLORATIONS, BLAME, SPINE, HUNTS = 0.4, 0.5, 0.6, 0.6
 """Which part of what is left of a budget each may take, in this order; the rest is for the inductions."""
 LATEST = 5.0
 """How many seconds behind its deadline a worker may tell what it has."""

@@ -29,6 +29,7 @@ EXPLORE_SECONDS = 600.0
 WALK_STEPS = 20_000
 """How many actions the walks of a part have, all in all, where nobody asks for another number."""
 SHORTEN_SECONDS = 10.0
+UNBLAMED = "the budget ended before the known deviations were tried"
 UNMET = "nothing that it is about was reached"
 
 
@@ -108,16 +109,16 @@ def blamed(
 ) -> list[Result]:  # fmt: skip
     """The verdicts of explorations, each violation once for each known deviation that makes it, with a short run.
 
-    What the deadline does not reach keeps the run that the exploration found, and is blamed on nothing.
+    Violations come first, those of small parts before others. What the deadline does not reach says so, and keeps the
+    run that the exploration found.
     """
     suspects = blamable(design, fault)
-    tasks = {
-        number: (blamed_alone, (design, fault, result, deadline))
-        for number, result in enumerate(results)
-        if suspects or result.trace is not None
-    }
+    asked = [n for n in reversed(range(len(results))) if suspects or results[n].trace is not None]
+    asked.sort(key=lambda n: results[n].trace is None)
+    tasks = {n: (blamed_alone, (design, fault, results[n], deadline)) for n in asked}
     found = performed(tasks, jobs, deadline, lambda done, of: progress(f"blaming deviations: {done} of {of} verdicts"))
-    return [told for number, result in enumerate(results) for told in found.get(number, [result])]
+    late = {n: evolve(results[n], covers=f"{results[n].covers}; {UNBLAMED}") for n in asked if n not in found}
+    return [told for n, result in enumerate(results) for told in found.get(n, [late.get(n, result)])]
 
 
 def blamed_alone(design: str, fault: str | None, result: Result, deadline: float | None) -> list[Result]:

@@ -284,6 +284,12 @@ def test_a_violation_leads_to_its_run_and_says_of_which_design_that_is():
     assert f'"{name} on linux-3.12: D2, shown on the reference with that alone"' in page
 
 
+def test_a_table_that_fails_says_where():
+    name, covers = "table1.derived", "by enumeration: all 13 of rows; fails for CPSR: it is 38; SPSR: it is 29"
+    found = Measured(others={"linux-3.12": {name: (Finding("prove", "violated", covers),)}})
+    assert "*violated*: fails for CPSR: it is 38 |" in claims.page(found)
+
+
 def test_an_unknown_verdict_says_why():
     name = checked_by("C22")[0]
     found = of_designs(without_vgic={name: (Finding("explore", "unknown", "nothing was reached"),)})

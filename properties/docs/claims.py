@@ -21,6 +21,7 @@ INVARIANTS = frozenset(part.invariants.id for part in PARTS if part.invariants i
 FEW = 8
 """The most faults that a cell names."""
 WIDTH = 100
+FAILS = "fails for "
 VIOLATED = "violated"
 
 
@@ -106,10 +107,12 @@ def _lesser(finding: Finding) -> str:
 
 
 def _cause(name: str, design: str, number: int, finding: Finding) -> Iterator[str]:
-    """The deviations that violate a property, and a link to the run."""
+    """The deviations that violate a property, and a link to the run; of a table the first thing that it fails for."""
     yield ", ".join(map(_deviation, finding.deviations))
     if finding.trace is not None:
         yield f"({md.link('run', '', _place(name, design, number))})"
+    elif FAILS in finding.covers:
+        yield f"{FAILS}{md.cell(finding.covers.partition(FAILS)[2].partition(';')[0])}"
 
 
 def _deviation(name: str) -> str:
