@@ -33,6 +33,11 @@ def lacking(design: Design) -> tuple[str, ...]:
     return missing + tuple(identifier for identifier in has if identifier in FAULT)
 
 
+def blamable(design: str, fault: str | None) -> bool:
+    """Whether a design has anything to blame: a deviation that is some part's, or such a planted fault."""
+    return bool(known(design, fault)) or (fault is not None and bool(FAULT[fault].scenarios))
+
+
 def attributed(design: str, fault: str | None, result: Result) -> list[Result]:
     """The verdict, once for each known deviation of the design that violates the property, with a trace of its own."""
     prop, violated, found = PROPERTY[result.property], result.verdict is Verdict.VIOLATED, []
@@ -128,10 +133,19 @@ def nearest(
     design: Design, deviation: str, prop: Property, most_states: int = MOST_PART_STATES
 ) -> tuple[str, Violation] | None:
     """The shortest violation by a design in the situations in which a deviation matters, and the topology of these."""
-    for part, _, scenario in situations(FAULT[of_part(deviation)].scenarios):
+    for part, name, scenario in situations(FAULT[of_part(deviation)].scenarios):
         if prop in part.judged:
-            start = initial(TOPOLOGIES[scenario.topology], design)
-            seen = search_part(part, design, start, scenario.domain, (prop,), prop.id, most_states=most_states)
-            if prop.id in seen.found:
-                return scenario.topology, seen.found[prop.id]
+            found = within(design, name, prop.id, most_states)
+            if found is not None:
+                return scenario.topology, found
     return None
+
+
+@cache
+def within(design: Design, situation: str, identifier: str, most_states: int) -> Violation | None:
+    """The shortest violation of a property by a design in a situation; several deviations may matter in one."""
+    prop = PROPERTY[identifier]
+    part, scenario = next((part, each) for part, _, each in situations((situation,)) if prop in part.judged)
+    start = initial(TOPOLOGIES[scenario.topology], design)
+    seen = search_part(part, design, start, scenario.domain, (prop,), prop.id, most_states=most_states)
+    return seen.found.get(prop.id)

@@ -2,43 +2,34 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
-from functools import cache
 from pathlib import Path
 
 from attrs import evolve, frozen
 
 from model.action import Action
-from model.actions import HighvisorHandles, UserSpaceRuns
 from model.design import Design
-from model.designs.catalogue import reference
-from model.guards import PHYSICAL
 from model.topology import TOPOLOGIES, initial
 from properties import check_parts
-from properties.attribution import lacking
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.check_parts import divided
 from properties.designs import resolve
-from properties.engines.domain import CALL, Domain, devices, relevant
 from properties.engines.explore import CONFIGURATIONS, explore
 from properties.engines.prove import Failure, Settled, combine, induction_deadline, prove_share
-from properties.engines.search import Run, search
+from properties.engines.search import Run
 from properties.engines.walk import walk
 from properties.engines.witness import runs
-from properties.faults.catalogue import FAULT
-from properties.faults.fault import Fault
+from properties.hunt import violations
 from properties.property import Property, Result, Trace, Verdict
-from properties.traces.replay import Stuck, expand, replayed
-from properties.why import COSTLY, TOPOLOGY, counterexample
-from properties.why import told as told_of
-from spec.operations import Choices, Instruction
+from properties.traces.replay import replayed
+from properties.why import COSTLY, TOPOLOGY
+from properties.workers import performed
 
 SHARES_PER_JOB = 12
 STEPWISE = tuple(prop for prop in divided(PROPERTIES)[1] if prop.enumerate is None)
-HUNT_SECONDS = 20.0
-DEVICE_DEPTH = 5
-MOST_DEVICE_STATES = 2000
-"""How far to search for what a deviation in the emulation of devices violates with a hostile user space."""
+EXPLORATIONS, BLAME, SPINE, HUNTS = 0.4, 0.5, 0.6, 0.6
+"""Which part of what is left of a budget each may take, in this order; the rest is for the inductions."""
+LATEST = 5.0
+"""How many seconds behind its deadline a worker may tell what it has."""
 
 
 @frozen
@@ -56,9 +47,10 @@ class Request:
     steps: int | None = None
     configuration: str | None = None
 
-    def remaining(self) -> float | None:
-        """The seconds left of the budget."""
-        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+    def by(self, fraction: float) -> float | None:
+        """When so much of what is left of the budget is spent."""
+        now = time.monotonic()
+        return None if self.deadline is None else now + fraction * max(0.0, self.deadline - now)
 
 
 def check(
@@ -97,69 +89,91 @@ def check(
 
 
 def share_of(
-    design: str, fault: str | None, ids: tuple[str, ...], share: int, shares: int, export: Path | None, until: float
-) -> Settled:
+    design: str, fault: str | None, ids: tuple[str, ...], share: int, shares: int, export: Path | None,
+    until: float | None,
+) -> Settled:  # fmt: skip
     """One worker's part of a proof; workers receive names."""
     properties = tuple(PROPERTY[identifier] for identifier in ids)
     return prove_share(resolve(design, fault), properties, share, shares, export, until)
 
 
 def proved(request: Request) -> list[Result]:
-    """The engine `prove`: obligations for z3, tables by enumeration, and a trace for what fails."""
+    """The engine `prove`: tables by enumeration, obligations for z3, and a trace for what fails.
+
+    Of the parts every property is explored and blamed first: what a run violates needs no proof.
+    """
     design = resolve(request.design, request.fault)
     order = {prop.id: number for number, prop in enumerate(request.properties)}
     tables = tuple(prop for prop in request.properties if prop.enumerate is not None)
     of_parts, others = divided(request.properties)
     stepwise = tuple(prop for prop in others if prop.enumerate is None)
     results = [enumerated(request, design, prop) for prop in tables]
-    if not stepwise and not of_parts:
-        return sorted(results, key=lambda result: order[result.property])
-    begun = time.monotonic()
-    asked = (*(prop.id for prop in (*stepwise, *of_parts)), *(helper for p in stepwise for helper in p.assumes))
-    settled, unfinished = settle_all(request, tuple(dict.fromkeys(asked)))
-    seconds = time.monotonic() - begun
     explored_too = parts_explored(request, of_parts)
-    single = [check_parts.with_single_steps(request.design, request.fault, result) for result in explored_too]
-    results += [check_parts.with_proof(result, settled, unfinished, seconds) for result in single]
-    for prop in stepwise:
-        results += judged(request, design, prop, settled, unfinished, seconds)
+    if stepwise:
+        begun = time.monotonic()
+        asked = (*(prop.id for prop in stepwise), *(helper for p in stepwise for helper in p.assumes))
+        settled, unfinished = settle_spine(request, tuple(dict.fromkeys(asked)))
+        seconds = time.monotonic() - begun
+        judgements = [judged(request, design, prop, settled, unfinished, seconds) for prop in stepwise]
+        results += hunted(request, judgements, settled)
+    results += parts_proved(request, explored_too)
     return sorted(results, key=lambda result: order[result.property])
 
 
-def settle_all(request: Request, ids: tuple[str, ...]) -> tuple[Settled, int]:
-    """All obligations by all workers, and how many shares the budget did not reach."""
+def settle_spine(request: Request, ids: tuple[str, ...]) -> tuple[Settled, int]:
+    """All obligations about the spine by all workers, and how many shares or obligations the budget did not reach."""
     if request.export is not None:
         request.export.mkdir(parents=True, exist_ok=True)
-    until = induction_deadline()
-    if request.jobs == 1 and request.deadline is None:
-        return share_of(request.design, request.fault, ids, 0, 1, request.export, until), 0
-    shares = request.jobs * SHARES_PER_JOB
-    pool: Executor = ProcessPoolExecutor(request.jobs)
-    futures: list[Future[Settled]] = [
-        pool.submit(share_of, request.design, request.fault, ids, share, shares, request.export, until)
+    until = request.by(SPINE)
+    shares = 1 if request.jobs == 1 and until is None else request.jobs * SHARES_PER_JOB
+    tasks = {
+        share: (share_of, (request.design, request.fault, ids, share, shares, request.export, until))
         for share in range(shares)
+    }
+    late = None if until is None else until + LATEST
+    found = performed(tasks, request.jobs, late, counting(request, "proving"))
+    settled = combine(list(found.values()))
+    return settled, shares - len(found) + settled.late
+
+
+def parts_proved(request: Request, explored_too: list[Result]) -> list[Result]:
+    """What exploration says of properties of parts, made proofs where z3 proves them."""
+    tasks = {
+        number: (check_parts.with_single_steps, (request.design, request.fault, result))
+        for number, result in enumerate(explored_too)
+        if check_parts.single_steps(result)
+    }
+    single = performed(tasks, request.jobs, request.deadline, counting(request, "proving single steps"))
+    results = [
+        single.get(number, evolve(result, unproved="the budget") if number in tasks else result)
+        for number, result in enumerate(explored_too)
     ]
-    done: set[Future[Settled]] = set()
-    try:
-        pending = set(futures)
-        while pending:
-            left = request.remaining()
-            finished, pending = wait(pending, left if left is None or left < 1 else 1.0)
-            done |= finished
-            request.progress(f"proving: {len(done)} of {shares} parts")
-            if left is not None and left <= 0:
-                break
-    finally:
-        stop(pool, complete=len(done) == shares)
-    return combine([future.result() for future in futures if future in done]), shares - len(done)
+    begun = time.monotonic()
+    settled = settle_inductions(request, results)
+    seconds = time.monotonic() - begun
+    return [check_parts.with_proof(result, settled, seconds) for result in results]
 
 
-def stop(pool: Executor, complete: bool) -> None:
-    """Let the workers go, at once where their work is not wanted any more."""
-    if not complete and isinstance(pool, ProcessPoolExecutor):
-        for process in list((getattr(pool, "_processes", None) or {}).values()):
-            process.terminate()
-    pool.shutdown(wait=complete, cancel_futures=True)
+def settle_inductions(request: Request, explored_too: list[Result]) -> Settled:
+    """The inductions about parts by all workers; about none whose invariants a run violates."""
+    wanted, refuted, asked = check_parts.inductions(explored_too)
+    until = induction_deadline()
+    until = until if request.deadline is None else min(until, request.deadline)
+    shares = 1 if request.jobs == 1 and request.deadline is None else request.jobs * SHARES_PER_JOB
+    tasks = {
+        (of, share): (check_parts.induction_share, (request.design, request.fault, asked, of, share, shares, until))
+        for of in wanted
+        for share in range(shares)
+    }
+    late = None if request.deadline is None else request.deadline + LATEST
+    found = performed(tasks, request.jobs, late, counting(request, "proving by induction"))
+    missing = tuple(of for of in wanted if any((of, share) not in found for share in range(shares)))
+    return combine([*found.values(), *check_parts.without_induction(missing, refuted)])
+
+
+def counting(request: Request, what: str) -> Callable[[int, int], None]:
+    """Progress in so many parts of what is done."""
+    return lambda done, of: request.progress(f"{what}: {done} of {of} parts")
 
 
 def enumerated(request: Request, design: Design, prop: Property) -> Result:
@@ -182,125 +196,57 @@ def label(request: Request) -> str:
 
 def judged(
     request: Request, design: Design, prop: Property, settled: Settled, unfinished: int, seconds: float
-) -> list[Result]:
-    """The verdict on one property from the settled obligations."""
+) -> Result:
+    """The verdict on one property from the settled obligations, without the runs that violate it."""
     questions = dict(settled.asked).get(prop.id, 0)
     scope = f"{questions} questions on {settled.paths} paths of {settled.obligations} obligations"
     result = Result(label(request), prop.id, "prove", Verdict.UNKNOWN, scope, seconds)
-    own = [failure for name, failure in settled.failures if name == prop.id]
+    own = failures_of(prop.id, settled)
     broken = [failure for name, failure in settled.failures if name == "*"]
     if own:
-        return violations(request, design, prop, own, result)
+        where = f"{own[0].transaction}, {own[0].step}"
+        return evolve(result, covers=f"{scope}; the budget ended before a run was found that fails at {where}")
     if broken:
-        return [evolve(result, covers=f"{scope}; a rule failed in {broken[0].transaction}: {broken[0].step}")]
+        return evolve(result, covers=f"{scope}; a rule failed in {broken[0].transaction}: {broken[0].step}")
     if settled.vacuous:
-        return [evolve(result, covers=f"{scope}; contradictory assumptions in {settled.vacuous[0]}")]
+        return evolve(result, covers=f"{scope}; contradictory assumptions in {settled.vacuous[0]}")
     if unfinished:
-        return [evolve(result, covers=f"{scope}; the budget ended before {unfinished} more parts")]
+        return evolve(result, covers=f"{scope}; the budget ended before {unfinished} more parts")
     unsound = [name for name in prop.assumes if any(name == failed for failed, _ in settled.failures)]
     if unsound:
-        return [evolve(result, covers=f"{scope}; rests on {unsound[0]}, which does not hold")]
+        return evolve(result, covers=f"{scope}; rests on {unsound[0]}, which does not hold")
     if not questions:
-        return [evolve(result, covers="no obligation speaks about it")]
+        return evolve(result, covers="no obligation speaks about it")
     if prop.id not in runs(design, STEPWISE):
-        return [evolve(result, covers=f"{scope}; vacuous: nothing that it is about was reached")]
-    return [evolve(result, verdict=Verdict.PROVED, covers="z3, any state and operand", asked=questions)]
+        return evolve(result, covers=f"{scope}; vacuous: nothing that it is about was reached")
+    return evolve(result, verdict=Verdict.PROVED, covers="z3, any state and operand", asked=questions)
 
 
-def violations(
-    request: Request, design: Design, prop: Property, failures: list[Failure], result: Result
-) -> list[Result]:
-    """One result for each deviation that violates the property, with its trace; else a hunt from the failed step."""
-    decided = [failure for failure in failures if failure.decided]
-    where = f"{failures[0].transaction}, {failures[0].step}"
-    if not decided:
-        return [evolve(result, covers=f"{result.covers}; undecided at {where}")]
-    found: list[Result] = []
-    known = () if request.fault is not None else lacking(design)
-    for deviation in (name for name in known if not FAULT[name].scenarios):
-        violation = deviating(deviation, prop.id)
-        if violation is not None:
-            here = placed(request, design, violation)
-            covers = f"{FAULT[deviation].statement}; fails at {where}"
-            found.append(evolve(result, verdict=Verdict.VIOLATED, covers=covers, trace=here, deviations=(deviation,)))
-    if found:
-        return found
-    reachable = [failure for failure in decided if failure.transaction != "base"]
-    trace = hunted(request, design, prop, reachable) if reachable else None
-    if trace is not None:
-        return [evolve(result, verdict=Verdict.VIOLATED, covers=f"fails at {where}; reachable", trace=trace)]
-    covers = f"induction failed at {where}; no run of the hunt reached it"
-    return [evolve(result, verdict=Verdict.UNKNOWN, covers=covers)]
+def failures_of(identifier: str, settled: Settled) -> list[Failure]:
+    """The steps of which a property was not proved."""
+    return [failure for name, failure in settled.failures if name == identifier]
 
 
-@cache
-def deviating(deviation: str, prop: str) -> Trace | None:
-    """The shortest trace by which one deviation alone violates a property."""
-    for identifier, trace in counterexample(deviation).traces:
-        if identifier == prop:
-            return trace
-    return deviating_devices(FAULT[deviation], prop)
-
-
-def deviating_devices(fault: Fault, prop: str) -> Trace | None:
-    """The same for a deviation in the emulation of devices, with every access and a hostile user space."""
-    if not any(name.startswith("MMIO.") for name in fault.touches):
-        return None
-    design = fault.plant(reference())
-    start, asked = initial(TOPOLOGIES[TOPOLOGY], design), (PROPERTY[prop],)
-    found = search(design, start, devices(), asked, DEVICE_DEPTH, prop, most_states=MOST_DEVICE_STATES).found
-    return told_of(fault, found[prop]) if prop in found else None
-
-
-def placed(request: Request, design: Design, trace: Trace) -> Trace:
-    """The trace told of the design itself where it violates there too."""
-    here = evolve(trace, design=request.design, fault=request.fault)
-    return here if violates(design, here) else trace
-
-
-def violates(design: Design, trace: Trace) -> bool:
-    """Whether a run, made again on a design, violates the trace's property."""
-    prop = PROPERTY[trace.property]
-    try:
-        run = expand(design, initial(TOPOLOGIES[trace.topology], design), trace.actions)
-    except Stuck:
-        return False
-    return any(
-        isinstance(s.action, prop.about) and not prop.holds(design, s.before, s.action, s.after) for s in run
-    )
-
-
-def hunted(request: Request, design: Design, prop: Property, failures: Iterable[Failure]) -> Trace | None:
-    """A reachable run that violates the property, by the planted fault's operations or those of the failed steps."""
-    start = initial(TOPOLOGIES[TOPOLOGY], design)
-    domains = [] if request.fault is None else [relevant(FAULT[request.fault].touches)]
-    named = dict.fromkeys(f.instruction for f in failures if isinstance(f.instruction, Instruction))
-    cti = tuple((instruction, choices) for instruction in tuple(named)[:6] for choices in TRIED)
-    domains.append(Domain("the operations of the failed obligations, and HVC", (*cti, CALL), (), PHYSICAL))
-    if any(issubclass(kind, prop.about) for kind in (HighvisorHandles, UserSpaceRuns)):
-        domains.append(devices())
-    deadline = time.monotonic() + min(HUNT_SECONDS, request.remaining() or HUNT_SECONDS)
-    for domain in domains:
-        for depth in (2, 3, 5):
-            limit = 2 if prop.id in COSTLY else depth
-            found = search(design, start, domain, (prop,), limit, prop.id, deadline).found
-            if prop.id in found:
-                violation = found[prop.id]
-                return Trace(
-                    request.design, request.fault, TOPOLOGY, prop.id, violation.actions, violation.explanation
-                )
-    return None
-
-
-TRIED = (Choices(), Choices(traps_failed_condition=1, user_trap=1, trace_implemented=1))
+def hunted(request: Request, judgements: list[Result], settled: Settled) -> list[Result]:
+    """The verdicts with the runs that violate what was not proved, and the deviations that these need."""
+    until = request.by(HUNTS)
+    tasks = {
+        result.property: (violations, (request.design, request.fault, result.property, own, result, until))
+        for result in judgements
+        for own in [failures_of(result.property, settled)]
+        if own
+    }
+    found = performed(tasks, request.jobs, until, counting(request, "hunting"))
+    return [told for result in judgements for told in found.get(result.property, [result])]
 
 
 def parts_explored(request: Request, properties: tuple[Property, ...]) -> list[Result]:
-    """The engine `explore` for properties of parts."""
-    return check_parts.explored(
-        request.design, request.fault, properties, request.remaining(), request.jobs, request.progress,
+    """The engine `explore` for properties of parts, with what each violation is blamed on."""
+    found = check_parts.explored(
+        request.design, request.fault, properties, request.by(EXPLORATIONS), request.jobs, request.progress,
         request.configuration,
     )  # fmt: skip
+    return check_parts.blamed(request.design, request.fault, found, request.by(BLAME), request.jobs, request.progress)
 
 
 def explored(request: Request) -> list[Result]:

@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from attrs import evolve
 
 from model.action import Action
 from model.topology import TOPOLOGIES, initial
-from properties.attribution import attributed
+from properties.attribution import attributed, blamable
 from properties.catalogue import PROPERTY
 from properties.designs import resolve
 from properties.engines.cache import Cache, key
@@ -17,17 +16,20 @@ from properties.engines.parts.explore import Explored, explore_part
 from properties.engines.parts.part import Part
 from properties.engines.parts.prove import prove_steps
 from properties.engines.parts.walk import walk_part
-from properties.engines.prove import Settled
+from properties.engines.prove import INDUCTIONS, Settled, induction, unsettled
 from properties.engines.shorten import shorten
 from properties.engines.walk import Walked
 from properties.parts import PARTS, part_named, part_of
 from properties.property import Property, Result, Trace, Verdict
 from properties.traces.replay import replayed
+from properties.workers import performed
 
 EXPLORE_SECONDS = 600.0
 """What one configuration may take; the largest takes a quarter of that."""
 WALK_STEPS = 20_000
 """How many actions the walks of a part have, all in all, where nobody asks for another number."""
+SHORTEN_SECONDS = 10.0
+UNBLAMED = "the budget ended before the known deviations were tried"
 UNMET = "nothing that it is about was reached"
 
 
@@ -67,40 +69,37 @@ def share(
 
 
 def explored(
-    design: str, fault: str | None, properties: tuple[Property, ...], left: float | None, jobs: int,
+    design: str, fault: str | None, properties: tuple[Property, ...], deadline: float | None, jobs: int,
     progress: Callable[[str], None], name: str | None = None,
 ) -> list[Result]:  # fmt: skip
-    """What every run of the stated configurations, or of the one of a name, says of each property of a part."""
+    """What every run of the stated configurations, or of the one of a name, says of each property of a part.
+
+    With a deadline the small configurations come first, so that what it cuts is as little as may be.
+    """
+    chosen = [(part, own, part.explored(name)) for part, own in by_part(properties)]
+    tasks = {
+        (part.name, each): (share, (design, fault, part.name, ids, each, deadline))
+        for part, own, configurations in chosen
+        if (ids := tuple(prop.id for prop in steps_of(part, own)))
+        for each in (configurations if deadline is None else reversed(list(configurations)))
+    }
+    seen = performed(tasks, jobs, None, lambda done, of: progress(f"exploring: {done} of {of} configurations"))
     results = []
-    for part, own in by_part(properties):
-        if part.explored(name):
-            results += explored_part(design, fault, part, own, left, jobs, progress, name)
-    return [told for result in results for told in attributed(design, fault, result)]
+    for part, own, configurations in chosen:
+        if configurations:
+            of_part = {each: seen[part.name, each] for each in configurations if (part.name, each) in seen}
+            results += explored_part(design, fault, part, own, of_part)
+    return results
 
 
 def explored_part(
-    design: str, fault: str | None, part: Part, properties: tuple[Property, ...], left: float | None, jobs: int,
-    progress: Callable[[str], None], name: str | None = None,
-) -> list[Result]:  # fmt: skip
-    """What every run of a part's stated configurations, or of the one of a name, says of each property."""
-    chosen = part.explored(name)
+    design: str, fault: str | None, part: Part, properties: tuple[Property, ...], seen: Mapping[str, Explored]
+) -> list[Result]:
+    """What the explorations of a part's configurations say of each property, before their runs are made short."""
     alone = [unasked(design, fault, "explore", prop) for prop in properties if prop in part.proved_alone]
-    properties = tuple(prop for prop in properties if prop not in part.proved_alone)
+    properties = steps_of(part, properties)
     if not properties:
         return alone
-    ids = tuple(prop.id for prop in properties)
-    deadline = None if left is None else time.monotonic() + left
-    if jobs == 1:
-        seen = {}
-        for name, situation in chosen.items():
-            progress(f"exploring {situation.domain.name}")
-            seen[name] = share(design, fault, part.name, ids, name, deadline)
-    else:
-        with ProcessPoolExecutor(min(jobs, len(chosen))) as pool:
-            arguments = (design, fault, part.name, ids)
-            futures = {name: pool.submit(share, *arguments, name, deadline) for name in chosen}
-            progress(f"exploring {part.title}")
-            seen = {name: future.result() for name, future in futures.items()}
     complete = all(one.complete for one in seen.values())
     met = frozenset(prop for one in seen.values() for prop in one.met)
     good = Verdict.EXPLORED if complete else Verdict.TESTED
@@ -109,10 +108,41 @@ def explored_part(
     return alone + judged(design, fault, "explore", properties, found, met, good, extent(seen, part.grain), seconds)
 
 
+def steps_of(part: Part, properties: tuple[Property, ...]) -> tuple[Property, ...]:
+    """Those of the properties that engines of concrete steps are asked about."""
+    return tuple(prop for prop in properties if prop not in part.proved_alone)
+
+
 def unasked(design: str, fault: str | None, engine: str, prop: Property) -> Result:
     """What an engine of concrete steps says of a property that is proved or nothing."""
     label = design if fault is None else f"{design} with {fault}"
     return Result(label, prop.id, engine, Verdict.UNKNOWN, "asked in a proof alone", 0.0)
+
+
+def blamed(
+    design: str, fault: str | None, results: list[Result], deadline: float | None, jobs: int,
+    progress: Callable[[str], None],
+) -> list[Result]:  # fmt: skip
+    """The verdicts of explorations, each violation once for each known deviation that makes it, with a short run.
+
+    Violations come first, those of small parts before others. What the deadline does not reach says so, and keeps the
+    run that the exploration found.
+    """
+    suspects = blamable(design, fault)
+    asked = [n for n in reversed(range(len(results))) if suspects or results[n].trace is not None]
+    asked.sort(key=lambda n: results[n].trace is None)
+    tasks = {n: (blamed_alone, (design, fault, results[n], deadline)) for n in asked}
+    found = performed(tasks, jobs, deadline, lambda done, of: progress(f"blaming deviations: {done} of {of} verdicts"))
+    late = {n: evolve(results[n], covers=f"{results[n].covers}; {UNBLAMED}") for n in asked if n not in found}
+    return [told for n, result in enumerate(results) for told in found.get(n, [late.get(n, result)])]
+
+
+def blamed_alone(design: str, fault: str | None, result: Result, deadline: float | None) -> list[Result]:
+    """The verdict on one property, once for each deviation, with its run made short where no deviation has one."""
+    return [
+        evolve(told, trace=explained(design, fault, told.trace, deadline)) if told is result and told.trace else told
+        for told in attributed(design, fault, result)
+    ]
 
 
 def extent(seen: Mapping[str, Explored], grain: str) -> str:
@@ -127,7 +157,38 @@ def extent(seen: Mapping[str, Explored], grain: str) -> str:
     return f"{'; and '.join(said)}; at the grain of {grain}"
 
 
-def with_proof(result: Result, settled: Settled, unfinished: int, seconds: float) -> Result:
+def inductions(results: Iterable[Result]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The parts about which an induction may prove something, those whose invariants a run violates, and what to ask.
+
+    Nothing is left to prove of a property that a run violates.
+    """
+    chosen = tuple(results)
+    violated = {result.property for result in chosen if result.verdict is Verdict.VIOLATED}
+    parts = [part for part in map(part_named, INDUCTIONS) if part.invariants is not None]
+    alone = {prop.id for part in parts for prop in part.proved_alone}
+    seen = (Verdict.EXPLORED, Verdict.TESTED)
+    provable = {result.property for result in chosen if result.verdict in seen or result.property in alone}
+    refuted = tuple(part.name for part in parts if part.invariants is not None and part.invariants.id in violated)
+    wanted = tuple(p.name for p in parts if p.name not in refuted and any(q.id in provable for q in p.judged))
+    return wanted, refuted, tuple(dict.fromkeys(result.property for result in chosen))
+
+
+def induction_share(
+    design: str, fault: str | None, ids: tuple[str, ...], of: str, share: int, shares: int, until: float
+) -> Settled:
+    """One worker's share of the induction about a part; workers receive names."""
+    return induction(resolve(design, fault), tuple(PROPERTY[name] for name in ids), of, share, shares, until)
+
+
+def without_induction(missing: Iterable[str], refuted: Iterable[str]) -> list[Settled]:
+    """What is to be said of parts whose inductions were not finished, and of those that had no use."""
+    reasons = [(of, "the budget ended before the last cases") for of in missing]
+    reasons += [(of, "a run violates the invariants") for of in refuted]
+    invariants = [(part_named(of).invariants, of, reason) for of, reason in reasons]
+    return [unsettled(of, own, reason) for own, of, reason in invariants if own is not None]
+
+
+def with_proof(result: Result, settled: Settled, seconds: float) -> Result:
     """What exploration says of a property, made a proof where the induction holds and so does the property under it.
 
     A violation stays one, whatever the proof says; without a proof the verdict is that of the exploration.
@@ -142,11 +203,10 @@ def with_proof(result: Result, settled: Settled, unfinished: int, seconds: float
     open_ = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name in (part.invariants.id, "*")]
     own = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name == result.property]
     vacuous = [name for name in settled.vacuous if name.startswith(f"{part.name}: ")]
-    if not questions and not (unfinished or open_ or own):
+    if not questions and not (open_ or own):
         return with_parts(result, part, settled)
-    if unfinished or vacuous or open_ or own or not questions:
-        reason = (*own, *open_, *vacuous, "the budget" if unfinished else "no question")[0]
-        return evolve(result, unproved=reason)
+    if vacuous or open_ or own or not questions:
+        return evolve(result, unproved=(*own, *open_, *vacuous, "no question")[0])
     proved = proof(result, f"z3, by induction for {part.proved_for}", questions, seconds)
     return evolve(proved, also=None) if alone else proved
 
@@ -166,6 +226,13 @@ def proof(explored: Result, covers: str, asked: int, seconds: float) -> Result:
     """The proof of a property that was explored as well."""
     proved = evolve(explored, engine="prove", verdict=Verdict.PROVED, covers=covers, asked=asked, also=explored)
     return evolve(proved, seconds=seconds + explored.seconds)
+
+
+def single_steps(result: Result) -> bool:
+    """Whether z3 may show of each step from any state what exploration says of a property."""
+    part = part_of(PROPERTY[result.property])
+    seen = result.verdict in (Verdict.EXPLORED, Verdict.TESTED)
+    return part is not None and result.property in part.proofs and seen
 
 
 def with_single_steps(design: str, fault: str | None, result: Result) -> Result:
@@ -199,7 +266,7 @@ def walked_part(
 ) -> list[Result]:  # fmt: skip
     """What random runs of every configuration of a part say of each property."""
     alone = [unasked(design, fault, "walk", prop) for prop in properties if prop in part.proved_alone]
-    properties = tuple(prop for prop in properties if prop not in part.proved_alone)
+    properties = steps_of(part, properties)
     if not properties:
         return alone
     topologies, planted = part.topologies, resolve(design, fault)
@@ -217,7 +284,8 @@ def walked_part(
     met = frozenset(prop.id for prop in properties if speaks(prop, kinds))
     scope = f"{sum(one.steps for one in seen)} steps in {len(seen)} configurations, seed {seed}"
     found = [(each.name, one.violations) for each, one in zip(topologies, seen, strict=True)]
-    return alone + judged(design, fault, "walk", properties, found, met, Verdict.TESTED, scope, seconds)
+    results = judged(design, fault, "walk", properties, found, met, Verdict.TESTED, scope, seconds)
+    return alone + [evolve(one, trace=explained(design, fault, one.trace)) if one.trace else one for one in results]
 
 
 def speaks(prop: Property, kinds: Iterable[type[Action]]) -> bool:
@@ -239,7 +307,7 @@ def judged(
         own = [(name, run) for name, violated, run in violations if violated == prop.id]
         if own:
             name, run = min(own, key=lambda pair: len(pair[1]))
-            trace = explained(design, fault, Trace(design, fault, name, prop.id, run))
+            trace = Trace(design, fault, name, prop.id, run)
             result = evolve(result, verdict=Verdict.VIOLATED, covers=f"a run of {name}", trace=trace)
         elif prop.id not in met:
             result = evolve(result, verdict=Verdict.UNKNOWN, covers=f"{scope}; {UNMET}")
@@ -247,10 +315,11 @@ def judged(
     return results
 
 
-def explained(design: str, fault: str | None, trace: Trace) -> Trace:
+def explained(design: str, fault: str | None, trace: Trace, deadline: float | None = None) -> Trace:
     """The trace without the actions that it can do without, and with what is wrong about its last step."""
     planted, prop = resolve(design, fault), PROPERTY[trace.property]
-    start = initial(TOPOLOGIES[trace.topology], planted)
-    shorter = evolve(trace, actions=shorten(planted, start, trace.actions, prop, time.monotonic() + 10))
+    start, late = initial(TOPOLOGIES[trace.topology], planted), time.monotonic() + SHORTEN_SECONDS
+    late = late if deadline is None else min(late, deadline)
+    shorter = evolve(trace, actions=shorten(planted, start, trace.actions, prop, late))
     violation = replayed(shorter, planted, start, prop)
     return shorter if violation is None else evolve(shorter, explanation=violation.explanation)

@@ -45,6 +45,7 @@ class Found:
     """For each property that catches it, the shortest trace that violates the property."""
 
 
+@cache
 def counterexample(identifier: str, thorough: bool = True) -> Found:
     """The shortest counterexample of a fault within the operations that it touches; without one, why there is none.
 

@@ -25,6 +25,7 @@ def names(design: str, prop: str) -> set[tuple[str, ...]]:
     [
         ("linux-3.12", "time.host_progresses", "vtimer-left-running-for-non-timer-vm"),
         ("without-vgic", "time.direct", "timer-in-user-space"),
+        ("without-vgic", "interrupts.exitless", "interrupts-in-user-space"),
         ("linux-3.12", "time.timer_kept", "D15"),
     ],
 )

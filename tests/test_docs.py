@@ -275,6 +275,27 @@ def test_a_claim_that_fails_leads_to_the_deviation_that_makes_it_fail():
     assert "*violated*: [`D2`](found-in-linux.md#deviation-d2)" in claims.page(found)
 
 
+def test_a_violation_leads_to_its_run_and_says_of_which_design_that_is():
+    name, trace = checked_by("C22")[0], {"design": "reference", "fault": "D2"}
+    found = Measured(others={"linux-3.12": {name: (Finding("explore", "violated", "", ("D2",), trace),)}})
+    page = claims.page(found)
+    place = f"run-{name}-linux-3.12-0"
+    assert f"([run](#{place}))" in page and f'<span id="{place}">' in page
+    assert f'"{name} on linux-3.12: D2, shown on the reference with that alone"' in page
+
+
+def test_a_table_that_fails_says_where():
+    name, covers = "table1.derived", "by enumeration: all 13 of rows; fails for CPSR: it is 38; SPSR: it is 29"
+    found = Measured(others={"linux-3.12": {name: (Finding("prove", "violated", covers),)}})
+    assert "*violated*: fails for CPSR: it is 38 |" in claims.page(found)
+
+
+def test_an_unknown_verdict_says_why():
+    name = checked_by("C22")[0]
+    found = of_designs(without_vgic={name: (Finding("explore", "unknown", "nothing was reached"),)})
+    assert "| *unknown*: nothing was reached |" in claims.page(found)
+
+
 def test_a_claim_shows_the_faults_that_only_one_property_catches():
     name = checked_by("C22")[0]
     found = fated(D1=(name,), D2=(name, "room.other"))

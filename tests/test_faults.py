@@ -4,9 +4,9 @@ import pytest
 
 from model.designs.catalogue import LINUX_3_12, reference
 from properties.catalogue import PROPERTIES
-from properties.check import violates
 from properties.designs import resolve
 from properties.faults.catalogue import EXCUSES, FAULT, FAULTS
+from properties.hunt import violates
 from properties.parts import PARTS
 from properties.why import counterexample, element
 

@@ -1,5 +1,6 @@
 """The proofs about memory: what they establish, that they fail where they should, and that nothing in them is empty."""
 
+import time
 from random import Random
 
 import pytest
@@ -232,9 +233,8 @@ def test_cases_that_time_does_not_reach_leave_everything_about_memory_unproved(
     monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
     monkeypatch.setenv("KVMARM_CACHE", str(tmp_path))
-    monkeypatch.setattr(prove, "INDUCTION_SECONDS", -1.0)
-    settled = prove.prove_share(reference(), (PROPERTY["memory.isolated"],), 0, 1)
+    settled = prove.induction(reference(), (PROPERTY["memory.isolated"],), "memory", 0, 1, time.monotonic() - 1)
     explored = Result("reference", "memory.isolated", "explore", Verdict.EXPLORED, "all", 0.0)
-    told = with_proof(explored, settled, 0, 0.0)
+    told = with_proof(explored, settled, 0.0)
     assert told.verdict is Verdict.EXPLORED
     assert "cases not reached" in told.unproved

@@ -5,6 +5,7 @@ from model.topology import initial
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, Do
 from model.vgic.guest import Acknowledges
+from properties.why import counterexample
 from tests.interrupts import REFERENCE, SGIR, TOPOLOGIES, Machine, machine
 
 DESIGN = without_vgic()
@@ -57,11 +58,22 @@ def test_a_pin_that_stays_as_it_is_kicks_nobody() -> None:
     assert not m.interrupted(0)
 
 
-def test_a_guest_has_no_virtual_interface_and_every_access_leaves_to_user_space() -> None:
+def test_every_access_to_the_distributor_leaves_to_user_space() -> None:
     m = running()
-    assert not vgic.vgic_guard(m.design, m.state, vgic.GuestActs(0, Acknowledges()))
     m.store(0, SGIR, 1)
     assert m.state.cores[0].busy == 0
+
+
+def test_a_guest_acknowledges_in_user_space() -> None:
+    m = running()
+    m.do(vgic.GuestActs(0, Acknowledges()))
+    m.settle(0)
+    assert m.state.cores[0].busy == 0
+
+
+def test_the_virtual_cpu_interface_saves_these_exits() -> None:
+    found = counterexample("interrupts-in-user-space")
+    assert "interrupts.exitless" in found.properties
 
 
 def test_each_configuration_of_interrupts_starts_with_idle_processors() -> None:

@@ -72,7 +72,9 @@ MONITOR_NOT_CLEARED = Variation(
 )
 KERNEL_IN_HYP = Variation("kernel-in-hyp-mode", "the whole host kernel runs in Hyp mode", (paper("3.1"),))
 NO_LOWVISOR = Variation("no-lowvisor", "the highvisor has no code in Hyp mode", (paper("3.1"),))
-NO_VGIC = Variation("without-vgic", "user space emulates the interrupt controller", (paper("5.2"), paper("3.5")))
+NO_VGIC = Variation(
+    "interrupts-in-user-space", "user space emulates the interrupt controller", (paper("5.2"), paper("3.5"))
+)
 NO_VTIMER = Variation("timer-in-user-space", "user space emulates counter and timer", (paper("5.2"), paper("3.6")))
 NO_EXTENSIONS = Variation(
     "no-virtualization-extensions", "the processor has no Hyp mode and guests run at PL0", (paper("2"),)

@@ -93,7 +93,7 @@ class Exit(IntEnum):
     WAIT = 2
     """WFI."""
     ACCESS = 3
-    """An access to the distributor."""
+    """An access to the distributor, or to a CPU interface that user space emulates."""
     SIGNAL = 4
     """A signal takes the thread to user space."""
     RESERVED = 5

@@ -77,7 +77,7 @@ class GuestExits(VgicAction):
 
 @frozen
 class GuestActs(VgicAction):
-    """The guest uses its virtual CPU interface."""
+    """The guest uses its virtual CPU interface; where it has none, the access traps, and user space emulates one."""
 
     use: GuestUse
 
@@ -242,8 +242,6 @@ def guest_guard(design: VgicDesign, state: VgicState, action: VgicAction) -> boo
             return either(core.irq == 1, core.ipi == 1, maintenance(core.gich) == 1)
         case GuestWaits():
             return negate(signals(state, action.cpu))
-        case GuestActs():
-            return has_interface(design)
         case GuestStops():
             return Trait.SIBLINGS_STOPPED in design.traits
     return True
@@ -259,7 +257,7 @@ def signals(state: VgicState, cpu: int) -> bool:
 @cache
 def has_interface(design: VgicDesign) -> bool:
     """Whether the guest has a virtual CPU interface; else its accesses to one are left to user space."""
-    return any(step.do is Do.LOAD_LRS for step in design.run)
+    return any(step.do in (Do.LOAD_HCR, Do.LOAD_LRS) for step in design.run)
 
 
 def vgic_step(design: VgicDesign, state: VgicState, action: VgicAction) -> VgicState:
@@ -276,7 +274,7 @@ def vgic_step(design: VgicDesign, state: VgicState, action: VgicAction) -> VgicS
             return with_core(state, cpu, put(state.cores[cpu], "irq", 1))
         case HostTakesInterrupts():
             return with_core(state, cpu, put_all(state.cores[cpu], ("irq", "ipi"), (0, 0)))
-        case GuestActs(_, use):
+        case GuestActs(_, use) if has_interface(design):
             core = state.cores[cpu]
             return with_core(state, cpu, put(core, "gich", guest_step(core.gich, use)))
         case LineChanges(_, vm, vcpu, irq, level):
@@ -300,6 +298,8 @@ def exit_of(action: VgicAction) -> tuple[Exit, Access]:
             return Exit.WAIT, NO_ACCESS
         case GuestAccessesDistributor(_, access):
             return Exit.ACCESS, access
+        case GuestActs():
+            return Exit.ACCESS, NO_ACCESS
         case GuestPowersOff():
             return Exit.POWER_OFF, NO_ACCESS
         case GuestPowersOn(_, vcpu):

@@ -9,15 +9,19 @@ from properties.docs import markdown as md
 from properties.docs.links import fault_link, property_link
 from properties.docs.measured import UNMEASURED, Finding, Measured
 from properties.faults.catalogue import FAULT
+from properties.parts import PARTS
 from properties.traces import BadTrace, decode_trace, text
 
 DESIGNS = ("reference", "without-vgic", "linux-3.12")
 """The designs on which the verdicts are shown."""
 WORST = ("violated", "unknown", "tested", "explored", "proved")
 """Verdicts, the one that weighs most first."""
+INVARIANTS = frozenset(part.invariants.id for part in PARTS if part.invariants is not None)
+"""What proofs rest on, and no claim says."""
 FEW = 8
 """The most faults that a cell names."""
 WIDTH = 100
+FAILS = "fails for "
 VIOLATED = "violated"
 
 
@@ -27,9 +31,10 @@ def page(measured: Measured) -> str:
     return md.page(
         "# Claims of the paper",
         "What the paper says of KVM/ARM, in our words, and what became of each claim here. "
-        f"{len(CLAIMS) - len(waiting)} of {len(CLAIMS)} are checked as far as they go; {len(waiting)} wait, wholly or "
-        "in part, for a part of the system that the model does not have yet. A claim has the verdict of its property "
-        "that fares worst. "
+        f"{len(CLAIMS) - len(waiting)} of {len(CLAIMS)} are checked as far as they go; what waits, wholly or in part, "
+        f"for something that the model does not have yet: {', '.join(claim.id for claim in waiting)}. "
+        "A claim has the verdict of its property that fares worst. What proofs by induction rest on "
+        f"({md.codes(sorted(INVARIANTS))}) does not count: where it fails, the proofs do, and not the claim. "
         f"{_scope(measured)}",
         md.table(("Claim", "It says", "Section", *map(md.code, DESIGNS), "Waits for"), _overview(measured)),
         *(_section(claim, measured) for claim in CLAIMS.values()),
@@ -58,12 +63,13 @@ def _weighed(claim: Claim, design: str, measured: Measured) -> str:
     found = measured.of_design(design)
     if found is None:
         return UNMEASURED
-    words = {finding.verdict for name in checked_by(claim.id) for finding in found.get(name, ())}
+    names = [name for name in checked_by(claim.id) if name not in INVARIANTS]
+    words = {finding.verdict for name in names for finding in found.get(name, ())}
     verdict = next((verdict for verdict in WORST if verdict in words), "")
-    whole = verdict == VIOLATED or all(name in found for name in checked_by(claim.id))
+    whole = verdict == VIOLATED or all(name in found for name in names)
     if verdict:
         return f"*{verdict}*{'' if whole else ', in part'}"
-    return UNMEASURED if checked_by(claim.id) else "nothing checks it yet"
+    return UNMEASURED if names else "nothing checks it yet"
 
 
 def _section(claim: Claim, measured: Measured) -> str:
@@ -82,25 +88,42 @@ def _section(claim: Claim, measured: Measured) -> str:
 
 
 def _verdict(name: str, design: str, measured: Measured) -> str:
-    """The verdicts on a property of a design; where it is violated, with what leads to a run."""
+    """The verdicts on a property of a design; where it is violated, with what does so and what leads to the run."""
     found = measured.of_design(design)
     if found is None or name not in found:
         return UNMEASURED
-    told = dict.fromkeys(f"*{f.verdict}*" for f in found[name] if f.verdict != VIOLATED)
-    links = dict.fromkeys(link for f in found[name] if f.verdict == VIOLATED for link in _causes(name, f))
-    violated = [f"*{VIOLATED}*: {', '.join(links)}" if any(links) else f"*{VIOLATED}*"] if links else []
+    violations = [(n, f) for n, f in enumerate(found[name]) if f.verdict == VIOLATED]
+    causes = (" ".join(filter(None, _cause(name, design, number, each))) for number, each in violations)
+    causes_told = ", ".join(filter(None, causes))
+    violated = [f"*{VIOLATED}*: {causes_told}" if causes_told else f"*{VIOLATED}*"] if violations else []
+    told = dict.fromkeys(_lesser(f) for f in found[name] if f.verdict != VIOLATED)
     return "<br>".join((*violated, *told))
 
 
-def _causes(name: str, finding: Finding) -> Iterator[str]:
-    """Where a run is told: with the deviation that violates the property, else below."""
-    for deviation in finding.deviations:
-        if deviation in FAULT and FAULT[deviation].family == "deviation of Linux 3.12":
-            yield md.link(md.code(deviation), "found-in-linux.md", f"deviation-{deviation}")
-        else:
-            yield fault_link(deviation)
-    if not finding.deviations:
-        yield "see the run" if finding.trace is not None else ""
+def _lesser(finding: Finding) -> str:
+    """A verdict that is no violation; where it is unknown, why, which its text says last."""
+    why = finding.covers.rpartition("; ")[2]
+    return f"*{finding.verdict}*" + (f": {md.cell(why)}" if finding.verdict == "unknown" and why else "")
+
+
+def _cause(name: str, design: str, number: int, finding: Finding) -> Iterator[str]:
+    """The deviations that violate a property, and a link to the run; of a table the first thing that it fails for."""
+    yield ", ".join(map(_deviation, finding.deviations))
+    if finding.trace is not None:
+        yield f"({md.link('run', '', _place(name, design, number))})"
+    elif FAILS in finding.covers:
+        yield f"{FAILS}{md.cell(finding.covers.partition(FAILS)[2].partition(';')[0])}"
+
+
+def _deviation(name: str) -> str:
+    if name in FAULT and FAULT[name].family == "deviation of Linux 3.12":
+        return md.link(md.code(name), "found-in-linux.md", f"deviation-{name}")
+    return fault_link(name)
+
+
+def _place(name: str, design: str, number: int) -> str:
+    """The anchor of a run."""
+    return f"run-{name}-{design}-{number}"
 
 
 def _only(name: str, measured: Measured) -> str:
@@ -112,13 +135,21 @@ def _only(name: str, measured: Measured) -> str:
 
 
 def _runs(claim: Claim, name: str, measured: Measured) -> Iterator[str]:
-    """The runs that no other page tells, folded away, each with the first claim that its property checks."""
+    """The runs that violate a property, folded away, below the first claim that it checks."""
     if PROPERTY[name].claims[0] != claim.id:
         return
     for design in DESIGNS:
-        for finding in (measured.of_design(design) or {}).get(name, ()):
-            if finding.verdict == VIOLATED and finding.trace is not None and not finding.deviations:
-                yield md.folded(f"{name} on {design}", f"```text\n{told(finding).rstrip()}\n```\n")
+        for number, finding in enumerate((measured.of_design(design) or {}).get(name, ())):
+            if finding.verdict == VIOLATED and finding.trace is not None:
+                yield f'<span id="{md.anchor(_place(name, design, number))}"></span>'
+                yield md.folded(_title(name, design, finding), f"```text\n{told(finding).rstrip()}\n```\n")
+
+
+def _title(name: str, design: str, finding: Finding) -> str:
+    """What a run is of: the design itself, or the reference with one deviation, where that shows it best."""
+    made_of = (finding.trace or {}).get("design", design)
+    blamed = f": {', '.join(finding.deviations)}" if finding.deviations else ""
+    return f"{name} on {design}{blamed}" + (f", shown on the {made_of} with that alone" if made_of != design else "")
 
 
 def told(finding: Finding) -> str:

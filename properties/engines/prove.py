@@ -48,6 +48,8 @@ class Settled:
     """How often each property was asked about a step."""
     vacuous: tuple[str, ...]
     """Obligations whose assumptions contradict each other: red, whatever they say."""
+    late: int = 0
+    """How many obligations were not reached in time."""
 
 
 def settle(transaction: Transaction, export: Path | None = None) -> Settled:
@@ -131,6 +133,7 @@ def combine(parts: list[Settled]) -> Settled:
         tuple(failure for part in parts for failure in part.failures),
         tuple(sorted(counts.items())),
         tuple(name for part in parts for name in part.vacuous),
+        sum(part.late for part in parts),
     )
 
 
@@ -142,22 +145,23 @@ def prove_share(
     export: Path | None = None,
     until: float | None = None,
 ) -> Settled:
-    """Every `shares`-th obligation, from number `share` on: what one worker does.
+    """Every `shares`-th obligation about the spine, from number `share` on: what one worker does.
 
-    With `export`, each obligation but those of parts is also written there as SMT-LIB, and none is taken from the
-    cache. Where the induction about a part fails, nothing more is asked about that: all of it rests on it. No case of
-    an induction is begun after `until`, on the clock `time.monotonic`.
+    With `export`, each is also written there as SMT-LIB, and none is taken from the cache. None is settled anew after
+    `until`, on the clock `time.monotonic`; how many that were is told.
     """
-    obligations = transactions(design, properties)[share::shares]
     cache = Cache()
     names = tuple(prop.id for prop in properties)
     parts: list[Settled] = []
     fresh: dict[str, dict[str, object]] = {}
-    for obligation in obligations:
+    for obligation in transactions(design, properties)[share::shares]:
         asked = key(design, obligation.parts, obligation.name, names)
         known = None if export is not None else cache.get(asked)
         if known is not None:
             parts.append(recalled(known))
+            continue
+        if until is not None and time.monotonic() > until:
+            parts.append(Settled(1, 0, (), (), (), 1))
             continue
         try:
             found = settle(obligation.make(), export)
@@ -167,8 +171,6 @@ def prove_share(
         if not found.failures and not found.vacuous:
             fresh[asked] = {"paths": found.paths, "asked": dict(found.asked)}
     cache.put(fresh)
-    until = induction_deadline() if until is None else until
-    parts += [induction(design, properties, of, share, shares, until) for of in INDUCTIONS]
     return combine(parts)
 
 
@@ -188,7 +190,11 @@ def induction_deadline() -> float:
 def induction(
     design: Design, properties: tuple[Property, ...], of: str, share: int, shares: int, until: float
 ) -> Settled:
-    """A share of the induction about a part, as far as it is not known already."""
+    """A share of the induction about a part, as far as it is not known already.
+
+    Where a case fails nothing more is asked: all of it rests on it. No case is begun after `until`, on the clock
+    `time.monotonic`.
+    """
     part = next(part for part in PARTS if part.name == of)
     assert part.invariants is not None
     names, cache, found_of = tuple(prop.id for prop in properties), Cache(), list[Settled]()
@@ -210,8 +216,12 @@ def induction(
 
 def late(of: str, invariants: Property, left: int) -> Settled:
     """The cases about a part that were not reached: until they are, nothing about it is proved."""
-    reason = f"{left} cases not reached within {INDUCTION_SECONDS:.0f} s; the next check goes on with them"
-    return Settled(left, 0, ((invariants.id, Failure(of, reason, None, False)),), (), ())
+    return unsettled(of, invariants, f"{left} cases not reached in time; the next check goes on with them", left)
+
+
+def unsettled(of: str, invariants: Property, reason: str, obligations: int = 0) -> Settled:
+    """An induction about a part that proves nothing, and why."""
+    return Settled(obligations, 0, ((invariants.id, Failure(of, reason, None, False)),), (), ())
 
 
 def settled_case(obligation: Obligation) -> Settled:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from attrs import evolve
 
 from model.design import Design
-from model.designs.vgic import ARM, VGIC, step
+from model.designs.vgic import ARM, VGIC, WITHOUT_VGIC, step
 from model.designs.vgic_variations import NEW_ARM, NEW_V2, VGIC_REPAIRS, stop_siblings
 from model.routines import before_step, without
 from model.vgic.design import ROUTINES, Do, Register, Trait, VgicDesign
@@ -180,6 +180,11 @@ def signals_checked_early(vgic: VgicDesign) -> VgicDesign:
     return evolve(vgic, run=before_step(without(vgic.run, check.name), "run: mask interrupts", check))
 
 
+def in_user_space(vgic: VgicDesign) -> VgicDesign:
+    """The design in which user space emulates the CPU interface too, and sets the pins of each vCPU."""
+    return WITHOUT_VGIC
+
+
 def structural() -> Iterator[Fault]:
     """What if a part of how interrupts are virtualized were not there, or were another one?"""
     section = paper("3.5")
@@ -191,6 +196,10 @@ def structural() -> Iterator[Fault]:
         (
             "no-end-reported", "maintenance interrupts", "no interrupt asks for a maintenance interrupt at its end",
             section, partial(with_trait, Trait.ENDS_SILENT), ("level",),
+        ),
+        (
+            "interrupts-in-user-space", "virtual CPU interface", "user space emulates the interrupt controller",
+            section, in_user_space, ("pins",),
         ),
         (
             "no-virtual-distributor", "virtual distributor",

@@ -11,7 +11,7 @@ from model.vgic.design import GUEST, OUT, Do, Register, VgicDesign
 from model.vgic.distributor import written as stored
 from model.vgic.pending import Key, is_edge, key_of
 from model.vgic.state import IMPLEMENTED, SGIS, VgicState
-from model.vgic.system import GuestActs, GuestWaits, VgicAction, VgicSteps
+from model.vgic.system import GuestActs, GuestWaits, VgicAction, VgicSteps, has_interface
 from properties.interrupts.drain import lost, outcome, restless
 from properties.interrupts.registers import meant_at
 from properties.interrupts.steps import (
@@ -66,7 +66,7 @@ DELIVERED = Property(
     about=(VgicAction,),
     holds=delivered,
     settled=all_delivered,
-    interesting=lambda d, b, a, s: isinstance(a, GuestActs),
+    interesting=lambda d, b, a, s: isinstance(a, GuestActs) and has_interface(d.vgic),
     explain=lost_text,
 )
 
@@ -135,7 +135,9 @@ NOT_FORGOTTEN = Property(
     kind=Kind.STATE,
     about=(VgicAction,),
     holds=lambda d, b, a, s: none(forgotten(d.vgic, interrupts_of(s))),
-    interesting=lambda d, b, a, s: isinstance(a, GuestActs) and bool(is_quiet(d.vgic, interrupts_of(s))),
+    interesting=lambda d, b, a, s: isinstance(a, GuestActs)
+    and has_interface(d.vgic)
+    and bool(is_quiet(d.vgic, interrupts_of(s))),
     explain=lambda d, b, a, s: "nothing is due, and there waits "
     + ", ".join(named(key) for key in those(forgotten(d.vgic, interrupts_of(s)))),
 )

@@ -124,7 +124,7 @@ def due(design: VgicDesign, state: VgicState, cpu: int) -> VgicAction | None:
     for lr in core.gich.lrs:
         if lr & lists.ACTIVE_BIT:
             return completed(state, cpu, lr)
-    if vgic.signals(state, cpu):
+    if vgic.has_interface(design) and vgic.signals(state, cpu):
         return vgic.GuestActs(cpu, Acknowledges())
     return leaves if taken_out else None
 

@@ -101,6 +101,13 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
                 accesses=((0, store(PEND, LEVEL)), (0, store(PRIORITY, 0xA0, 1)), *((0, load(*at)) for at in READ)),
             ),
         ),
+        "pins": Situation(
+            "interrupts-one",
+            InterruptDomain(
+                "a guest whose interrupt controller user space emulates is interrupted", runs=((0, 0),),
+                lines=((1, 1), (1, 0)),
+            ),
+        ),
         "enabling": Situation(
             "interrupts-one",
             InterruptDomain(

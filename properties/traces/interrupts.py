@@ -50,6 +50,8 @@ def told(design: Design, before: VgicState, action: VgicAction, after: VgicState
             return "host", "takes its interrupts", None
         case system.GuestInterrupted():
             return "hardware", f"{vcpu} is left: {cause(before, cpu)}", system.left_guest
+        case system.GuestActs() if not system.has_interface(design.vgic):
+            return vcpu, "uses a CPU interface that user space emulates", system.left_guest
         case system.GuestActs(_, use):
             return vcpu, used(before, cpu, use), guest.guest_step
         case system.GuestAccessesDistributor(_, access):
