@@ -115,8 +115,11 @@ def blocked(design: VgicDesign, state: VgicState, at: int, vm: int) -> Any:
 
 def stuck(design: VgicDesign, state: VgicState) -> Any:
     """Whether something is due though nobody can do anything, and no guest holds an interrupt."""
+    halted = negate(able(design, state))
+    if halted is False:
+        return False
     held = [every(state.vcpus[place.vcpu].at == GUEST, place.held) for place in in_lists(design, state)]
-    return every(negate(either(*held)), negate(able(design, state)), negate(is_quiet(design, state)))
+    return every(halted, negate(either(*held)), negate(is_quiet(design, state)))
 
 
 def served(state: VgicState, cpu: int, after: VgicState) -> Any:
