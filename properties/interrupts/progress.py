@@ -95,10 +95,11 @@ def able(design: VgicDesign, state: VgicState) -> Any:
         hit = either(core.ipi == 1, core.irq == 1)
         found.append(every(core.busy == 0, either(hit, *free)))
         for number, vcpu in enumerate(state.vcpus):
-            inside = vcpu.at == GUEST
-            leaves = every(inside, either(hit, maintenance(core.gich) == 1, *free))
-            goes = every(negate(inside), either(hit, negate(blocked(design, state, vcpu.at, vcpu.vm))))
-            found.append(every(runs_on(core, number), either(leaves, goes)))
+            inside, here = vcpu.at == GUEST, runs_on(core, number)
+            if every(inside, here) is not False:
+                found.append(every(inside, here, either(hit, maintenance(core.gich) == 1, *free)))
+            goes = either(hit, negate(blocked(design, state, vcpu.at, vcpu.vm)))
+            found.append(every(here, negate(inside), goes))
     return either(*found)
 
 
