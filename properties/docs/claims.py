@@ -1,6 +1,6 @@
 """The paper's claims one by one: what checks each, the verdicts on three designs, and which faults show only there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from properties.catalogue import PROPERTY
 from properties.claims import CLAIMS, Claim, checked_by
@@ -38,6 +38,10 @@ def page(measured: Measured) -> str:
         f"{_scope(measured)}",
         md.table(("Claim", "It says", "Section", *map(md.code, DESIGNS), "Waits for"), _overview(measured)),
         *(_section(claim, measured) for claim in CLAIMS.values()),
+        md.heading(2, "Beyond the claims", "beyond"),
+        "What has to hold besides, of PSCI and of Hyp mode's set-up for instance, of which the paper claims nothing.",
+        _told(tuple(name for name, prop in PROPERTY.items() if not prop.claims), measured),
+        *(run for name, prop in PROPERTY.items() if not prop.claims for run in _runs(name, measured)),
     )
 
 
@@ -74,17 +78,22 @@ def _weighed(claim: Claim, design: str, measured: Measured) -> str:
 
 def _section(claim: Claim, measured: Measured) -> str:
     names = checked_by(claim.id)
-    rows = (
-        (property_link(name), *(_verdict(name, design, measured) for design in DESIGNS), _only(name, measured))
-        for name in names
-    )
     waits = f"Waits for {md.text(claim.pending.value)}." if claim.pending else ""
     return md.page(
         md.heading(2, claim.id, f"claim-{claim.id}"),
         f"{md.text(claim.text)} (Section {md.text(claim.section)}.) {waits}".strip(),
-        md.table(("Property", *map(md.code, DESIGNS), "Faults that only it catches"), rows),
-        *(run for name in names for run in _runs(claim, name, measured)),
+        _told(names, measured),
+        *(run for name in names if PROPERTY[name].claims[0] == claim.id for run in _runs(name, measured)),
     )
+
+
+def _told(names: Iterable[str], measured: Measured) -> str:
+    """Properties with their verdicts on each design, and the faults that only they catch."""
+    rows = (
+        (property_link(name), *(_verdict(name, design, measured) for design in DESIGNS), _only(name, measured))
+        for name in names
+    )
+    return md.table(("Property", *map(md.code, DESIGNS), "Faults that only it catches"), rows)
 
 
 def _verdict(name: str, design: str, measured: Measured) -> str:
@@ -134,10 +143,8 @@ def _only(name: str, measured: Measured) -> str:
     return ", ".join(map(fault_link, alone[:FEW])) + more or "none"
 
 
-def _runs(claim: Claim, name: str, measured: Measured) -> Iterator[str]:
-    """The runs that violate a property, folded away, below the first claim that it checks."""
-    if PROPERTY[name].claims[0] != claim.id:
-        return
+def _runs(name: str, measured: Measured) -> Iterator[str]:
+    """The runs that violate a property, folded away; they stand below the first claim that it checks."""
     for design in DESIGNS:
         for number, finding in enumerate((measured.of_design(design) or {}).get(name, ())):
             if finding.verdict == VIOLATED and finding.trace is not None:
