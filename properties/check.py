@@ -12,7 +12,7 @@ from model.topology import TOPOLOGIES, initial
 from properties import check_parts
 from properties.catalogue import PROPERTIES, PROPERTY
 from properties.check_parts import divided
-from properties.designs import resolve
+from properties.designs import named, resolve
 from properties.engines.explore import CONFIGURATIONS, explore
 from properties.engines.prove import Failure, Settled, combine, induction_deadline, prove_share
 from properties.engines.search import Run
@@ -191,7 +191,7 @@ def enumerated(request: Request, design: Design, prop: Property) -> Result:
 
 def label(request: Request) -> str:
     """The name of the design that is checked."""
-    return request.design if request.fault is None else f"{request.design} with {request.fault}"
+    return named(request.design, request.fault)
 
 
 def judged(

@@ -10,7 +10,7 @@ from model.action import Action
 from model.topology import TOPOLOGIES, initial
 from properties.attribution import attributed, blamable
 from properties.catalogue import PROPERTY
-from properties.designs import resolve
+from properties.designs import named, resolve
 from properties.engines.cache import Cache, key
 from properties.engines.parts.explore import Explored, explore_part
 from properties.engines.parts.part import Part
@@ -115,8 +115,7 @@ def steps_of(part: Part, properties: tuple[Property, ...]) -> tuple[Property, ..
 
 def unasked(design: str, fault: str | None, engine: str, prop: Property) -> Result:
     """What an engine of concrete steps says of a property that is proved or nothing."""
-    label = design if fault is None else f"{design} with {fault}"
-    return Result(label, prop.id, engine, Verdict.UNKNOWN, "asked in a proof alone", 0.0)
+    return Result(named(design, fault), prop.id, engine, Verdict.UNKNOWN, "asked in a proof alone", 0.0)
 
 
 def blamed(
@@ -197,16 +196,16 @@ def with_proof(result: Result, settled: Settled, seconds: float) -> Result:
     if part is None or part.invariants is None:
         return result
     alone = result.property in [prop.id for prop in part.proved_alone]
-    if not alone and result.verdict not in (Verdict.EXPLORED, Verdict.TESTED):
+    if result.verdict not in (Verdict.EXPLORED, Verdict.TESTED, *((Verdict.UNKNOWN,) if alone else ())):
         return result
     questions = dict(settled.asked).get(result.property, 0)
     open_ = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name in (part.invariants.id, "*")]
     own = [f"{f.transaction}, {f.step}" for name, f in settled.failures if name == result.property]
     vacuous = [name for name in settled.vacuous if name.startswith(f"{part.name}: ")]
-    if not questions and not (open_ or own):
-        return with_parts(result, part, settled)
-    if vacuous or open_ or own or not questions:
+    if vacuous or open_ or own or (alone and not questions):
         return evolve(result, unproved=(*own, *open_, *vacuous, "no question")[0])
+    if not questions:
+        return with_parts(result, part, settled)
     proved = proof(result, f"z3, by induction for {part.proved_for}", questions, seconds)
     return evolve(proved, also=None) if alone else proved
 
@@ -274,11 +273,10 @@ def walked_part(
     seen: list[Walked] = [
         walk_part(part, planted, properties, each, seed, each_has, deadline) for each in topologies
     ]
-    label = design if fault is None else f"{design} with {fault}"
     seconds = sum(one.seconds for one in seen)
     raised = next((one.raised for one in seen if one.raised is not None), None)
     if raised is not None:
-        failed = f"a rule raised {raised.problem}"
+        label, failed = named(design, fault), f"a rule raised {raised.problem}"
         return alone + [Result(label, p.id, "walk", Verdict.UNKNOWN, failed, seconds) for p in properties]
     kinds = {kind for one in seen for kind in one.kinds}
     met = frozenset(prop.id for prop in properties if speaks(prop, kinds))
@@ -299,11 +297,10 @@ def judged(
     seconds: float,
 ) -> list[Result]:  # fmt: skip
     """The verdict on each property: the first violation with its trace, else what was seen of it."""
-    label = design if fault is None else f"{design} with {fault}"
     violations = [(name, prop, run) for name, runs in found for prop, run in runs.items()]
     results = []
     for prop in properties:
-        result = Result(label, prop.id, engine, good, scope, seconds)
+        result = Result(named(design, fault), prop.id, engine, good, scope, seconds)
         own = [(name, run) for name, violated, run in violations if violated == prop.id]
         if own:
             name, run = min(own, key=lambda pair: len(pair[1]))

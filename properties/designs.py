@@ -61,6 +61,11 @@ def resolve(name: str, fault: str | None = None) -> Design:
     return design if fault is None else planted(design, fault)
 
 
+def named(name: str, fault: str | None) -> str:
+    """What a design is called in verdicts, with the fault that is planted."""
+    return name if fault is None else f"{name} with {fault}"
+
+
 def is_path(name: str) -> bool:
     """Whether a name that no design has is meant as a file's."""
     return name.endswith(".py") or "/" in name or Path(name).exists()

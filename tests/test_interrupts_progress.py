@@ -4,18 +4,18 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from attrs import evolve
 
 from model.design import Design
 from model.threads import Wait
 from model.topology import TOPOLOGIES, initial
 from model.vgic import system as vgic
-from model.vgic.design import Do, Trait, VgicDesign
+from model.vgic.design import Do, VgicDesign
 from model.vgic.state import VgicState
 from model.vgic.system import VgicAction, vgic_guard, vgic_step
 from properties.engines import interrupts_progress
 from properties.engines.interrupts_induction import cases
 from properties.engines.interrupts_progress import progresses
+from properties.faults.catalogue import FAULT
 from properties.interrupts import drain
 from properties.interrupts.delivery import is_quiet
 from properties.interrupts.grain import forced
@@ -35,8 +35,7 @@ TARGET = 0x828
 
 def asking_itself() -> Design:
     """The design in which whoever kicks the vCPUs of its VM has itself look again as well."""
-    vgic_design = evolve(REFERENCE.vgic, traits=REFERENCE.vgic.traits | {Trait.KICKER_REQUESTED})
-    return evolve(REFERENCE, vgic=vgic_design)
+    return FAULT["kicker-asks-itself"].plant(REFERENCE)
 
 
 def steps_of_drain(

@@ -37,13 +37,12 @@ def inject(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicStat
     record = state.irqs.get(key)
     if every(number >= PRIVATE, record.target >= vm.count):
         return advanced(put(state, "crashed", 1), cpu)
-    level = choose(every(Trait.FALLING_EDGES in design.traits, is_edge(number, record)), 1, agent.level)
-    changed = put(lined(design, number, record, level), "line", agent.level)
-    accepted = injected(design, number, record, level)
+    changed = lined(design, number, record, agent.level)
+    accepted = injected(design, number, record, agent.level)
     open_now = every(accepted, is_enabled(number, changed), negate(in_flight(number, changed)))
     before = summary(design, state, key)
     now = computed(design, vm.enabled, key, changed)
-    raised = every(open_now, level == 1)
+    raised = every(open_now, either(is_edge(number, record), agent.level == 1))
     state = with_irq(design, state, key, changed, choose(raised, before | now, before))
     state = noted(state, cpu, choose(raised, now, 0))
     return advanced(with_agent(state, cpu, put(agent, "updated", choose(open_now, 1, 0))), cpu)
@@ -53,13 +52,14 @@ def inject(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicStat
 def injected(design: VgicDesign, irq: U10, record: VirtualIrq, level: U1) -> bool:
     """Whether a line's level changes anything: a rising edge that is not pending yet, or another level."""
     known = record.line if Trait.LINE_APART in design.traits else record.pending
-    rising = every(level == 1, record.pending == 0)
-    return choose(is_edge(irq, record), rising, negate(known == level))
+    edge = every(either(level == 1, Trait.FALLING_EDGES in design.traits), record.pending == 0)
+    return choose(is_edge(irq, record), edge, negate(known == level))
 
 
 @rule(linux(VGIC, "vgic_update_irq_pending"), gic("3.2.4"))
 def lined(design: VgicDesign, irq: U10, record: VirtualIrq, level: U1) -> VirtualIrq:
     """The interrupt behind a change of its line."""
     soft = record.soft if Trait.LINE_APART in design.traits else 0
-    pending = choose(injected(design, irq, record, level), level | soft, record.pending)
+    asserted = choose(is_edge(irq, record), 1, level | soft)
+    pending = choose(injected(design, irq, record, level), asserted, record.pending)
     return put_all(record, ("line", "pending"), (level, pending))

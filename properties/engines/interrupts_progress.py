@@ -19,7 +19,7 @@ from properties.interrupts.progress import PROGRESS
 from properties.property import Property
 
 AT_ONCE = ATTEMPTS[:1]
-IN_TURN = (ATTEMPTS[0], Attempt(40_000_000, False, QUICK), *ATTEMPTS)
+IN_TURN = (ATTEMPTS[0], Attempt(40_000_000, False, QUICK), *ATTEMPTS[1:])
 """The ways to ask: nearly all is settled at once, and the sums with all that is known."""
 
 

@@ -9,11 +9,10 @@ from attrs import evolve
 from model.design import Design
 from model.designs.timer import WITHOUT_VTIMER, step
 from model.designs.timer_variations import NEW, TIMER_REPAIRS
-from model.routines import without
-from model.timer.design import ROUTINES, Do, TimerDesign, Trait
+from model.timer.design import ROUTINES, Do, TimerDesign, TimerStep, Trait
 from properties.faults.fault import Excuse, Fault
-from properties.faults.generated import slug
 from properties.faults.interrupts import ONLY_A_FLAG
+from properties.faults.steps import left_out
 from spec.citations import linux, paper
 
 BY_ROUTINE: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -80,9 +79,9 @@ def emulated(timer: TimerDesign) -> TimerDesign:
     return WITHOUT_VTIMER
 
 
-def without_one(routine: str, name: str, timer: TimerDesign) -> TimerDesign:
-    """The design without one step."""
-    return evolve(timer, **{routine: without(timer.steps(routine), name)})  # type: ignore[arg-type]
+def with_routine(routine: str, steps: tuple[TimerStep, ...]) -> Callable[[Design], Design]:
+    """How to give a design another routine."""
+    return partial(changed, lambda timer: evolve(timer, **{routine: steps}))  # type: ignore[arg-type]
 
 
 def historical() -> Iterator[Fault]:
@@ -147,16 +146,16 @@ def structural() -> Iterator[Fault]:
         )
 
 
+WHAT = "what is done for virtual timers"
+
+
 def step_faults(design: TimerDesign) -> Iterator[Fault]:
     """Each step of the routines left out."""
     for routine in ROUTINES:
-        for each in design.steps(routine):
-            yield Fault(
-                f"without/timer-{slug(each.name)}", f"'{each.name}' of timers",
-                f"'{each.name}' is left out of what is done for virtual timers", each.sources,
-                partial(changed, partial(without_one, routine, each.name)), frozenset(), "step",
-                BY_STEP.get(each.name, BY_ROUTINE[routine]),
-            )  # fmt: skip
+        steps = design.steps(routine)
+        for each in steps:
+            scenarios = BY_STEP.get(each.name, BY_ROUTINE[routine])
+            yield left_out("timer", WHAT, steps, each, partial(with_routine, routine), scenarios)
 
 
 SAMPLED_TWICE = Excuse(

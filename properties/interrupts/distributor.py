@@ -132,6 +132,16 @@ def covered_by(before: VgicState, number: int, register: Register, inner: U32, k
     return covered, value
 
 
+WORDS = {register: (32 // width).bit_length() - 1 for register, width in FIELD.items()}
+"""The registers with a field for each interrupt, and by how many bits its number exceeds that of its word."""
+
+
+def is_left(left: U32, register: Register, key: Key) -> Any:
+    """Whether an interrupt's field, by its position in the register's word, is among some."""
+    fields = 32 // FIELD[register]
+    return select(tuple(bit(left, n) for n in range(fields)), bits(key[2], fields.bit_length() - 2, 0)) == 1
+
+
 def wrongly_written(
     design: VgicDesign, before: VgicState, action: Action, after: VgicState
 ) -> list[tuple[tuple[Key, str], Any]]:
@@ -262,8 +272,8 @@ def unwritten(state: VgicState, own: int) -> list[tuple[str, Any]]:
             value, inner = BITWISE[line.register], sub(access.offset, line.base, 32)
             asked = clear(written(bits(inner, 1, 0), access.size, access.value), vcpu.left)
             for key in stored_to(state, vcpu, line.register, inner):
-                here = every(stores, names(state, own, key), key[2] >= SGIS, key[2] >> 5 == inner >> 2)
-                due = every(here, select(tuple(bit(asked, n) for n in range(32)), bits(key[2], 4, 0)) == 1)
+                here = every(names(state, own, key), key[2] >= SGIS, key[2] >> WORDS[line.register] == inner >> 2)
+                due = every(stores, here, is_left(asked, line.register, key))
                 text = "an interrupt is not " + ("enabled" if value else "disabled")
                 found.append((text, every(due, negate(state.irqs.get(key).enabled == value))))
     return found

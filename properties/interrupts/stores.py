@@ -8,19 +8,10 @@ from model.vgic.distributor import FIELD
 from model.vgic.pending import Key
 from model.vgic.state import PRIVATE, VgicState
 from model.vgic.system import VgicSteps
-from properties.interrupts.distributor import SHOWN, as_stored, covered_by, stored, stored_to
+from properties.interrupts.distributor import SHOWN, WORDS, as_stored, covered_by, is_left, stored, stored_to
 from properties.interrupts.steps import does, interrupts_of, named, none, those
 from properties.property import Kind, Property
-from spec.words import U32, bit, bits, either, every, member, negate, same, select, sub
-
-WORDS = {register: (32 // width).bit_length() - 1 for register, width in FIELD.items()}
-"""The registers with a field for each interrupt, and by how many bits its number exceeds that of its word."""
-
-
-def is_left(left: U32, register: Register, key: Key) -> Any:
-    """Whether an interrupt's field, by its position in the register's word, is among some."""
-    fields = 32 // FIELD[register]
-    return select(tuple(bit(left, n) for n in range(fields)), bits(key[2], fields.bit_length() - 2, 0)) == 1
+from spec.words import either, every, member, negate, same, sub
 
 
 def overlooked(
