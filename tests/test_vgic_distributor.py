@@ -1,12 +1,17 @@
 """The virtual distributor's registers as a guest sees them."""
 
+from typing import Any
+
 import pytest
 
 from model.design import Design
 from model.vgic import system as vgic
 from model.vgic.design import Do
-from model.vgic.state import Access
-from tests.interrupts import EDGE, LEVEL, LINUX, REFERENCE, SGI, Machine, machine
+from model.vgic.state import Access, VgicState
+from properties.interrupts.steps import those
+from properties.interrupts.stores import missed
+from spec.words import put
+from tests.interrupts import EDGE, ITARGETSR40, LEVEL, LINUX, REFERENCE, SGI, Machine, machine
 
 BOTH = pytest.mark.parametrize("design", [LINUX, REFERENCE], ids=["linux", "reference"])
 
@@ -126,3 +131,25 @@ def test_user_space_cannot_raise_what_is_no_line(design: Design, irq: int) -> No
     m.line(irq, 1)
     assert m.state.irqs == before
     assert m.state.crashed == 0
+
+
+def amid(design: Design, offset: int, value: int) -> tuple[VgicState, Any, VgicState]:
+    """The step in which a store changes its first interrupt: the state before it, the action, the state behind it."""
+    m = running(design)
+    m.do(vgic.GuestAccessesDistributor(0, Access(offset, 4, value, 1)))
+    m.until(0, Do.WRITE_ONE)
+    before = m.state
+    m.step(0)
+    return before, vgic.VgicSteps(0), m.state
+
+
+@pytest.mark.parametrize(("design", "count"), [(REFERENCE, 0), (LINUX, 1)], ids=["reference", "linux"])
+def test_gicd_ispendr_changes_no_sgi(design: Design, count: int) -> None:
+    before, action, after = amid(design, 0x200, 1 << 2)
+    assert len(list(those(missed(design.vgic, before, action, after)))) == count
+
+
+def test_a_target_that_stays_what_it_was_is_noticed() -> None:
+    before, action, after = amid(REFERENCE, ITARGETSR40, 0b10)
+    assert not list(those(missed(REFERENCE.vgic, before, action, after)))
+    assert list(those(missed(REFERENCE.vgic, before, action, put(after, "irqs", before.irqs))))

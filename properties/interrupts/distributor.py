@@ -172,20 +172,20 @@ def changeable(before: VgicState, after: VgicState) -> list[Key]:
 def as_stored(before: VgicState, register: Register, vm: int, value: int, after: VgicState, key: Key) -> Any:
     """Whether a field of an interrupt is what was stored in it.
 
-    That the state of SGIs is not changed by GICD_ISENABLER and its like, and that a level whose line is high stays
-    pending, are not asked here.
+    SGIs are always enabled, and GICD_ISPENDR and GICD_ICPENDR change nothing of them. That a level whose line is high
+    stays pending is not asked here.
     """
-    record, shared = after.irqs.get(key), key[2] >= SGIS
+    old, record, shared = before.irqs.get(key), after.irqs.get(key), key[2] >= SGIS
     match register:
         case Register.ISENABLER:
             return implies(shared, every(value == 1, record.enabled == 1))
         case Register.ICENABLER:
             return implies(shared, every(value == 1, record.enabled == 0))
         case Register.ISPENDR:
-            return implies(shared, every(value == 1, record.pending == 1))
+            return choose(shared, every(value == 1, record.pending == 1), record.pending == old.pending)
         case Register.ICPENDR:
             lowered = either(record.pending == 0, every(negate(is_edge(key[2], record)), record.line == 1))
-            return implies(shared, every(value == 1, lowered))
+            return choose(shared, every(value == 1, lowered), record.pending == old.pending)
         case Register.ICFGR:
             return record.edge == value >> 1
         case Register.IPRIORITYR:

@@ -6,10 +6,10 @@ from model.action import Action
 from model.vgic.design import Do, Register, VgicDesign
 from model.vgic.distributor import FIELD
 from model.vgic.pending import Key
-from model.vgic.state import PRIVATE, VgicState
+from model.vgic.state import PRIVATE, VgicState, flag
 from model.vgic.system import VgicSteps
 from properties.interrupts.distributor import SHOWN, WORDS, as_stored, covered_by, is_left, stored, stored_to
-from properties.interrupts.steps import does, interrupts_of, named, none, those
+from properties.interrupts.steps import does, interrupts_of, named, none, those, vm_of
 from properties.property import Kind, Property
 from spec.words import either, every, member, negate, same, sub
 
@@ -39,19 +39,18 @@ def passed_over(
     """Interrupts of a store, each with whether it is its turn, and it does not become what was stored.
 
     One that changes to another value than that is `wrongly_written`, where the register shows the value; which one of
-    several targets it gets is KVM's choice.
+    several targets it gets is KVM's choice, and so is what becomes of one that is to have none of those that exist.
     """
     if does(design, before, action) is not Do.WRITE_ONE or (found := stored(before, action)) is None:
         return []
     vcpu, number, register, inner = found
-    if register is Register.ITARGETSR:
-        return []
     texts: list[tuple[tuple[Key, str], Any]] = []
-    lowest = vcpu.left & sub(0, vcpu.left, 32)
+    lowest, exist = vcpu.left & sub(0, vcpu.left, 32), sub(flag(vm_of(before, vcpu.vm).count), 1, 8)
     for key in stored_to(before, vcpu, register, inner):
         covered, value = covered_by(before, number, register, inner, key)
         alike = either(register not in SHOWN, same(before.irqs.get(key), after.irqs.get(key)))
-        turn = every(covered, alike, key[2] >> WORDS[register] == inner >> 2, is_left(lowest, register, key))
+        named_one = either(register is not Register.ITARGETSR, value & exist > 0)
+        turn = every(covered, alike, named_one, key[2] >> WORDS[register] == inner >> 2, is_left(lowest, register, key))
         wrong = every(turn, negate(as_stored(before, register, vcpu.vm, value, after, key)))
         texts.append(((key, "does not become what was stored"), wrong))
     return texts
