@@ -5,8 +5,10 @@ from functools import cache
 import pytest
 
 from model.designs.catalogue import DESIGNS, reference
+from model.threads import Wait
 from model.timer import system as time
 from model.timer.design import Do, step_at
+from model.timer.layout import Layout, initial_time
 from model.timer.state import TimeState
 from model.topology import TOPOLOGIES, initial
 from properties.designs import resolve
@@ -15,12 +17,13 @@ from properties.engines.parts.walk import walk_part
 from properties.engines.time_prove import time_obligations
 from properties.property import Kind, Property
 from properties.time import ALL, PROPERTIES
+from properties.time.delivery import COVERED
 from properties.time.domain import TimeDomain
 from properties.time.grain import OWN
 from properties.time.inductive import INDUCTIVE
 from properties.time.invariants import INVARIANTS
 from properties.time.part import TIME
-from spec.words import field_names
+from spec.words import field_names, put, put_all
 
 OBLIGATIONS = {obligation.name: obligation for obligation in time_obligations(reference(), ALL)}
 TOPOLOGIES_OF_TIME = [name for name, topology in TOPOLOGIES.items() if topology.time is not None]
@@ -153,3 +156,13 @@ COMMUTES = Property(
     holds=commutes,
     interesting=lambda *_: True,
 )
+
+
+def test_the_conditions_of_a_property_judge_every_vcpu_that_there_may_be() -> None:
+    design = reference()
+    layout = Layout(1, ((3, True),))
+    state = initial_time(layout, design.timer)
+    uncovered = put_all(state.vcpus[2], ("own_ctl", "wait"), (1, Wait.ASLEEP))
+    asleep = put(initial(TOPOLOGIES["time-one"], design), "time", put(state, "vcpus", (*state.vcpus[:2], uncovered)))
+    assert not COVERED.holds(design, asleep, time.TimePasses(1, 1), asleep)
+    assert not all(holds(design, asleep, time.TimePasses(1, 1), asleep) for holds in COVERED.conjuncts)

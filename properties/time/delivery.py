@@ -11,6 +11,7 @@ from model.timer.design import GUEST, Trait
 from model.timer.soft import distance
 from model.timer.state import TimeState
 from model.timer.system import GuestTakes, SoftTimerExpires, TimeAction
+from model.topology import MOST_VCPUS
 from properties.property import Kind, Property
 from properties.time.drain import lost, waiting
 from properties.time.steps import noted, of_each, stands_on, time_of, wants
@@ -70,7 +71,7 @@ COVERED = Property(
     interesting=lambda d, b, a, s: isinstance(a, SoftTimerExpires),
     explain=lambda d, b, a, s: "nothing stands in for the timer of "
     + ", ".join(f"vCPU{n}" for n in range(len(time_of(s).vcpus)) if not covered_one(d, time_of(s), n)),
-    conjuncts=tuple(partial(covered_here, number) for number in range(2)),
+    conjuncts=tuple(partial(covered_here, number) for number in range(MOST_VCPUS)),
 )
 
 
