@@ -29,6 +29,8 @@ class Drains:
     number: Callable[[Key], int | None]
     """The number of a state of the exploration, by its key."""
     row_of: Callable[[int], Row]
+    circles_fail: bool = False
+    """Whether all properties count as failing where a drain goes in circles; for who asks them anew then."""
     of_processor: tuple[Remembered, ...] = field(init=False)
     """For each processor the move that is due in a state, or None; and that where no processor has one."""
     onward: list[int | Failed] = field(factory=list)
@@ -63,8 +65,10 @@ class Drains:
     def alone(self, key: Key, row: Row) -> int | Failed:
         """What becomes of a state by a step that the exploration does not take: a state that has a number, or the end.
 
-        The first step is taken in any case.
+        Its own number is not asked for.
         """
+        if key in self.known:
+            return self.known[key]
         way: dict[Key, None] = {}
         while True:
             way[key] = None
@@ -99,6 +103,8 @@ class Drains:
         known = None if circles else self.ends.get(row)
         if known is not None:
             return known
+        if circles and self.circles_fail:
+            return tuple([prop.id for prop in self.properties])
         moves = self.moves
         state = moves.part.within(moves.start, moves.layout.state(row))
         asked = ((prop.id, prop.settled) for prop in self.properties)

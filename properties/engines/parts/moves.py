@@ -82,6 +82,8 @@ class Moves:
     start: State
     unasked: tuple[Property, ...] = ()
     """Those of the properties of states that somebody else asks."""
+    witnessed: bool = True
+    """Whether anybody asks which steps are interesting to the properties."""
     layout: Layout = field(default=None)
     """How states are rows; that of other moves of the same configuration where they are to be compared."""
     first: Row = field(init=False)
@@ -193,7 +195,8 @@ class Moves:
         about = [prop for prop in self.properties if issubclass(kind, prop.about)]
         of_steps = [prop for prop in about if prop.kind is not Kind.STATE]
         holds, found.undecided = self.sorted_out(found, row, fixed, [(prop, prop.holds) for prop in of_steps])
-        met, found.unmet = self.sorted_out(found, row, fixed, [(prop, prop.interesting) for prop in about])
+        unmet = [(prop, prop.interesting) for prop in about if self.witnessed and prop.id not in self.met]
+        met, found.unmet = self.sorted_out(found, row, fixed, unmet)
         found.violated = tuple(prop for prop, value in holds if not value)
         found.met = tuple(prop for prop, value in met if value)
         return found

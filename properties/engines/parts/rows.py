@@ -197,6 +197,56 @@ def _way(node: Node, row: Row) -> Callable[[Any], None]:
     return lambda value: node.ways.__setitem__(row[node.position], value)
 
 
+class View:
+    """The components at one position as a function sees them: those alike in all that it reads have one number."""
+
+    __slots__ = ("cls", "known", "numbers", "read", "records", "setters", "shown")
+
+    def __init__(self, cls: type | None, numbers: Numbers) -> None:
+        self.cls, self.numbers = cls, numbers
+        self.read = set[int]() if cls is not None else {0}
+        """The attributes that are read, by their own positions; of what is given as a whole, 0."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was seen, because more is read now."""
+        cls, names = self.cls, () if self.whole else field_names(self.cls)  # type: ignore[arg-type]
+        self.setters = tuple((n, getattr(cls, names[n]).__set__) for n in sorted(self.read)) if names else ()
+        self.known: dict[int, int] = {}
+        """For each component that was seen the number of its view."""
+        self.shown: dict[tuple[int, ...], int] = {}
+        """The same by the attributes that are read."""
+        self.records: list[Any] = []
+        """For each number the component as it is shown."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether components are given as they are."""
+        return self.cls is None or (bool(self.read) and is_map(self.cls))
+
+    def number(self, component: int) -> int:
+        """The number of the view of a component."""
+        inner = self.numbers.attributes[component]
+        place = (component,) if self.whole else tuple([inner[n] for n, _ in self.setters])
+        found = self.shown.get(place)
+        if found is None:
+            found = self.shown[place] = len(self.records)
+            self.records.append(self.record(component))
+        self.known[component] = found
+        return found
+
+    def record(self, component: int) -> Any:
+        """A component with the attributes that are read."""
+        values = self.numbers.values
+        if self.whole:
+            return values[component]
+        assert self.cls is not None
+        shown, inner = hollow(self.cls), self.numbers.attributes[component]
+        for n, put_in in self.setters:
+            put_in(shown, values[inner[n]])
+        return shown
+
+
 @define
 class Projected:
     """A function of the components of a row, or of several rows, remembered by the attributes that it ever read."""
@@ -209,43 +259,44 @@ class Projected:
     grows: Callable[[], None] = field(default=lambda: None)
     """Called when it reads more than before."""
     reads: set[Read] = field(init=False)
-    order: tuple[Read, ...] = field(init=False)
-    plan: tuple[tuple[int, type, tuple[tuple[Callable[[Any, Any], None], int], ...]], ...] = field(init=False)
-    """How to fill records: the position of each, its class, and for each attribute that is read a setter."""
+    views: tuple[View, ...] = field(init=False)
+    order: tuple[tuple[int, dict[int, int], View], ...] = field(init=False)
+    """The positions at which something is read, each with what is known of components there."""
+    blanks: tuple[Any, ...] = field(init=False)
+    """For each position a hollow record; nothing where something is read."""
     found: dict[tuple[int, ...], Any] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.reads = {(position, 0) for position, cls in enumerate(self.classes) if cls is None}
+        self.views = tuple([View(cls, self.numbers) for cls in self.classes])
         self.replan()
 
     def __call__(self, row: Row) -> Any:
         """The function's value."""
-        attributes = self.numbers.attributes
-        found = self.found.get(tuple([attributes[row[p]][n] for p, n in self.order]), MISSING)
-        return self.learned(row) if found is MISSING else found
+        try:
+            place = tuple([known[row[p]] for p, known, _ in self.order])
+        except KeyError:
+            place = self.place(row)
+        found = self.found.get(place, MISSING)
+        return self.learned(row, place) if found is MISSING else found
 
-    def learned(self, row: Row) -> Any:
+    def place(self, row: Row) -> tuple[int, ...]:
+        """All that the function sees of a row."""
+        return tuple([known[row[p]] if row[p] in known else view.number(row[p]) for p, known, view in self.order])
+
+    def learned(self, row: Row, place: tuple[int, ...]) -> Any:
         """The function's value, evaluated and kept."""
-        attributes, values = self.numbers.attributes, self.numbers.values
         while True:
-            parts: list[Any] = []
-            for position, cls, filled in self.plan:
-                if cls is WHOLE:
-                    parts.append(values[row[position]])
-                    continue
-                record: Any = object.__new__(cls)
-                inner = attributes[row[position]]
-                for put_in, n in filled:
-                    put_in(record, values[inner[n]])
-                parts.append(record)
+            parts = list(self.blanks)
+            for (position, _, view), number in zip(self.order, place, strict=True):
+                parts[position] = view.records[number]
             given = tuple(parts)
             try:
-                found = self.function(parts)
-                break
+                found = self.found[place] = self.function(parts)
+                return found
             except AttributeError as error:
                 self.add(error, given)
-        self.found[tuple([attributes[row[p]][n] for p, n in self.order])] = found
-        return found
+                place = self.place(row)
 
     def add(self, error: AttributeError, given: tuple[Any, ...]) -> None:
         """One more attribute that is read; what was remembered without it is not known to be complete."""
@@ -253,27 +304,17 @@ class Projected:
         cls = None if position is None else self.classes[position]
         if position is None or cls is None:
             raise error
-        read = (position, 0 if is_map(cls) else field_names(cls).index(error.name))
-        if read in self.reads:
+        attribute = 0 if is_map(cls) else field_names(cls).index(error.name)
+        if (position, attribute) in self.reads:
             raise error
-        self.reads.add(read)
+        self.reads.add((position, attribute))
+        self.views[position].read.add(attribute)
+        self.views[position].clear()
         self.replan()
         self.found.clear()
         self.grows()
 
     def replan(self) -> None:
-        """Make the plan, from what is read."""
-        self.order = tuple(sorted(self.reads))
-        plan: list[Any] = []
-        for position, cls in enumerate(self.classes):
-            inner = [n for p, n in self.order if p == position]
-            if cls is None or (inner and is_map(cls)):
-                plan.append((position, WHOLE, ()))
-            else:
-                names: Any = field_names(cls)
-                plan.append((position, cls, tuple((getattr(cls, names[n]).__set__, n) for n in inner)))
-        self.plan = tuple(plan)
-
-
-class WHOLE:
-    """Stands for the class of a component that is given as a whole."""
+        """Make ready for what is read."""
+        self.order = tuple([(n, view.known, view) for n, view in enumerate(self.views) if view.read])
+        self.blanks = tuple([None if view.read or view.cls is None else hollow(view.cls) for view in self.views])

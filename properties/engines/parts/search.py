@@ -8,12 +8,13 @@ import time
 from collections import deque
 from collections.abc import Iterable
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from model.action import Action
 from model.design import Design
 from model.state import State
-from properties.engines.parts.moves import Failing, Key, Move, Moves
+from properties.engines.parts.drain import Drains
+from properties.engines.parts.moves import NOTHING, Effect, Failing, Key, Move, Moves
 from properties.engines.parts.part import Domain, Part
 from properties.engines.parts.rows import Row
 from properties.engines.search import Run, Violation
@@ -43,11 +44,33 @@ class Seen:
     """The nodes of a search that is under way, and how each was reached."""
 
     moves: Moves
+    drains: Drains
     parents: dict[Node, tuple[Node, Action] | None]
     failing: dict[Key, Failing]
     """For each state the conditions that do not hold of it."""
     found: dict[str, Violation]
+    lost: dict[Key, tuple[Property, ...]] = field(factory=dict)
+    """For each state the properties of what becomes of it that do not hold, where there are any."""
     transitions: int = 0
+
+    def judge(self, before: Node, effect: Effect, key: Key, row: Row) -> None:
+        """Note what does not hold of a state that is reached for the first time.
+
+        A drain that ends well is trusted. Where it ends badly or goes in circles, the properties are asked themselves.
+        """
+        moves, drains = self.moves, self.drains
+        self.failing[key] = moves.failing(self.failing[before[0]], effect, row)
+        doubtful = drains.alone(key, row) if drains.properties and moves.follows(row) is None else ()
+        if doubtful:
+            state = moves.part.within(moves.start, moves.layout.state(row))
+            lost = [prop for prop in drains.properties if not prop.holds(moves.design, NOTHING, NOTHING, state)]
+            self.lost[key] = tuple(lost)
+
+    def wrong(self, effect: Effect, row: Row, key: Key) -> list[Property]:
+        """The properties that a step is the first to violate, given the state behind it."""
+        found = self.moves.wrong(effect, row, self.failing[key])
+        lost = [prop for prop in self.lost.get(key, ()) if isinstance(effect.action, prop.about)]
+        return [*found, *self.moves.noted(lost)]
 
     def note(self, node: Node, row: Row, action: Action, after: Row, wrong: Iterable[Property]) -> None:
         """Note what a step violates that no shorter run violates."""
@@ -86,9 +109,12 @@ def search_part(
     a number of states; or at a depth.
     """
     began = time.monotonic()
-    moves = Moves(part, design, tuple(properties), domain, start)
+    properties = tuple(properties)
+    in_the_end = tuple(prop for prop in properties if prop.settled is not None)
+    moves = Moves(part, design, properties, domain, start, in_the_end, witnessed=False)
     first: Node = (moves.first_key(), -1)
-    seen = Seen(moves, {first: None}, {first[0]: moves.first_failing()}, {})
+    drains = Drains(moves, in_the_end, lambda key: None, lambda state: moves.first, circles_fail=True)
+    seen = Seen(moves, drains, {first: None}, {first[0]: moves.first_failing()}, {})
     level: list[tuple[Node, Row]] = [(first, moves.first)]
     depths = 0
     while level and (depth is None or depths < depth):
@@ -121,8 +147,8 @@ def advance(seen: Seen, node: Node, row: Row, move: Move, found: list[tuple[Node
         seen.transitions += 1
         key = moves.key(node[0], effect, after)
         if key not in seen.failing:
-            seen.failing[key] = moves.failing(seen.failing[node[0]], effect, after)
-        seen.note(node, row, action, after, moves.wrong(effect, row, seen.failing[key]))
+            seen.judge(node, effect, key, after)
+        seen.note(node, row, action, after, seen.wrong(effect, row, key))
         runs = moves.part.runs_on(action)
         target: Node = (key, action.cpu if runs else -1)
         if target in seen.parents:
