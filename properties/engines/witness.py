@@ -47,7 +47,7 @@ def never(prop: Property) -> Property:
     def dull(design: Design, before: State, action: Action, after: State) -> bool:
         return not prop.interesting(design, before, action, after)
 
-    return evolve(prop, holds=dull, explain=lambda *_: "", kind=Kind.STEP)
+    return evolve(prop, holds=dull, explain=lambda *_: "", kind=Kind.STEP, settled=None)
 
 
 @cache

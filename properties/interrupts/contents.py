@@ -120,12 +120,15 @@ def disagreements(design: VgicDesign, state: VgicState) -> list[tuple[str, Any]]
     found: list[tuple[str, Any]] = []
     for one in in_lists(design, state):
         vcpu = state.vcpus[one.vcpu]
+        free = vm_of(state, vcpu.vm).lock == 0
+        if free is False:
+            continue
         known = every(bit(vcpu.used, one.position) == 1, state.lr_map.get((one.vcpu, one.key[2])) == one.position + 1)
-        wrong = every(one.held, vm_of(state, vcpu.vm).lock == 0, negate(known))
+        wrong = every(one.held, free, negate(known))
         found.append((f"list register {one.position} of vCPU{one.vcpu} holds an interrupt unknown to KVM", wrong))
     for number, vcpu in enumerate(state.vcpus):
         open_ = every(vm_of(state, vcpu.vm).lock == 0, negate(member(vcpu.at, amid(design))))
-        for position, lr in enumerate(vcpu.saved.lrs):
+        for position, lr in enumerate(vcpu.saved.lrs if open_ is not False else ()):
             wrong = every(open_, bit(vcpu.used, position) == 1, lists.state(lr) == lists.ListState.INVALID)
             found.append((f"list register {position} of vCPU{number} is empty and not free", wrong))
     return found
@@ -137,6 +140,8 @@ def untracked(state: VgicState) -> list[tuple[Key, Any]]:
     found = []
     for key, record in each(state.irqs):
         flying = every(vm_of(state, key[0]).lock == 0, record.active == 1, negate(is_edge(key[2], record)))
+        if flying is False:
+            continue
         held = (has_place(state, number, key) for number in range(len(state.vcpus)))
         found.append((key, every(flying, negate(either(*held)))))
     return found

@@ -92,6 +92,8 @@ def able(design: VgicDesign, state: VgicState) -> Any:
         begun = every(negate(agent.at == OUT), negate(blocked(design, state, agent.at, agent.vm)))
         found.append(begun)
     for core in state.cores:
+        if any(each is True for each in found):
+            return True
         hit = either(core.ipi == 1, core.irq == 1)
         found.append(every(core.busy == 0, either(hit, *free)))
         for number, vcpu in enumerate(state.vcpus):

@@ -97,7 +97,8 @@ def unaware(design: VgicDesign, state: VgicState) -> list[tuple[tuple[int, Key],
         if inside is not False:
             stays = either(*(every(runs_on(core, number), negate(leaves(core))) for core in state.cores))
             alone = every(inside, stays, negate(kick_coming(design, state, vcpu.vm)))
-            found += [(what, every(alone, due)) for what, due in deliverable(state, number)]
+            due = deliverable(state, number) if alone is not False else []
+            found += [(what, every(alone, waits)) for what, waits in due]
     return found
 
 

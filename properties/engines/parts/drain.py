@@ -1,8 +1,9 @@
-"""Fair drains of the states of an exploration: what becomes of each when nothing new happens, on the rows themselves.
+"""Fair drains of the states of an exploration or a search: what becomes of each when nothing new happens, on rows.
 
 The drain has one next step in each state, and nearly always it is one that the exploration takes anyway. So what is
 noted of a state is the number of the next one, and the ends are found when all are known. Where a step is none of the
-exploration's, the drain goes on by itself until it comes to a state that has a number, or to its end.
+exploration's, the drain goes on by itself until it comes to a state that has a number, or to its end. In a search no
+state has a number, and each drain goes on by itself until it comes to where another one has been.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,13 +23,13 @@ Failed = tuple[str, ...]
 
 @define(eq=False)
 class Drains:
-    """What becomes of each state of an exploration."""
+    """What becomes of each state of an exploration or a search."""
 
     moves: Moves
     properties: tuple[Property, ...]
-    number: Callable[[Key], int | None]
-    """The number of a state of the exploration, by its key."""
-    row_of: Callable[[int], Row]
+    number: Callable[[Key], int | None] = lambda key: None
+    """The number of a state of the exploration, by its key; none where states have no numbers."""
+    row_of: Callable[[int], Row] = lambda state: ()
     circles_fail: bool = False
     """Whether all properties count as failing where a drain goes in circles; for who asks them anew then."""
     of_processor: tuple[Remembered, ...] = field(init=False)

@@ -210,7 +210,7 @@ class View:
 
     def clear(self) -> None:
         """Forget what was seen, because more is read now."""
-        cls, names = self.cls, () if self.whole else field_names(self.cls)  # type: ignore[arg-type]
+        cls, names = self.cls, () if self.whole else field_names(self.cls)
         self.setters = tuple((n, getattr(cls, names[n]).__set__) for n in sorted(self.read)) if names else ()
         self.known: dict[int, int] = {}
         """For each component that was seen the number of its view."""

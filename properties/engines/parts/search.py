@@ -50,21 +50,21 @@ class Seen:
     """For each state the conditions that do not hold of it."""
     found: dict[str, Violation]
     lost: dict[Key, tuple[Property, ...]] = field(factory=dict)
-    """For each state the properties of what becomes of it that do not hold, where there are any."""
+    """The properties of what becomes of a state that do not hold, of those states where a drain has made doubtful."""
     transitions: int = 0
 
     def judge(self, before: Node, effect: Effect, key: Key, row: Row) -> None:
         """Note what does not hold of a state that is reached for the first time.
 
-        A drain that ends well is trusted. Where it ends badly or goes in circles, the properties are asked themselves.
+        A drain that ends well is trusted. Where it ends badly or goes in circles, the properties are asked themselves:
+        the trace has to violate them where it is run again.
         """
-        moves, drains = self.moves, self.drains
+        moves = self.moves
         self.failing[key] = moves.failing(self.failing[before[0]], effect, row)
-        doubtful = drains.alone(key, row) if drains.properties and moves.follows(row) is None else ()
-        if doubtful:
+        asked = [prop for prop in self.drains.properties if prop.id not in moves.violated]
+        if asked and moves.follows(row) is None and self.drains.alone(key, row):
             state = moves.part.within(moves.start, moves.layout.state(row))
-            lost = [prop for prop in drains.properties if not prop.holds(moves.design, NOTHING, NOTHING, state)]
-            self.lost[key] = tuple(lost)
+            self.lost[key] = tuple([p for p in asked if not p.holds(moves.design, NOTHING, NOTHING, state)])
 
     def wrong(self, effect: Effect, row: Row, key: Key) -> list[Property]:
         """The properties that a step is the first to violate, given the state behind it."""
@@ -113,7 +113,7 @@ def search_part(
     in_the_end = tuple(prop for prop in properties if prop.settled is not None)
     moves = Moves(part, design, properties, domain, start, in_the_end, witnessed=False)
     first: Node = (moves.first_key(), -1)
-    drains = Drains(moves, in_the_end, lambda key: None, lambda state: moves.first, circles_fail=True)
+    drains = Drains(moves, in_the_end, circles_fail=True)
     seen = Seen(moves, drains, {first: None}, {first[0]: moves.first_failing()}, {})
     level: list[tuple[Node, Row]] = [(first, moves.first)]
     depths = 0
