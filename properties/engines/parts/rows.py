@@ -8,6 +8,7 @@ same object only to spare itself a comparison of equal ones.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from attrs import define, field, fields, has
@@ -31,6 +32,8 @@ class Numbers:
     values: list[Any] = field(factory=list)
     attributes: list[tuple[int, ...]] = field(factory=list)
     """For each value, the numbers of its attributes; of one that is no record, its own number."""
+    views: dict[tuple[int, type | None, frozenset[int]], "View"] = field(factory=dict)
+    """What is seen of the components of a class at a position by functions that read the same attributes of them."""
 
     def number(self, value: Any) -> int:
         """The number of a value."""
@@ -41,6 +44,13 @@ class Numbers:
             self.values.append(value)
             self.attributes.append(tuple(inner) if divides(value) else (known,))
         return known
+
+    def view(self, position: int, cls: type | None, read: frozenset[int]) -> "View":
+        """The view of a position by functions that read these attributes there."""
+        found = self.views.get((position, cls, read))
+        if found is None:
+            found = self.views[position, cls, read] = View(self, cls, read)
+        return found
 
 
 def divides(value: Any) -> bool:
@@ -198,53 +208,44 @@ def _way(node: Node, row: Row) -> Callable[[Any], None]:
 
 
 class View:
-    """The components at one position as a function sees them: those alike in all that it reads have one number."""
+    """The components at one position as functions see them that read some attributes: those alike in them count as one.
 
-    __slots__ = ("cls", "known", "numbers", "read", "records", "setters", "shown")
+    Each position has records of its own, which tell it where a function stops at one.
+    """
 
-    def __init__(self, cls: type | None, numbers: Numbers) -> None:
-        self.cls, self.numbers = cls, numbers
-        self.read = set[int]() if cls is not None else {0}
-        """The attributes that are read, by their own positions; of what is given as a whole, 0."""
-        self.clear()
+    __slots__ = ("known", "numbers", "records", "setters", "shown")
 
-    def clear(self) -> None:
-        """Forget what was seen, because more is read now."""
-        cls, names = self.cls, () if self.whole else field_names(self.cls)
-        self.setters = tuple((n, getattr(cls, names[n]).__set__) for n in sorted(self.read)) if names else ()
-        self.known: dict[int, int] = {}
-        """For each component that was seen the number of its view."""
-        self.shown: dict[tuple[int, ...], int] = {}
-        """The same by the attributes that are read."""
-        self.records: list[Any] = []
-        """For each number the component as it is shown."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether components are given as they are."""
-        return self.cls is None or (bool(self.read) and is_map(self.cls))
+    def __init__(self, numbers: "Numbers", cls: type | None, read: Iterable[int]) -> None:
+        self.numbers = numbers
+        self.setters: tuple[tuple[int, Callable[[Any, Any], None]], ...] | None = None
+        """For each attribute that is read its position and its setter; None where components are given as wholes."""
+        if cls is not None and not is_map(cls):
+            names: Any = field_names(cls)
+            self.setters = tuple([(n, getattr(cls, names[n]).__set__) for n in sorted(read)])
+        self.known = dict[int, int]()
+        """For each component that was seen the number of what is seen of it."""
+        self.shown = dict[tuple[int, ...], int]()
+        """The same by the numbers of the attributes that are read."""
+        self.records = list[Any]()
+        """For each number the component as it is seen."""
 
     def number(self, component: int) -> int:
-        """The number of the view of a component."""
-        inner = self.numbers.attributes[component]
-        place = (component,) if self.whole else tuple([inner[n] for n, _ in self.setters])
+        """The number of what is seen of a component."""
+        value, inner = self.numbers.values[component], self.numbers.attributes[component]
+        place = (component,) if self.setters is None else tuple([inner[n] for n, _ in self.setters])
         found = self.shown.get(place)
         if found is None:
             found = self.shown[place] = len(self.records)
-            self.records.append(self.record(component))
+            self.records.append(value if self.setters is None else self.record(type(value), inner))
         self.known[component] = found
         return found
 
-    def record(self, component: int) -> Any:
-        """A component with the attributes that are read."""
-        values = self.numbers.values
-        if self.whole:
-            return values[component]
-        assert self.cls is not None
-        shown, inner = hollow(self.cls), self.numbers.attributes[component]
-        for n, put_in in self.setters:
-            put_in(shown, values[inner[n]])
-        return shown
+    def record(self, cls: type, inner: Sequence[int]) -> Any:
+        """A record with the attributes that are read."""
+        found = hollow(cls)
+        for n, put_in in self.setters or ():
+            put_in(found, self.numbers.values[inner[n]])
+        return found
 
 
 @define
@@ -259,16 +260,15 @@ class Projected:
     grows: Callable[[], None] = field(default=lambda: None)
     """Called when it reads more than before."""
     reads: set[Read] = field(init=False)
-    views: tuple[View, ...] = field(init=False)
     order: tuple[tuple[int, dict[int, int], View], ...] = field(init=False)
-    """The positions at which something is read, each with what is known of components there."""
+    """The positions at which something is read, each with its view and with what is known of components there."""
     blanks: tuple[Any, ...] = field(init=False)
-    """For each position a hollow record; nothing where something is read."""
+    """For each position a hollow record; nothing where there is no record and the component is always read."""
     found: dict[tuple[int, ...], Any] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.reads = {(position, 0) for position, cls in enumerate(self.classes) if cls is None}
-        self.views = tuple([View(cls, self.numbers) for cls in self.classes])
+        self.blanks = blanks(self.classes)
         self.replan()
 
     def __call__(self, row: Row) -> Any:
@@ -304,17 +304,24 @@ class Projected:
         cls = None if position is None else self.classes[position]
         if position is None or cls is None:
             raise error
-        attribute = 0 if is_map(cls) else field_names(cls).index(error.name)
-        if (position, attribute) in self.reads:
+        read = (position, 0 if is_map(cls) else field_names(cls).index(error.name))
+        if read in self.reads:
             raise error
-        self.reads.add((position, attribute))
-        self.views[position].read.add(attribute)
-        self.views[position].clear()
+        self.reads.add(read)
         self.replan()
         self.found.clear()
         self.grows()
 
     def replan(self) -> None:
-        """Make ready for what is read."""
-        self.order = tuple([(n, view.known, view) for n, view in enumerate(self.views) if view.read])
-        self.blanks = tuple([None if view.read or view.cls is None else hollow(view.cls) for view in self.views])
+        """Take the views of what is read."""
+        read: dict[int, set[int]] = {}
+        for position, attribute in self.reads:
+            read.setdefault(position, set()).add(attribute)
+        views = ((n, self.numbers.view(n, self.classes[n], frozenset(read[n]))) for n in sorted(read))
+        self.order = tuple([(n, view.known, view) for n, view in views])
+
+
+@cache
+def blanks(classes: tuple[type | None, ...]) -> tuple[Any, ...]:
+    """A hollow record of each of these classes, another one for each position."""
+    return tuple([None if cls is None else hollow(cls) for cls in classes])
