@@ -87,6 +87,7 @@ class Trait(Enum):
     SOURCE_OVERWRITTEN = "another source of an SGI takes the place of the one that its list register holds"
     LEVEL_ONCE = "a level-sensitive interrupt in a list register is not made pending there again"
     TARGET_FOLLOWED = "an interrupt is in list registers of one vCPU alone, and whoever waits for that to end is told"
+    HOLDERS_RETOLD = "whoever has in a list register what another vCPU waits for is told so at each flush of that one"
     KICK_REQUESTS = "a kick leaves a request"
     KICKER_REQUESTED = "a vCPU that kicks those of its VM leaves a request for itself, too"
     ENDS_REPORTED = "every interrupt asks for a maintenance interrupt at its end"

@@ -5,8 +5,9 @@ from typing import Any
 from model.vgic.design import Do, VgicDesign
 from model.vgic.facts import Fact
 from model.vgic.state import VgicState
-from properties.interrupts.invariants.terms import hcr_of, knows, span
-from properties.interrupts.steps import runs_on
+from properties.interrupts.invariants.terms import asks, hcr_of, knows, span
+from properties.interrupts.steps import listed, runs_on
+from spec.gic import list_registers as lists
 from spec.gic import virtual_interface
 from spec.gic.virtual_interface import EN, UIE
 from spec.words import bits, either, every, implies, member, put, same
@@ -45,6 +46,17 @@ def interface_moved(design: VgicDesign, state: VgicState) -> Any:
 def not_after_back_out(design: VgicDesign, behind: tuple[int, ...]) -> tuple[int, ...]:
     """Of program counters behind a save, those that a thread reaches only from its guest."""
     return tuple(at for at in behind if at in span(design, Do.ENTER, Do.SAVE_LRS))
+
+
+def lists_worn(design: VgicDesign, state: VgicState) -> Any:
+    """A guest does not change whether a list register asks for a maintenance interrupt, and makes nothing pending in
+    one: so much is still true of the saved copy."""
+    found = []
+    for number, vcpu in enumerate(state.vcpus):
+        for saved, lr in zip(vcpu.saved.lrs, listed(design, state, number), strict=True):
+            found.append(asks(saved) == asks(lr))
+            found.append(implies(lr & lists.PENDING_BIT > 0, saved & lists.PENDING_BIT > 0))
+    return every(*found)
 
 
 def status_saved(design: VgicDesign, state: VgicState) -> Any:
