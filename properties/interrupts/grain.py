@@ -24,8 +24,8 @@ OWN = frozenset(
 )  # fmt: skip
 """Steps that touch only what nobody else does: the processor's GICH, and what the thread keeps for itself.
 
-Of the list registers that are saved a vCPU that waits for an interrupt reads something, at one step under the lock: that
-step comes before the exit of the guest, or behind the saves.
+Of the list registers that are saved a vCPU that waits for an interrupt reads something, at one step under the lock: so
+that step comes before the exit of the guest, or behind the saves.
 """
 LOCKED = frozenset(
     {
