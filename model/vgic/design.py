@@ -85,6 +85,7 @@ class Trait(Enum):
     ENDED_FREED = "a list register whose interrupt ended is free, whatever GICH_ELRSR says"
     ONE_PER_SGI = "an SGI has one list register, and its other sources wait"
     SOURCE_OVERWRITTEN = "another source of an SGI takes the place of the one that its list register holds"
+    SINGLE_ASKS_AT_END = "a single list register asks for maintenance at its interrupt's end where not all fitted"
     LEVEL_ONCE = "a level-sensitive interrupt in a list register is not made pending there again"
     TARGET_FOLLOWED = "an interrupt is in list registers of one vCPU alone, and whoever waits for that to end is told"
     HOLDERS_RETOLD = "whoever has in a list register what another vCPU waits for is told so at each flush of that one"

@@ -60,6 +60,7 @@ BY_DEVIATION: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "reserved-offsets-zero": ("registers",),
         "summary-exact": ("level",),
         "targets-followed": ("moving while active",),
+        "single-list-register-asks-at-end": ("one list register",),
         "sgi-pending-registers": ("registers",),
     }
 )

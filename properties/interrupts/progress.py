@@ -1,9 +1,9 @@
 """Progress: each step of a fair drain of interrupts leaves less to do, so it comes to a state in which nothing is due.
 
 What a drain may do next is stated here in any order: whoever can go on may be the next, but a processor takes the
-physical interrupts that are pending before anything else. Some steps could go round for ever, and are left out. A guest
-may see to it that its interface refuses what it would have it do, or may have its list registers hold what it does not
-take, and wait all the same. With a single list register an underflow interrupts a guest before it executes anything.
+physical interrupts that are pending before anything else. Only a guest could go round for ever, and that is left out: it may
+see to it that its interface refuses what it would have it do, or may have its list registers hold what it does not take,
+and wait all the same.
 """
 
 from typing import Any
@@ -41,11 +41,8 @@ def drains(design: VgicDesign, state: VgicState, action: VgicAction, after: Vgic
             return either(core.masked == 1, every(core.ipi == 0, core.irq == 0))
         case vgic.HostRuns(_, vcpu):
             return runnable(state, vcpu)
-        case vgic.HostTakesInterrupts():
+        case vgic.HostTakesInterrupts() | vgic.GuestInterrupted():
             return True
-        case vgic.GuestInterrupted():
-            hit = either(core.ipi == 1, core.irq == 1)
-            return either(hit, len(core.gich.lrs) > 1 or negate(is_valid(core.gich.lrs[0])))
         case vgic.GuestWaits():
             full = either(*(either(is_valid(lr), asks(lr)) for lr in core.gich.lrs))
             return every(core.ipi == 0, core.irq == 0, vcpu_of(state, cpu).pins == 0, negate(full))

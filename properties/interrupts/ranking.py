@@ -5,8 +5,8 @@ on their way up. Then comes what is left of the interrupts, from the distributor
 the vCPUs that may still wait; kicks; and how far each thread is from its guest. An interrupt among unboundedly many
 counts by itself, so where the whole cannot be written, its change in a step can: only what the step touches changes.
 
-Not modelled: a guest that makes its interface refuse what the drain would have it do, and an underflow with a single
-list register; `drains` names these. So what is proved of the steps of a drain says nothing of them.
+Not modelled: a guest that makes its interface refuse what the drain would have it do; `drains` leaves it out. So what
+is proved of the steps of a drain says nothing of it.
 """
 
 from collections.abc import Iterable
@@ -310,12 +310,6 @@ def taken_round(design: VgicDesign, state: VgicState, number: int) -> Any:
     checks = span(design, Do.CLEAR_REQUESTS, Do.CHECK_REQUESTS) if places_of(design, Do.CHECK_REQUESTS) else ()
     masked = (GUEST, *span(design, Do.MASK_IRQS, Do.ENTER))
     hit = of_core(state, number, lambda core: either(core.ipi == 1, core.irq == 1))
-    inside = every(vcpu.at == GUEST, runs(state, number), driven_out(design, state, number))
+    inside = every(vcpu.at == GUEST, of_core(state, number, lambda core: maintenance(core.gich) == 1))
+    inside = every(inside, runs(state, number))
     return either(every(vcpu.requests == 1, member(vcpu.at, checks)), every(hit, member(vcpu.at, masked)), inside)
-
-
-def driven_out(design: VgicDesign, state: VgicState, number: int) -> Any:
-    """Whether a maintenance interrupt takes a guest out; with a single list register, only once that is empty."""
-    asked = of_core(state, number, lambda core: maintenance(core.gich) == 1)
-    held = listed(design, state, number)
-    return every(asked, len(held) > 1 or negate(is_valid(held[0])))
