@@ -211,7 +211,8 @@ def held_of(design: VgicDesign, state: VgicState, number: int, nth: int) -> Any:
     here = choose(is_used(vcpu, nth), 1, 0) + choose(has_ended(lr), ENDED, 0)
     here = here + choose(lr & lists.ACTIVE_BIT > 0, ACTIVE, 0) + choose(lr & lists.PENDING_BIT > 0, PENDING, 0)
     here = here + choose(every(is_valid(lr), raised, negate(lowered(state, key))), RAISED, 0)
-    here = here + choose(every(lr & lists.ACTIVE_BIT > 0, elsewhere, negate(asks(lr))), 1, 0)
+    awaited = clear(is_pending(design, state, key, record), flag(vcpu.number)) > 0
+    here = here + choose(every(lr & lists.ACTIVE_BIT > 0, awaited, negate(asks(lr))), 1, 0)
     again = either(every(has_ended(lr), raised), every(lr & lists.PENDING_BIT > 0, elsewhere))
     return here + choose(again, WAITING, 0)
 

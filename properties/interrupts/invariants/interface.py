@@ -4,6 +4,7 @@ from typing import Any
 
 from model.vgic.design import Do, VgicDesign
 from model.vgic.facts import Fact
+from model.vgic.lists import asks_at_end
 from model.vgic.state import VgicState
 from properties.interrupts.invariants.terms import asks, hcr_of, knows, span
 from properties.interrupts.steps import listed, runs_on
@@ -73,9 +74,10 @@ def status_saved(design: VgicDesign, state: VgicState) -> Any:
 
 
 def interface_enabled(design: VgicDesign, state: VgicState) -> Any:
-    """A vCPU's virtual interface is enabled, and of the maintenance interrupts but that for an underflow none is."""
+    """A vCPU's virtual interface is enabled, and of the maintenance interrupts but that for an underflow none is; nor
+    is that, where a single list register asks at its interrupt's end."""
     found = []
-    for number, _ in enumerate(state.vcpus):
-        hcr = hcr_of(design, state, number)
-        found.append(every(bits(hcr, EN, EN) == 1, bits(hcr, 7, UIE + 1) == 0))
+    for number, vcpu in enumerate(state.vcpus):
+        hcr, lowest = hcr_of(design, state, number), UIE if asks_at_end(design, vcpu) else UIE + 1
+        found.append(every(bits(hcr, EN, EN) == 1, bits(hcr, 7, lowest) == 0))
     return every(*found)
