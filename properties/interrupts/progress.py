@@ -15,7 +15,7 @@ from model.threads import is_agent, vcpu_of
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT, Do, VgicDesign
 from model.vgic.guest import Acknowledges, Completes
-from model.vgic.lists import is_told
+from model.vgic.holders import is_told
 from model.vgic.pending import is_edge
 from model.vgic.state import PRIVATE, VgicState, flag
 from model.vgic.system import VgicAction, VgicSteps

@@ -15,7 +15,7 @@ from typing import Any
 
 from model.threads import Wait
 from model.vgic.design import GUEST, OUT, Do, VgicDesign, place
-from model.vgic.lists import is_unaware
+from model.vgic.holders import is_unaware
 from model.vgic.pending import Key, computed, in_flight, is_edge
 from model.vgic.state import PRIVATE, SGIS, Agent, Exit, Vcpu, VgicState, VirtualIrq, flag
 from model.vgic.system import VgicAction

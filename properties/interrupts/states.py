@@ -10,7 +10,7 @@ from functools import cache, partial
 
 from model.design import Design
 from model.vgic.design import Do, Trait, VgicDesign
-from model.vgic.lists import is_unaware
+from model.vgic.holders import is_unaware
 from model.vgic.state import PRIVATE, Core, Saved, Vcpu, VgicState
 from properties.engines.parts.part import Aspect
 from properties.interrupts.steps import between, places_of
