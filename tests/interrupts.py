@@ -36,7 +36,11 @@ class Machine:
 
     def step(self, cpu: int) -> None:
         """The thread's next step."""
-        self.do(vgic.VgicSteps(cpu, next_irq(self.design, self.state, cpu)))
+        self.do(vgic.VgicSteps(cpu, self.next_irq(cpu)))
+
+    def next_irq(self, cpu: int) -> int:
+        """The interrupt that the thread's next step takes."""
+        return next_irq(self.design, self.state, cpu)
 
     def until(self, cpu: int, do: Do) -> None:
         """The thread runs until it stands before a step of a kind."""
@@ -47,15 +51,18 @@ class Machine:
             self.step(cpu)
         raise AssertionError(f"{do} is never reached")
 
+    def takes(self, cpu: int) -> bool:
+        """Whether the host can take interrupts on a processor."""
+        return bool(vgic.vgic_guard(self.design, self.state, vgic.HostTakesInterrupts(cpu)))
+
     def settle(self, cpu: int) -> None:
         """The thread runs until it is in the guest or has nothing to do; the host takes its interrupts on the way."""
         for _ in range(500):
             if not is_agent(self.state, cpu):
                 if self.state.cores[cpu].busy == 0:
                     return
-                taken = vgic.HostTakesInterrupts(cpu)
-                if vgic.vgic_guard(self.design, self.state, taken):
-                    self.do(taken)
+                if self.takes(cpu):
+                    self.do(vgic.HostTakesInterrupts(cpu))
             if at_of(self.state, cpu) in (GUEST, OUT):
                 return
             self.step(cpu)

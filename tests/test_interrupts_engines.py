@@ -165,6 +165,8 @@ def told(design: vgic.VgicDesign, state: vgic.VgicState, merged: vgic.VgicAction
 NOTING = ("FLUSH_END", "INJECT", "UPDATE", "SYNC_PENDING", "SYNC_ENDED", "SYNC_FREE", "PRUNE")
 SEEN_WITHOUT_THE_LOCK = {f"{step} and {reader}" for step in NOTING for reader in ("KICK", "CHECK_RUNNABLE")}
 """Who kicks or goes to sleep reads without the lock which vCPUs have something to flush."""
+SEEN_WITHOUT_THE_LOCK |= {"SAVE_LRS and FLUSH_END", "FLUSH_END and SAVE_LRS"}
+"""So does who waits for an interrupt read the saved list register of another vCPU, whose guest may have left."""
 TAKEN_AGAIN = {"HostTakesInterrupts and UserSignals"}
 """A signal's interrupt that comes behind is taken as well, at once."""
 

@@ -13,7 +13,7 @@ from model.vgic.system import VgicSteps
 from properties.catalogue import PROPERTY
 from properties.designs import resolve
 from properties.engines import interrupts_prove
-from properties.engines.interrupts_induction import LISTS, Case, cases
+from properties.engines.interrupts_induction import LISTS, Case, actions, cases
 from properties.engines.interrupts_prove import follows, interrupt_obligations, judged
 from properties.engines.parts.walk import walk_part
 from properties.interrupts import ALL, PROPERTIES
@@ -42,7 +42,7 @@ def test_a_property_of_states_follows_from_the_invariants_and_not_without_them(
 ) -> None:
     assert not follows(reference(), prop).findings
     monkeypatch.setattr(interrupts_prove, "INVARIANTS", {})
-    assert [finding.decided for finding in follows(reference(), prop).findings] == [True]
+    assert {finding.decided for finding in follows(reference(), prop).findings} == {True}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_that_nothing_is_forgotten_rests_on_each_link_of_the_chain(
 ) -> None:
     fewer = {name: held for name, held in INVARIANTS.items() if name != invariant}
     monkeypatch.setattr(interrupts_prove, "INVARIANTS", fewer)
-    assert [finding.decided for finding in follows(reference(), PROPERTY[prop]).findings] == [True]
+    assert {finding.decided for finding in follows(reference(), PROPERTY[prop]).findings} == {True}
 
 
 def test_each_invariant_is_false_of_some_state(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +115,7 @@ def test_a_planted_fault_refutes_a_property_of_steps(fault: str, prop: str, case
 def test_every_invariant_holds_at_the_start_of_every_configuration() -> None:
     assert not OBLIGATIONS["interrupts: at the start"].settle().findings
     lists = [topology.interrupts.lists for topology in OF_INTERRUPTS if topology.interrupts is not None]
-    assert len(lists) == len(OF_INTERRUPTS) and max(lists) <= LISTS
+    assert len(lists) == len(OF_INTERRUPTS) and max(lists) <= max(LISTS) and min(lists) == min(LISTS)
 
 
 @pytest.mark.parametrize("topology", OF_INTERRUPTS, ids=lambda topology: topology.name)
@@ -126,12 +126,20 @@ def test_no_hostile_run_of_the_reference_breaks_an_invariant(topology: object) -
 
 def test_every_step_of_every_routine_is_a_case_and_every_kind_of_action() -> None:
     design = reference().vgic
-    steps = [case.at for case in cases(design) if isinstance(case.action, VgicSteps)]
+    steps = [case.at for case in actions(design) if isinstance(case.action, VgicSteps)]
     assert sorted(steps) == sorted(place(name, n) for name in ROUTINES for n in range(len(design.steps(name))))
     assert set(steps) <= set(facts(design))
-    taken = {type(case.action).__name__ for case in cases(design)}
+    taken = {type(case.action).__name__ for case in actions(design)}
     kinds = {kind.__name__ for kind in INTERRUPTS.action.__subclasses__()}
     assert kinds - taken == {"GuestStops"}
+
+
+def test_every_case_is_asked_with_several_list_registers_and_with_a_single_one() -> None:
+    design = reference().vgic
+    every_one, number = [(case.at, case.lists) for case in cases(design)], len(list(actions(design)))
+    assert [lists for _, lists in every_one] == [4] * number + [1] * number
+    assert [at for at, lists in every_one if lists == 1] == [at for at, lists in every_one if lists == 4]
+    assert len({case.name for case in cases(design)}) == 2 * number
 
 
 def test_what_is_not_proved_is_named() -> None:

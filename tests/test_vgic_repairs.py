@@ -183,6 +183,22 @@ def sgi_pended(design: Any) -> Any:
     return m.served(0) if m.state.cores[0].busy else "left to user space"
 
 
+def one_list_register(design: Any) -> Any:
+    """Two edges share the only list register; what a guest gets that leaves whenever something takes it out."""
+    m = machine(design, EDGE, OTHER, lrs=1)
+    m.line(40, 1)
+    m.line(42, 1)
+    m.enter(0, 0)
+    got = []
+    for _ in range(8):
+        if m.interrupted(0):
+            m.exits(0)
+        elif (value := m.acknowledge(0)) < 1020:
+            got.append(value)
+            m.complete(0, value)
+    return got
+
+
 SCENARIOS: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {
     "sgi-to-its-targets": (sgi_to_itself, [], [1]),
     "kick-requests": (line_between_flush_and_entry, False, True),
@@ -197,6 +213,7 @@ SCENARIOS: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {
     "reserved-offsets-zero": (reserved_offset, False, True),
     "summary-exact": (fallen_line, [41], []),
     "targets-followed": (moved_while_active, ([(40, 0, 1)], [(40, 0, 1)]), ([], [(40, 0, 1)])),
+    "single-list-register-asks-at-end": (one_list_register, [], [40, 42]),
     "sgi-pending-registers": (sgi_pended, "left to user space", [0x401]),
 }
 

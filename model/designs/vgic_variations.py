@@ -142,6 +142,13 @@ VGIC_REPAIRS: tuple[tuple[Variation, str, Callable[[Design], Design]], ...] = tu
             follow_targets,
         ),
         (
+            "single-list-register-asks-at-end",
+            "a single list register asks for maintenance at the end of its interrupt, not with an underflow",
+            "underflow-of-one-list-register",
+            (linux(VGIC, "__kvm_vgic_flush_hwstate"), gic("5.3.2"), gic("5.3.4")),
+            partial(heeding, (Trait.SINGLE_ASKS_AT_END,)),
+        ),
+        (
             "sgi-pending-registers", "GICD_CPENDSGIR and GICD_SPENDSGIR are emulated",
             "sgi-pending-registers-missing",
             (linux(VGIC, "handle_mmio_sgi_set", "3.14"), gic("4.3.16"), gic("4.3.17")), pend_sgis,

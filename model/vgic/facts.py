@@ -62,7 +62,7 @@ LOSES: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.UNLOCK: (Fact.LOCKED,),
         Do.PRUNE: (Fact.LRS_LOADED,),
         Do.FLUSH_ONE: (Fact.LRS_LOADED,),
-        Do.FLUSH_END: (Fact.HCR_LOADED,),
+        Do.FLUSH_END: (Fact.HCR_LOADED, Fact.LRS_LOADED),
         Do.SYNC_ENDED: (Fact.LRS_LOADED,),
         Do.SYNC_UNDERFLOW: (Fact.HCR_LOADED,),
         Do.UNMASK_IRQS: (Fact.MASKED,),

@@ -12,8 +12,9 @@ from attrs import frozen
 from model.threads import advanced, vcpu_of, with_vcpu
 from model.vgic.design import Trait, VgicDesign
 from model.vgic.distributor import disables
+from model.vgic.holders import held_elsewhere, holders
 from model.vgic.pending import Key, computed, in_flight, is_edge, is_enabled, key_of, noted, summary, with_irq
-from model.vgic.state import END, PRIVATE, SGIS, ListNumber, Vcpu, VgicState, VirtualIrq, flag
+from model.vgic.state import END, SGIS, ListNumber, Vcpu, VgicState, flag
 from model.vgic.threads import branched, vm_of, with_saved, with_vm
 from spec.citations import gic, linux, rule
 from spec.gic import list_registers as lists
@@ -69,16 +70,6 @@ def to_flush(design: VgicDesign, state: VgicState, cpu: int, key: Key) -> bool:
         either(again, negate(in_flight(key[2], record))),
         implies(Trait.TARGET_FOLLOWED in design.traits, negate(held_elsewhere(state, cpu, key[2]))),
     )
-
-
-def held_elsewhere(state: VgicState, cpu: int, irq: U10) -> bool:
-    """Whether another vCPU of the VM has an SPI in a list register."""
-    vcpu = vcpu_of(state, cpu)
-    others = (
-        every(other.vm == vcpu.vm, negate(other.number == vcpu.number), state.lr_map.get((position, irq)) > 0)
-        for position, other in enumerate(state.vcpus)
-    )
-    return every(irq >= PRIVATE, either(*others))
 
 
 @rule(linux(VGIC, "__kvm_vgic_flush_hwstate"))
@@ -190,36 +181,27 @@ def lowest(word: U64) -> U64:
     return word & sub(0, word, 64)
 
 
-@rule(linux(VGIC, "__kvm_vgic_flush_hwstate"))
+@rule(linux(VGIC, "__kvm_vgic_flush_hwstate"), gic("5.3.4"))
 def flush_end(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
-    """With something left over an underflow asks for a maintenance interrupt; else the vCPU has nothing to flush."""
+    """With something left over a maintenance interrupt is asked for; else the vCPU has nothing to flush.
+
+    It comes with an underflow or, where a single list register would underflow at once, with its interrupt's end.
+    """
     vcpu, vm = vcpu_of(state, cpu), vm_of(state, cpu)
     over = vcpu.overflow == 1
-    hcr = choose(over, vcpu.saved.hcr | (1 << UIE), clear(vcpu.saved.hcr, 1 << UIE))
+    low, at_end = (False, over) if asks_at_end(design, vcpu) else (over, False)
+    hcr = choose(low, vcpu.saved.hcr | (1 << UIE), clear(vcpu.saved.hcr, 1 << UIE))
+    lrs = tuple([choose(at_end, lr | (1 << lists.EOI), lr) for lr in vcpu.saved.lrs])
     oracle = choose(over, vm.oracle, clear(vm.oracle, flag(vcpu.number)))
     state = with_vm(state, cpu, put(vm, "oracle", oracle))
-    saved = put(vcpu.saved, "hcr", hcr)
+    saved = put_all(vcpu.saved, ("hcr", "lrs"), (hcr, lrs))
     state = with_vcpu(state, cpu, put_all(vcpu, ("saved", "cursor", "overflow"), (saved, 0, 0)))
     return advanced(told(state, cpu, holders(design, state, cpu)), cpu)
 
 
-@rule(linux(VGIC_NEW, "vgic_prune_ap_list", "4.17"))
-def holders(design: VgicDesign, state: VgicState, cpu: int) -> U8:
-    """The vCPUs that hold what is pending for this one: they have to learn that somebody waits for its end."""
-    vcpu, enabled, found = vcpu_of(state, cpu), vm_of(state, cpu).enabled, 0
-    if Trait.TARGET_FOLLOWED not in design.traits:
-        return found
-    for position, other in enumerate(state.vcpus):
-
-        def awaited(key: Key, record: VirtualIrq, position: int = position) -> bool:
-            """Whether an SPI of this vCPU is in a list register of the other one."""
-            pends = computed(design, enabled, key, record) & flag(vcpu.number) > 0
-            return every(key[0] == vcpu.vm, key[2] >= PRIVATE, pends, state.lr_map.get((position, key[2])) > 0)
-
-        holds = negate(state.irqs.none_where(awaited))
-        sibling = every(other.vm == vcpu.vm, negate(other.number == vcpu.number))
-        found = choose(every(sibling, holds), found | flag(other.number), found)
-    return found
+def asks_at_end(design: VgicDesign, vcpu: Vcpu) -> bool:
+    """Whether a vCPU has a single list register, of which an underflow says nothing: one at most is always valid."""
+    return Trait.SINGLE_ASKS_AT_END in design.traits and len(vcpu.saved.lrs) == 1
 
 
 @rule(linux(VGIC_NEW, "vgic_prune_ap_list", "4.7"), linux(VGIC_NEW, "vgic_target_oracle", "4.7"))
@@ -227,7 +209,8 @@ def prune(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState
     """What is pending in a list register and not to be delivered here any more goes back to the distributor.
 
     That is an interrupt that was disabled or has another target, and a level whose line has fallen. Where one is active
-    here and its new target waits for its end, that asks for a maintenance interrupt.
+    here and its new target waits for its end, that asks for a maintenance interrupt. Whether the end of an edge has to
+    for the sake of those that do not fit, the flush finds out anew.
     """
     vcpu = vcpu_of(state, cpu)
     if vcpu.used == 0:
@@ -262,7 +245,10 @@ def returned(design: VgicDesign, state: VgicState, cpu: int, position: int, lr: 
     emptied = choose(freed, clear(lr, lists.PENDING_BIT | (1 << lists.EOI)), clear(lr, lists.PENDING_BIT))
     elsewhere = clear(choose(gone, pending, computed(design, vm.enabled, key, record)), mine) > 0
     awaited = every(Trait.TARGET_FOLLOWED in design.traits, lr & lists.ACTIVE_BIT > 0, elsewhere)
-    kept = choose(awaited, choose(gone, emptied, lr) | (1 << lists.EOI), choose(gone, emptied, lr))
+    kept = choose(gone, emptied, lr)
+    anew = every(asks_at_end(design, vcpu), edge, record.active == 0)
+    kept = choose(anew, clear(kept, 1 << lists.EOI), kept)
+    kept = choose(awaited, kept | (1 << lists.EOI), kept)
     saved = put(vcpu.saved, "lrs", replaced(vcpu.saved.lrs, position, kept))
     mirrored = every(freed, Trait.STATUS_MIRRORED in design.traits)
     saved = put(saved, "elrsr", choose(mirrored, saved.elrsr | (1 << position), saved.elrsr))

@@ -57,6 +57,10 @@ FOUND_HERE: Mapping[str, str] = MappingProxyType(
         "for the vCPU is only computed anew when a line rises, so the guest gets an interrupt that nobody asserts.",
         "spi-in-two-vcpus": "A guest makes another vCPU the target of an SPI that is active in a list register, and "
         "the SPI is pended again: the new target gets it at once, so that two vCPUs handle one interrupt.",
+        "underflow-of-one-list-register": "A processor with a single list register, which GICv2 permits, has one "
+        "interrupt more for its guest than fits. The flush asks for a maintenance interrupt with an underflow, which "
+        "is there already, as one list register at most is valid: the guest is taken out before it executes an "
+        "instruction, again and again. The Cortex-A15 has four list registers: no machine is known that shows it.",
         "sgi-pending-registers-missing": "GICD_CPENDSGIR and GICD_SPENDSGIR are not emulated: a guest's access to them "
         "leaves for user space, which does not know the distributor.",
         "cpu-on-without-context": "A vCPU starts with 0 in r0, whatever context its CPU_ON has passed: PSCI 0.1, which "

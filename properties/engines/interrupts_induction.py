@@ -1,9 +1,9 @@
 """Induction over interrupts: every invariant, after every action, from any state that has them all.
 
-There are two processors, two vCPUs of one VM or of two, of any number, and two agents; the interrupts of a distributor
-have any number, and everything about them, about list registers and about GICH is arbitrary. An invariant that speaks
-of every interrupt is proved of one arbitrary interrupt after the action, and assumed before it of that one and of those
-that the action reads.
+There are two processors with four list registers each, or with one, two vCPUs of one VM or of two, of any number, and
+two agents; the interrupts of a distributor have any number, and everything about them, about list registers and about
+GICH is arbitrary. An invariant that speaks of every interrupt is proved of one arbitrary interrupt after the action,
+and assumed before it of that one and of those that the action reads.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import z3
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT, Do, Trait, VgicDesign, routine_at, step_at
@@ -30,8 +30,8 @@ from properties.interrupts.invariants import Invariant
 from spec.gic.state import Choices
 from spec.words import choose
 
-LISTS = 4
-"""How many list registers a processor has."""
+LISTS = (4, 1)
+"""How many list registers a processor has: several, and a single one, with which a design may do other things."""
 PROCESSORS, AGENTS, VMS = 2, 2, 2
 MOST_KEYS = 12
 """Of how many of the interrupts that an action reads the invariants are assumed; the first ones."""
@@ -39,32 +39,32 @@ Goal = Callable[[VgicState, VgicState], Any]
 """What is asked of a step, of the state before and the one after."""
 
 
-def words(cls: type, prefix: str, **given: Any) -> Any:
+def words(cls: type, prefix: str, lists: int, **given: Any) -> Any:
     """A record whose words are free but for those given; tuples of words are as many as there are list registers."""
     found = {}
     for name, hint in field_hints(cls).items():
         if name in given:
             found[name] = given[name]
         elif name == "lrs":
-            found[name] = tuple(variable(f"{prefix}.lr{n}", 32) for n in range(LISTS))
+            found[name] = tuple(variable(f"{prefix}.lr{n}", 32) for n in range(lists))
         elif name in ("used", "noted", "eisr", "elrsr"):
-            found[name] = variable(f"{prefix}.{name}", LISTS)
+            found[name] = variable(f"{prefix}.{name}", lists)
         elif (width := width_of(hint)) is not None:
             found[name] = variable(f"{prefix}.{name}", width.bits)
         else:
-            found[name] = words(hint, f"{prefix}.{name}")
+            found[name] = words(hint, f"{prefix}.{name}", lists)
     return cls(**found)
 
 
-def core(name: str, **given: Any) -> Core:
+def core(name: str, lists: int, **given: Any) -> Core:
     """Any processor."""
-    made: Core = words(Core, name, **given)
+    made: Core = words(Core, name, lists, **given)
     return made
 
 
-def vcpu(name: str, **given: Any) -> Vcpu:
+def vcpu(name: str, lists: int, **given: Any) -> Vcpu:
     """Any vCPU."""
-    made: Vcpu = words(Vcpu, name, **given)
+    made: Vcpu = words(Vcpu, name, lists, **given)
     return made
 
 
@@ -78,6 +78,7 @@ class Case:
     """None where nothing happens: what is asked is then asked of any state."""
     busy: Any = field(default=1)
     """Whether the acting processor runs a thread; that is the first vCPU's, of the first VM."""
+    lists: int = LISTS[0]
 
     @property
     def by_agent(self) -> bool:
@@ -88,11 +89,11 @@ class Case:
 def symbolic_state(case: Case) -> VgicState:
     """Any state in which the acting thread stands where the case says."""
     acts = case.action is not None and not case.by_agent
-    first = core("core0", **({"busy": case.busy, "vcpu": 0} if acts else {}))
+    first = core("core0", case.lists, **({"busy": case.busy, "vcpu": 0} if acts else {}))
     own = {"vm": 0} if acts else {}
     own |= {"at": case.at} if acts and case.at is not None else {}
     agent = {"vm": 0, "at": case.at} if case.by_agent else {}
-    agents = (words(Agent, "agent0", **agent), words(Agent, "agent1"))
+    agents = (words(Agent, "agent0", 0, **agent), words(Agent, "agent1", 0))
     hints = field_hints(VgicState)
     maps: dict[str, Any] = {"stale": Symbolic(Default(0))}
     for name in ("irqs", "lr_map"):
@@ -100,10 +101,10 @@ def symbolic_state(case: Case) -> VgicState:
         assert of is not None
         maps[name] = Symbolic(Arbitrary(name, of))
     return VgicState(
-        cores=(first, core("core1")),
+        cores=(first, core("core1", case.lists)),
         agents=agents,
-        vcpus=(vcpu("vcpu0", **own), vcpu("vcpu1")),
-        vms=tuple(words(Vm, f"vm{number}") for number in range(VMS)),
+        vcpus=(vcpu("vcpu0", case.lists, **own), vcpu("vcpu1", case.lists)),
+        vms=tuple(words(Vm, f"vm{number}", 0) for number in range(VMS)),
         crashed=variable("crashed", 1),
         **maps,
     )
@@ -124,6 +125,17 @@ def source_of(state: VgicState, name: str) -> Arbitrary:
 
 
 def cases(design: VgicDesign) -> Iterator[Case]:
+    """Every action, with symbolic operands, with several list registers and with a single one."""
+    for lists in LISTS:
+        yield from (with_lists(case, lists) for case in actions(design))
+
+
+def with_lists(case: Case, lists: int) -> Case:
+    """A case with so many list registers, and a name that tells so where they are not several."""
+    return evolve(case, name=case.name + ("" if lists > 1 else " with a single list register"), lists=lists)
+
+
+def actions(design: VgicDesign) -> Iterator[Case]:
     """Every action, with symbolic operands; a thread's step once for each place of the program."""
     number = variable("irq", 10)
     for at in facts(design):

@@ -9,8 +9,19 @@ from model.design import Design
 from model.vgic.system import VgicSteps
 from properties.engines.explorer import OutOfFuel, Path, Raised
 from properties.engines.formulas import formula
-from properties.engines.interrupts_induction import Case, Goal, Step, assumed, cases, explored, merged, taken
-from properties.engines.obligations import Finding, Obligation, Settled, at_start, holds, of_cases
+from properties.engines.interrupts_induction import (
+    LISTS,
+    Case,
+    Goal,
+    Step,
+    assumed,
+    cases,
+    explored,
+    merged,
+    taken,
+    with_lists,
+)
+from properties.engines.obligations import Finding, Obligation, Settled, at_start, holds, of_cases, together
 from properties.engines.questions import Asked, conjuncts, decided
 from properties.interrupts.inductive import INDUCTIVE, PROVED
 from properties.interrupts.invariants import INVARIANTS
@@ -61,8 +72,10 @@ def meets(design: Design, asked: tuple[Property, ...], case: Case) -> Settled:
 
 def follows(design: Design, prop: Property) -> Settled:
     """Whether a property of states holds wherever the invariants do."""
-    case = Case(f"{prop.id} in any state", None, None)
-    return judged(design, case, {prop.id: partial(holds, "interrupts", design, prop, VgicSteps(0))})
+    any_state = Case(f"{prop.id} in any state", None, None)
+    goals = {prop.id: partial(holds, "interrupts", design, prop, VgicSteps(0))}
+    several, single = (judged(design, with_lists(any_state, lists), goals) for lists in LISTS)
+    return together(several, single)
 
 
 def judged(design: Design, case: Case, wanted: Mapping[str, Goal]) -> Settled:

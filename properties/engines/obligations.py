@@ -32,6 +32,14 @@ class Settled:
     vacuous: bool
 
 
+def together(one: Settled, other: Settled) -> Settled:
+    """What came of two cases that are one question; where one of them is empty, nothing was found out."""
+    counts = dict(other.asked)
+    asked = tuple((name, count + counts.get(name, 0)) for name, count in one.asked)
+    paths, findings = one.paths + other.paths, one.findings + other.findings
+    return Settled(paths, asked, findings, one.vacuous or other.vacuous)
+
+
 @frozen
 class Obligation:
     """One case before it is settled."""

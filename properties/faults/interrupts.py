@@ -60,6 +60,7 @@ BY_DEVIATION: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "reserved-offsets-zero": ("registers",),
         "summary-exact": ("level",),
         "targets-followed": ("moving while active",),
+        "single-list-register-asks-at-end": ("one list register",),
         "sgi-pending-registers": ("registers",),
     }
 )
@@ -231,6 +232,12 @@ def structural() -> Iterator[Fault]:
             ("moving while active",),
         ),
         (
+            "holders-told-again", "whoever waits for an interrupt of another vCPU tells that one once",
+            "a vCPU tells those that hold what is pending for it at each of its flushes, though they know",
+            linux(NEW, "vgic_prune_ap_list", "4.17"), partial(with_trait, Trait.HOLDERS_RETOLD),
+            ("moving while active",),
+        ),
+        (
             "priority-not-stored", "GICD_IPRIORITYR", "a store to GICD_IPRIORITYR changes nothing",
             gic("4.3.11"), partial(mistaken, Register.IPRIORITYR, Register.IGROUPR), ("loading",),
         ),
@@ -280,9 +287,15 @@ SEEN_BY_PROOF = Excuse(
     "and one that is active at another vCPU",
     (linux(NEW, "vgic_kick_vcpus", "4.7"),),
 )
+IN_STEP = Excuse(
+    "interrupts.progress is refuted, which is asked in a proof alone: a run needs two vCPUs, each of which has active "
+    "what the other one waits for, and whose threads go on in step for ever",
+    (linux(NEW, "vgic_prune_ap_list", "4.17"),),
+)
 EXCUSES: Mapping[str, Excuse] = MappingProxyType(
     {
         "kicker-asks-itself": SEEN_BY_PROOF,
+        "holders-told-again": IN_STEP,
         "without/vgic-flush-check": SAVES_A_LOOK,
         "without/vgic-sync-underflow": DECIDED_ANEW,
         "without/vgic-block-finish": ONLY_A_FLAG,

@@ -1,13 +1,10 @@
 """The fair drain: what becomes of a state when nothing new happens and everybody does what is due.
 
 The host takes interrupts, runs every vCPU that may run, and agents end what they do. Guests acknowledge and complete
-what they get, and a device lowers its line once its interrupt was acknowledged. A guest that gets nothing stays as it
-is, and waits (WFI) only where another vCPU needs the processor: so nothing but KVM's own kicks and maintenance
-interrupts brings list registers up to date. The drain has one next step in each state, so what becomes of a state is
-remembered, and shared by all states on the way.
-
-Not modelled: that an underflow, once it is asked for, interrupts a guest with a single list register before it executes
-anything. There the guest gets as far as it can first; so no property sees that such a machine would make no progress.
+what they get, unless something takes them out first, and a device lowers its line once its interrupt was acknowledged.
+A guest that gets nothing stays as it is, and waits (WFI) only where another vCPU needs the processor: so nothing but
+KVM's own kicks and maintenance interrupts brings list registers up to date. The drain has one next step in each state,
+so what becomes of a state is remembered, and shared by all states on the way.
 """
 
 from attrs import frozen
@@ -117,16 +114,14 @@ def due(design: VgicDesign, state: VgicState, cpu: int) -> VgicAction | None:
         taken = vgic.HostTakesInterrupts(cpu)
         return taken if vgic.vgic_guard(design, state, taken) else None
     leaves = vgic.GuestInterrupted(cpu)
-    taken_out = vgic.vgic_guard(design, state, leaves)
-    at_once = core.ipi == 1 or core.irq == 1 or len(core.gich.lrs) > 1
-    if taken_out and at_once:
+    if vgic.vgic_guard(design, state, leaves):
         return leaves
     for lr in core.gich.lrs:
         if lr & lists.ACTIVE_BIT:
             return completed(state, cpu, lr)
     if vgic.has_interface(design) and vgic.signals(state, cpu):
         return vgic.GuestActs(cpu, Acknowledges())
-    return leaves if taken_out else None
+    return None
 
 
 def completed(state: VgicState, cpu: int, lr: int) -> VgicAction | None:

@@ -22,7 +22,11 @@ OWN = frozenset(
         Do.FINISH_WAIT, Do.DECODE,
     }
 )  # fmt: skip
-"""Steps that touch only what nobody else does: the processor's GICH, and what the thread keeps for itself."""
+"""Steps that touch only what nobody else does: the processor's GICH, and what the thread keeps for itself.
+
+Of the list registers that are saved a vCPU that waits for an interrupt reads something, at one step under the lock: so
+that step comes before the exit of the guest, or behind the saves.
+"""
 LOCKED = frozenset(
     {
         Do.PRUNE, Do.CHECK_PENDING, Do.FLUSH_ONE, Do.FLUSH_END, Do.UNLOCK, Do.SYNC_SAMPLE, Do.SYNC_ENDED,

@@ -1,11 +1,9 @@
 """Progress: each step of a fair drain of interrupts leaves less to do, so it comes to a state in which nothing is due.
 
 What a drain may do next is stated here in any order: whoever can go on may be the next, but a processor takes the
-physical interrupts that are pending before anything else. Some steps could go round for ever, and are left out. A guest
-may see to it that its interface refuses what it would have it do, or may have its list registers hold what it does not
-take, and wait all the same. With a single list register an underflow interrupts a guest before it executes anything.
-And two vCPUs, each of which holds what the other one waits for, could tell each other so again and again, if neither
-got to its guest between.
+physical interrupts that are pending before anything else. What could go round for ever is left out: a guest may see to
+it that its interface refuses what it would have it do, or may have its list registers hold what it does not take, and
+wait all the same.
 """
 
 from typing import Any
@@ -17,12 +15,13 @@ from model.threads import is_agent, vcpu_of
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT, Do, VgicDesign
 from model.vgic.guest import Acknowledges, Completes
+from model.vgic.holders import is_told
 from model.vgic.pending import is_edge
 from model.vgic.state import PRIVATE, VgicState, flag
 from model.vgic.system import VgicAction, VgicSteps
 from properties.interrupts.delivery import is_quiet
 from properties.interrupts.invariants.terms import asks, is_noted, is_valid
-from properties.interrupts.ranking import entangled, is_pending, lowered, others, smaller, tells, waits_on
+from properties.interrupts.ranking import is_pending, lowered, others, smaller, tells, waits_on
 from properties.interrupts.steps import does, in_lists, interrupts_of, listed, places_of, runs_on, vm_of
 from properties.property import Kind, Property
 from properties.quantify import each
@@ -39,18 +38,11 @@ def drains(design: VgicDesign, state: VgicState, action: VgicAction, after: Vgic
     core = state.cores[cpu]
     match action:
         case VgicSteps():
-            free = either(core.masked == 1, every(core.ipi == 0, core.irq == 0))
-            if does(design, state, action) is not Do.FLUSH_END:
-                return free
-            stuck = (every(runs_on(core, n), entangled(design, state, n)) for n in range(len(state.vcpus)))
-            return every(free, negate(either(*stuck)))
+            return either(core.masked == 1, every(core.ipi == 0, core.irq == 0))
         case vgic.HostRuns(_, vcpu):
             return runnable(state, vcpu)
-        case vgic.HostTakesInterrupts():
+        case vgic.HostTakesInterrupts() | vgic.GuestInterrupted():
             return True
-        case vgic.GuestInterrupted():
-            hit = either(core.ipi == 1, core.irq == 1)
-            return either(hit, len(core.gich.lrs) > 1 or negate(is_valid(core.gich.lrs[0])))
         case vgic.GuestWaits():
             full = either(*(either(is_valid(lr), asks(lr)) for lr in core.gich.lrs))
             return every(core.ipi == 0, core.irq == 0, vcpu_of(state, cpu).pins == 0, negate(full))
@@ -60,7 +52,7 @@ def drains(design: VgicDesign, state: VgicState, action: VgicAction, after: Vgic
 
 
 def told_truly(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState) -> Any:
-    """Whether at the end of its flush a vCPU tells only those that have what is pending for it in a list register."""
+    """Whether at the end of its flush a vCPU tells only those that have what is pending for it, and do not know it."""
     if does(design, before, action) is not Do.FLUSH_END:
         return True
     number, found = before.cores[action.cpu].vcpu, []
@@ -72,14 +64,15 @@ def told_truly(design: VgicDesign, before: VgicState, action: VgicAction, after:
 
 
 def held_known(design: VgicDesign, state: VgicState) -> Any:
-    """Whether what a vCPU waits for by KVM's map is in a list register of the other one; of any interrupt."""
+    """Whether what a vCPU waits for by KVM's map, and is to tell, is in a list register of the other one; of any
+    interrupt."""
     found = []
     for key, record in each(state.irqs):
         for number, vcpu in enumerate(state.vcpus):
             for other in others(state, number):
                 pends = every(key[2] >= PRIVATE, is_pending(design, state, key, record) & flag(vcpu.number) > 0)
                 sibling = every(key[0] == vcpu.vm, state.vcpus[other].vm == vcpu.vm)
-                there = every(sibling, state.lr_map.get((other, key[2])) > 0)
+                there = every(sibling, is_told(design, state, other, key[2]))
                 found.append(implies(every(pends, there), waits_on(design, state, number, other)))
     return every(*found)
 

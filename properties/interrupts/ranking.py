@@ -5,9 +5,8 @@ on their way up. Then comes what is left of the interrupts, from the distributor
 the vCPUs that may still wait; kicks; and how far each thread is from its guest. An interrupt among unboundedly many
 counts by itself, so where the whole cannot be written, its change in a step can: only what the step touches changes.
 
-Not modelled: a guest that makes its interface refuse what the drain would have it do, an underflow with a single list
-register, and two vCPUs each of which holds what the other one waits for; `drains` names these. So what is proved of the
-steps of a drain says nothing of them.
+Not modelled: a guest that makes its interface refuse what the drain would have it do; `drains` leaves it out. So what
+is proved of the steps of a drain says nothing of it.
 """
 
 from collections.abc import Iterable
@@ -16,6 +15,7 @@ from typing import Any
 
 from model.threads import Wait
 from model.vgic.design import GUEST, OUT, Do, VgicDesign, place
+from model.vgic.holders import is_unaware
 from model.vgic.pending import Key, computed, in_flight, is_edge
 from model.vgic.state import PRIVATE, SGIS, Agent, Exit, Vcpu, VgicState, VirtualIrq, flag
 from model.vgic.system import VgicAction
@@ -48,10 +48,9 @@ WAITING = 1 + PENDING + RAISED + 1
 def parts(design: VgicDesign, state: VgicState, records: Iterable[tuple[Key, VirtualIrq]]) -> Parts:
     """What is left to do, where of the distributors' interrupts only some count, as they are given."""
     numbers = range(len(state.vcpus))
-    stuck = [entangled(design, state, number) for number in numbers]
-    waits = [every(tells(design, state, number), negate(stuck[number])) for number in numbers]
+    waits = [tells(design, state, number) for number in numbers]
     ways = [way(design, state, number) for number in numbers]
-    late = [every(waits[number], member(state.vcpus[number].at, telling(design))) for number in numbers]
+    late = [tells_late(design, state, number) for number in numbers]
     kicks = [choose(kicks_yet(design, vcpu), 1, 0) for vcpu in state.vcpus]
     return (
         tuple(begun(design, vcpu) for vcpu in state.vcpus) + tuple(choose(raises(a), 1, 0) for a in state.agents),
@@ -59,6 +58,7 @@ def parts(design: VgicDesign, state: VgicState, records: Iterable[tuple[Key, Vir
         tuple(vcpu.left for vcpu in state.vcpus),
         tuple(left_of(design, state, key, record) for key, record in records)
         + tuple(held_of(design, state, number, nth) for number in numbers for nth in places(state, number)),
+        tuple(outdated(design, state, number, nth) for number in numbers for nth in places(state, number)),
         tuple(unrest(design, state, number) for number in numbers),
         tuple(find(distances(design, "inject"), agent.at, 0) for agent in state.agents),
         tuple(choose(late[number], 0, kicks[number]) for number in numbers),
@@ -211,8 +211,16 @@ def held_of(design: VgicDesign, state: VgicState, number: int, nth: int) -> Any:
     here = choose(is_used(vcpu, nth), 1, 0) + choose(has_ended(lr), ENDED, 0)
     here = here + choose(lr & lists.ACTIVE_BIT > 0, ACTIVE, 0) + choose(lr & lists.PENDING_BIT > 0, PENDING, 0)
     here = here + choose(every(is_valid(lr), raised, negate(lowered(state, key))), RAISED, 0)
+    awaited = clear(is_pending(design, state, key, record), flag(vcpu.number)) > 0
+    here = here + choose(every(lr & lists.ACTIVE_BIT > 0, awaited, negate(asks(lr))), 1, 0)
     again = either(every(has_ended(lr), raised), every(lr & lists.PENDING_BIT > 0, elsewhere))
     return here + choose(again, WAITING, 0)
+
+
+def outdated(design: VgicDesign, state: VgicState, number: int, nth: int) -> Any:
+    """1 where a saved list register has an interrupt as pending that its guest has got since."""
+    saved, lr = state.vcpus[number].saved.lrs[nth], listed(design, state, number)[nth]
+    return choose(every(saved & lists.PENDING_BIT > 0, lr & lists.PENDING_BIT == 0), 1, 0)
 
 
 def unrest(design: VgicDesign, state: VgicState, number: int) -> Any:
@@ -238,12 +246,12 @@ def kicks_yet(design: VgicDesign, vcpu: Vcpu) -> Any:
 
 
 def waits_on(design: VgicDesign, state: VgicState, number: int, holder: int) -> Any:
-    """Whether a vCPU has a list register for an SPI that is pending for another one."""
+    """Whether a vCPU has a list register for an SPI that is pending for another one, and does not know of it."""
     vcpu, other, found = state.vcpus[number], state.vcpus[holder], []
     for nth, lr in enumerate(listed(design, state, holder)):
         key = key_held(state, holder, lr)
         pends = is_pending(design, state, key, state.irqs.get(key)) & flag(vcpu.number) > 0
-        found.append(every(is_used(other, nth), key[2] >= PRIVATE, pends))
+        found.append(every(is_used(other, nth), key[2] >= PRIVATE, pends, is_unaware(other.saved.lrs[nth])))
     return every(vcpu.vm == other.vm, either(*found))
 
 
@@ -257,10 +265,11 @@ def tells(design: VgicDesign, state: VgicState, number: int) -> Any:
     return either(*(waits_on(design, state, number, other) for other in others(state, number)))
 
 
-def entangled(design: VgicDesign, state: VgicState, number: int) -> Any:
-    """Whether a vCPU waits for another one that waits as well."""
-    found = (every(waits_on(design, state, number, n), tells(design, state, n)) for n in others(state, number))
-    return either(*found)
+def tells_late(design: VgicDesign, state: VgicState, number: int) -> Any:
+    """Whether a vCPU is about to kick one that it has told so, and knows itself of all that waits for it."""
+    behind = member(state.vcpus[number].at, telling(design))
+    awaited = either(*(waits_on(design, state, other, number) for other in others(state, number)))
+    return every(behind, tells(design, state, number), negate(awaited))
 
 
 @cache
@@ -302,12 +311,6 @@ def taken_round(design: VgicDesign, state: VgicState, number: int) -> Any:
     checks = span(design, Do.CLEAR_REQUESTS, Do.CHECK_REQUESTS) if places_of(design, Do.CHECK_REQUESTS) else ()
     masked = (GUEST, *span(design, Do.MASK_IRQS, Do.ENTER))
     hit = of_core(state, number, lambda core: either(core.ipi == 1, core.irq == 1))
-    inside = every(vcpu.at == GUEST, runs(state, number), driven_out(design, state, number))
+    inside = every(vcpu.at == GUEST, of_core(state, number, lambda core: maintenance(core.gich) == 1))
+    inside = every(inside, runs(state, number))
     return either(every(vcpu.requests == 1, member(vcpu.at, checks)), every(hit, member(vcpu.at, masked)), inside)
-
-
-def driven_out(design: VgicDesign, state: VgicState, number: int) -> Any:
-    """Whether a maintenance interrupt takes a guest out; with a single list register, only once that is empty."""
-    asked = of_core(state, number, lambda core: maintenance(core.gich) == 1)
-    held = listed(design, state, number)
-    return every(asked, len(held) > 1 or negate(is_valid(held[0])))

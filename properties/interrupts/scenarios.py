@@ -61,6 +61,13 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
                 runs=((0, 0),), lines=(*PULSE, RISE, FALL),
             ),
         ),
+        "one list register": Situation(
+            "interrupts-one-list",
+            InterruptDomain(
+                "two interrupts share the only list register",
+                runs=((0, 0),), lines=(PULSE[0], RISE),
+            ),
+        ),
         "sleep": Situation(
             "interrupts-edge",
             InterruptDomain(

@@ -1,17 +1,20 @@
 """When two states of interrupts are the same for every future: what a state leaves behind in its key.
 
-A register of GICH is read between its load and its save, and its saved copy is not. Which processor a vCPU ran on last
-matters to a kick, and so only where the vCPU's mode says that it is in the guest; where it runs, the processor says so.
+A register of GICH is read between its load and its save, and its saved copy is not, but for what a vCPU that waits for
+an interrupt reads of another one's list registers. Which processor a vCPU ran on last matters to a kick, and so only
+where the vCPU's mode says that it is in the guest; where it runs, the processor says so.
 """
 
 from collections.abc import Hashable
 from functools import cache, partial
 
 from model.design import Design
-from model.vgic.design import Do, VgicDesign
-from model.vgic.state import Core, Saved, Vcpu, VgicState
+from model.vgic.design import Do, Trait, VgicDesign
+from model.vgic.holders import is_unaware
+from model.vgic.state import PRIVATE, Core, Saved, Vcpu, VgicState
 from properties.engines.parts.part import Aspect
 from properties.interrupts.steps import between, places_of
+from spec.gic import list_registers as lists
 from spec.gic.state import VirtualInterface
 from spec.words import put, put_all
 
@@ -28,7 +31,7 @@ def aspects(design: Design, state: VgicState) -> tuple[Aspect, ...]:
     """What is left of the states of a configuration without what no step and no property can tell apart."""
     vgic = design.vgic
     cores = tuple(partial(core_of, vgic, number) for number in range(len(state.cores)))
-    vcpus = tuple(partial(vcpu_of, vgic, number) for number in range(len(state.vcpus)))
+    vcpus = tuple(partial(vcpu_of, vgic, number, is_read(vgic, state, number)) for number in range(len(state.vcpus)))
     return (*cores, *vcpus, agents, vms, irqs, stale, lr_map, crashed)
 
 
@@ -49,9 +52,15 @@ def gich_of(design: VgicDesign, core: Core, state: VgicState) -> tuple[Hashable,
     return (core.gich.hcr, *(getattr(core.gich, name) for name, places in held(design) if at in places))
 
 
-def vcpu_of(design: VgicDesign, number: int, state: VgicState) -> Hashable:
-    """What matters of a vCPU."""
-    return live_vcpu(design, state.vcpus[number])
+def vcpu_of(design: VgicDesign, number: int, read: bool, state: VgicState) -> Hashable:
+    """What matters of a vCPU, whose saved list registers others read or not."""
+    return live_vcpu(design, state.vcpus[number], read)
+
+
+def is_read(design: VgicDesign, state: VgicState, number: int) -> bool:
+    """Whether other vCPUs read what is saved of a vCPU's list registers."""
+    siblings = sum(1 for vcpu in state.vcpus if vcpu.vm == state.vcpus[number].vm)
+    return siblings > 1 and Trait.TARGET_FOLLOWED in design.traits
 
 
 def agents(state: VgicState) -> Hashable:
@@ -108,18 +117,23 @@ def overwritten(design: VgicDesign) -> tuple[tuple[str, frozenset[int]], ...]:
     return tuple((name, between(design, Do.ENTER, save)) for name, save in saves if save in steps)
 
 
-def live_vcpu(design: VgicDesign, vcpu: Vcpu) -> Vcpu:
-    """A vCPU in which everything is 0 that nobody reads any more."""
+def live_vcpu(design: VgicDesign, vcpu: Vcpu, read: bool) -> Vcpu:
+    """A vCPU in which everything is 0 that nobody reads any more; others read its saved list registers or not."""
     if vcpu.mode == 0 and vcpu.cpu != 0:
         vcpu = put(vcpu, "cpu", 0)
     dead = tuple([name for name, places in overwritten(design) if vcpu.at in places])
-    return put(vcpu, "saved", without(vcpu.saved, dead)) if dead else vcpu
+    return put(vcpu, "saved", without(vcpu.saved, dead, read)) if dead else vcpu
 
 
-def without(saved: Saved, names: tuple[str, ...]) -> Saved:
-    """The saved registers without some of them."""
-    none = tuple([(0,) * len(saved.lrs) if name == "lrs" else 0 for name in names])
-    return put_all(saved, names, none)
+def without(saved: Saved, names: tuple[str, ...], read: bool) -> Saved:
+    """The saved registers without some of them, but for what others read of list registers."""
+    lrs = tuple([awareness(lr) if read else 0 for lr in saved.lrs])
+    return put_all(saved, names, tuple([lrs if name == "lrs" else 0 for name in names]))
+
+
+def awareness(lr: int) -> int:
+    """A list register that tells another vCPU no less of an SPI than this one: whether its holder knows who waits."""
+    return 1 << lists.EOI if lists.virtual_id(lr) >= PRIVATE and not is_unaware(lr) else 0
 
 
 def live(design: VgicDesign, state: VgicState) -> VgicState:
@@ -127,7 +141,7 @@ def live(design: VgicDesign, state: VgicState) -> VgicState:
     running = {core.vcpu: number for number, core in enumerate(state.cores) if core.busy == 1}
     vcpus = []
     for number, vcpu in enumerate(state.vcpus):
-        kept = live_vcpu(design, vcpu)
+        kept = live_vcpu(design, vcpu, is_read(design, state, number))
         vcpus.append(put(kept, "cpu", running[number]) if number in running else kept)
     cores = tuple([live_core(design, core, state) for core in state.cores])
     return put_all(state, ("cores", "vcpus"), (cores, tuple(vcpus)))

@@ -12,6 +12,7 @@ from model.vgic.pending import Key, is_edge, key_of
 from model.vgic.state import SGIS, Agent, Core, Saved, Vcpu, VgicState, flag
 from model.vgic.system import GuestActs, GuestPowersOff, GuestStops, UserSignals, VgicAction, VgicSteps
 from model.vgic.threads import vm_number
+from properties.interrupts.invariants.terms import is_noted, runs_low
 from properties.interrupts.steps import (
     awaited,
     between,
@@ -104,7 +105,7 @@ def unaware(design: VgicDesign, state: VgicState) -> list[tuple[tuple[int, Key],
 
 def leaves(core: Core) -> Any:
     """Whether something is about to take a processor out of its guest, or will once list registers run low."""
-    return either(interrupted(core), maintenance(core.gich) == 1, bit(core.gich.hcr, UIE) == 1)
+    return either(interrupted(core), maintenance(core.gich) == 1, runs_low(core.gich.hcr, core.gich.lrs))
 
 
 def interrupted(core: Core) -> Any:
@@ -339,7 +340,8 @@ def needless(design: VgicDesign, before: VgicState, action: GuestActs, after: Vg
         ended = bool(was & lists.ACTIVE_BIT) and not now & lists.ACTIVE_BIT and lists.eoi(was) == 1
         record = before.irqs.get(key)
         awaited = key[2] < SGIS or not is_edge(key[2], record) or record.target != vcpu.number
-        if ended and awaited:
+        ran_out = len(old.gich.lrs) == 1 and is_noted(before, vcpu)
+        if ended and (awaited or ran_out):
             return False
     return True
 

@@ -28,6 +28,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             accesses.accesses_performed,
             interface.interface_off,
             interface.interface_moved,
+            interface.lists_worn,
             interface.status_saved,
             interface.interface_enabled,
             lists.numbers_apart,

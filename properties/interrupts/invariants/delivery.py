@@ -18,13 +18,13 @@ from properties.interrupts.invariants.terms import (
     is_valid,
     key_held,
     of_core,
+    runs_low,
     span,
     waits,
 )
 from properties.interrupts.steps import has_place, listed, places_of, vm_of
 from properties.quantify import everywhere
 from spec.gic import list_registers as registers
-from spec.gic.virtual_interface import UIE
 from spec.words import bit, choose, clear, either, every, implies, member, negate, put_all
 
 
@@ -112,7 +112,7 @@ def noted_kicked(design: VgicDesign, state: VgicState) -> Any:
         taken_out = every(
             negate(member(vcpu.at, checks)), of_core(state, number, lambda core: core.ipi == 1)
         )
-        low = bit(hcr_of(design, state, number), UIE) == 1
+        low = runs_low(hcr_of(design, state, number), listed(design, state, number))
         told = either(is_kicking(design, state, vcpu.vm, number), looks, taken_out, low)
         found.append(implies(every(is_noted(state, vcpu), past), told))
     return every(*found)

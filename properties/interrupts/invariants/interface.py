@@ -4,9 +4,11 @@ from typing import Any
 
 from model.vgic.design import Do, VgicDesign
 from model.vgic.facts import Fact
+from model.vgic.lists import asks_at_end
 from model.vgic.state import VgicState
-from properties.interrupts.invariants.terms import hcr_of, knows, span
-from properties.interrupts.steps import runs_on
+from properties.interrupts.invariants.terms import asks, hcr_of, knows, span
+from properties.interrupts.steps import listed, runs_on
+from spec.gic import list_registers as lists
 from spec.gic import virtual_interface
 from spec.gic.virtual_interface import EN, UIE
 from spec.words import bits, either, every, implies, member, put, same
@@ -47,6 +49,17 @@ def not_after_back_out(design: VgicDesign, behind: tuple[int, ...]) -> tuple[int
     return tuple(at for at in behind if at in span(design, Do.ENTER, Do.SAVE_LRS))
 
 
+def lists_worn(design: VgicDesign, state: VgicState) -> Any:
+    """A guest does not change whether a list register asks for a maintenance interrupt, and makes nothing pending in
+    one: so much is still true of the saved copy."""
+    found = []
+    for number, vcpu in enumerate(state.vcpus):
+        for saved, lr in zip(vcpu.saved.lrs, listed(design, state, number), strict=True):
+            found.append(asks(saved) == asks(lr))
+            found.append(implies(lr & lists.PENDING_BIT > 0, saved & lists.PENDING_BIT > 0))
+    return every(*found)
+
+
 def status_saved(design: VgicDesign, state: VgicState) -> Any:
     """The saved status is that of the list registers, until these are saved too."""
     found = []
@@ -61,9 +74,10 @@ def status_saved(design: VgicDesign, state: VgicState) -> Any:
 
 
 def interface_enabled(design: VgicDesign, state: VgicState) -> Any:
-    """A vCPU's virtual interface is enabled, and of the maintenance interrupts but that for an underflow none is."""
+    """A vCPU's virtual interface is enabled, and of the maintenance interrupts but that for an underflow none is; nor
+    is that, where a single list register asks at its interrupt's end."""
     found = []
-    for number, _ in enumerate(state.vcpus):
-        hcr = hcr_of(design, state, number)
-        found.append(every(bits(hcr, EN, EN) == 1, bits(hcr, 7, UIE + 1) == 0))
+    for number, vcpu in enumerate(state.vcpus):
+        hcr, lowest = hcr_of(design, state, number), UIE if asks_at_end(design, vcpu) else UIE + 1
+        found.append(every(bits(hcr, EN, EN) == 1, bits(hcr, 7, lowest) == 0))
     return every(*found)

@@ -10,6 +10,7 @@ from model.vgic.pending import Key, computed, in_flight, key_of
 from model.vgic.state import IMPLEMENTED, PRIVATE, Agent, Core, Vcpu, VgicState, VirtualIrq, flag
 from properties.interrupts.steps import listed, names, runs_on, vm_of
 from spec.gic import list_registers as lists
+from spec.gic.virtual_interface import UIE
 from spec.words import U8, U32, bit, choose, either, every, member, negate
 
 
@@ -87,6 +88,12 @@ def is_valid(lr: U32) -> Any:
 def asks(lr: U32) -> Any:
     """Whether a list register asks for a maintenance interrupt at the end of its interrupt."""
     return bit(lr, lists.EOI) == 1
+
+
+def runs_low(hcr: U32, lrs: tuple[U32, ...]) -> Any:
+    """Whether a maintenance interrupt comes once there is room again: one is asked for with an underflow, or a single
+    list register asks for one at its interrupt's end."""
+    return either(bit(hcr, UIE) == 1, len(lrs) == 1 and asks(lrs[0]))
 
 
 def has_ended(lr: U32) -> Any:
