@@ -22,6 +22,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             tables.tables_linked,
             tables.roots,
             tables.leaves_backed,
+            tables.leaves_accessible,
             tables.backing_owned,
             translations.translations_own,
             translations.translations_justified,

@@ -56,24 +56,27 @@ def faults_validated(design: MemoryDesign, state: MemoryState) -> Any:
 
 
 def unmapping_done(design: MemoryDesign, state: MemoryState) -> Any:
-    """A page that is being unmapped has no descriptor, then none that anybody sees, then no translation."""
+    """A page that is being unmapped has no descriptor, then none that anybody sees, then no translation.
+
+    The virtual CPU interface may come to be mapped there once the lock is free.
+    """
     found = []
     for core in state.cores:
-        waits = core.pending
+        waits, locked = core.pending, knows(design, core, Fact.MMU_LOCK)
 
-        def leafless(word: int, descriptor: int, core: Core = core, waits: int = waits) -> Any:
+        def leafless(word: int, descriptor: int, core: Core = core, waits: int = waits, locked: Any = locked) -> Any:
             table = state.pages.get(bits(word, 36, 9))
-            at_hand = state.pages.get(target(descriptor)).base == core.gfn
-            ours = every(table.use == Use.TABLE, table.vm == core.vm, at_hand)
-            leaf = every(ours, is_ram_leaf(state, table, descriptor))
+            ours = every(table.use == Use.TABLE, table.vm == core.vm, table.level == 3)
+            about = either(locked, state.pages.get(target(descriptor)).use == Use.RAM)
+            leaf = every(ours, is_valid(descriptor), translates_from(table, word, core.gfn), about)
             hidden = every(waits == 1, core.word == word)
             unseen = implies(every(leaf, knows(design, core, Fact.CLEARED)), hidden)
             return every(unseen, implies(leaf, negate(knows(design, core, Fact.SEEN))))
 
-        def unknown(key: tuple[int, int, int, int], entry: Any, core: Core = core) -> Any:
+        def unknown(key: tuple[int, int, int, int], entry: Any, core: Core = core, locked: Any = locked) -> Any:
             ours = every(entry.valid == 1, key[3] == LEAF, entry.vm == core.vm, key[2] == core.gfn)
-            memory = every(ours, state.pages.get(entry.page).use == Use.RAM)
-            return implies(memory, negate(knows(design, core, Fact.UNMAPPED)))
+            about = either(locked, state.pages.get(entry.page).use == Use.RAM)
+            return implies(every(ours, about), negate(knows(design, core, Fact.UNMAPPED)))
 
         found += [everywhere(state.memory, leafless), everywhere(state.tlb, unknown)]
     return every(*found)
@@ -193,13 +196,14 @@ def structures_shared(design: MemoryDesign, state: MemoryState) -> Any:
 
 def ends_alone(design: MemoryDesign, state: MemoryState) -> Any:
     """The end of a VM has no company, and leaves neither descriptor nor translation of it."""
-    found = []
+    found, ends = [], tuple(list[Any]() for _ in state.vms)
     for position, core in enumerate(state.cores):
         alone = knows(design, core, Fact.ALONE)
         for number, vm in enumerate(state.vms):
             ending = every(on(core, number), in_routine(core, "destroy"))
             emptied = knows(design, core, Fact.EMPTIED)
             found.append(implies(ending, choose(emptied, vm.life == EMPTY, vm.life == DYING)))
+            ends[number].append(every(ending, emptied))
         for other in state.cores[:position] + state.cores[position + 1 :]:
             company = every(other.vm == core.vm, in_routine(other, "run", "fault", "reclaim", "replace", "interface"))
             found.append(implies(alone, negate(either(company, every(other.vm == core.vm, other.at == GUEST)))))
@@ -213,4 +217,5 @@ def ends_alone(design: MemoryDesign, state: MemoryState) -> Any:
             return implies(every(entry.valid == 1, entry.vm == core.vm), negate(knows(design, core, Fact.FORGOTTEN)))
 
         found += [everywhere(state.memory, empty), everywhere(state.tlb, forgotten)]
+    found += [implies(vm.life == EMPTY, either(*ends[number])) for number, vm in enumerate(state.vms)]
     return every(*found)
