@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from model.memory.design import GUEST, Fact, MemoryDesign
+from model.memory.design import GUEST, Do, Fact, MemoryDesign
 from model.memory.guards import in_routine, knows
 from model.memory.state import DEAD, DYING, EMPTY, INVALID_SLOT, LEAF, NO_SLOT, POINTER, Core, MemoryState, Use
-from model.memory.tables import backed, is_table, is_valid, protected, root_word, target, word_in
-from properties.memory.invariants.terms import is_ram_leaf, on, translates_from
+from model.memory.tables import backed, is_table, is_valid, protected, ram_descriptor, root_word, target, word_in
+from properties.memory.invariants.terms import on, translates_from
+from properties.memory.steps import at_any
 from properties.quantify import everywhere
 from spec.words import bits, choose, either, every, implies, member, negate
 
@@ -52,6 +53,36 @@ def faults_validated(design: MemoryDesign, state: MemoryState) -> Any:
         found.append(implies(either(touching, knows(design, core, Fact.ON_PAGE)), core.gfn < 1 << 28))
         still_there = every(backed(backing), state.pages.get(bits(backing, 27, 0)).stale == 0)
         found.append(implies(knows(design, core, Fact.SUBSTITUTED), still_there))
+    return every(*found)
+
+
+def faults_pinned(design: MemoryDesign, state: MemoryState) -> Any:
+    """A fault is decided on the page that faulted. A page that was found for it is the VM's at that gfn, or was taken
+    away since, and is given to nobody else; for a store it is one that may be written."""
+    found = []
+    for core in state.cores:
+        page = state.pages.get(core.page)
+        own = every(page.use == Use.RAM, page.vm == core.vm, page.base == core.gfn)
+        pinned = every(either(page.use == Use.FREE, own), implies(core.write == 1, core.read_only == 0))
+        found.append(implies(at_any(design, core, Do.DECIDE), core.gfn == core.true_gfn))
+        found.append(implies(knows(design, core, Fact.PINNED), pinned))
+    return every(*found)
+
+
+def faults_settled(design: MemoryDesign, state: MemoryState) -> Any:
+    """A fault writes a descriptor only where there is another one, and it is there in the end, unless an invalidation
+    came in between."""
+    found = []
+    for core in state.cores:
+        for number, vm in enumerate(state.vms):
+            upper = state.memory.get(root_word(vm, core.gfn))
+            middle = state.memory.get(word_in(target(upper), bits(core.gfn, 17, 9)))
+            leaf = state.memory.get(word_in(target(middle), bits(core.gfn, 8, 0)))
+            there = leaf == ram_descriptor(design, core.page, core.read_only ^ 1)
+            settled = either(vm.count != 0, vm.seq != core.seq, every(is_table(upper), is_table(middle), there))
+            here = on(core, number)
+            found.append(implies(every(here, knows(design, core, Fact.DIFFERS)), negate(there)))
+            found.append(implies(every(here, knows(design, core, Fact.SETTLED)), settled))
     return every(*found)
 
 

@@ -34,11 +34,11 @@ def translations_own(design: MemoryDesign, state: MemoryState) -> Any:
 
 
 def translations_justified(design: MemoryDesign, state: MemoryState) -> Any:
-    """A translation of a VM's memory is what its tables give, unless a thread is about to invalidate it."""
+    """A translation that a VM may use is what its tables give, unless a thread is about to invalidate it."""
 
     def justified(key: tuple[int, int, int, int], entry: Any) -> Any:
         found = []
-        memory = every(entry.valid == 1, key[3] == LEAF)
+        whole = every(entry.valid == 1, key[3] == LEAF)
         for number, vm in enumerate(state.vms):
             opened = (
                 every(on(core, number), core.gfn == key[2], knows(design, core, Fact.OPEN)) for core in state.cores
@@ -48,7 +48,7 @@ def translations_justified(design: MemoryDesign, state: MemoryState) -> Any:
             leaf = state.memory.get(word_in(target(middle), bits(key[2], 8, 0)))
             mapped = every(is_table(upper), is_table(middle), is_table(leaf), target(leaf) == entry.page)
             given = every(mapped, bit(leaf, 7) == entry.write)
-            about = every(memory, entry.vm == number, member(vm.life, STANDING))
+            about = every(whole, entry.vm == number, member(vm.life, STANDING))
             found.append(implies(about, either(given, *opened)))
         return every(*found)
 
@@ -82,8 +82,7 @@ def translations_tagged(design: MemoryDesign, state: MemoryState) -> Any:
             recent = is_recent(state, vm)
             found.append(implies(entry.vm == number, every(vmid == vmid_of(vm.vttbr), recent)))
             found.append(implies(every(entry.vm != number, recent), vmid != vmid_of(vm.vttbr)))
-        someones = either(*(entry.vm == number for number in range(len(state.vms))))
-        return implies(entry.valid == 1, every(someones, *found))
+        return implies(entry.valid == 1, every(*found))
 
     return everywhere(state.tlb, tagged)
 
