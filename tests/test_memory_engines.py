@@ -7,6 +7,8 @@ from attrs import evolve
 
 from model.design import Design
 from model.designs.catalogue import reference
+from model.memory.design import Do, place
+from model.memory.guards import is_free
 from model.topology import TOPOLOGIES, initial
 from properties import memory
 from properties.catalogue import PROPERTY
@@ -20,6 +22,7 @@ from properties.memory.part import MEMORY
 from properties.memory.scenarios import SCENARIOS
 from properties.property import Property
 from properties.traces.replay import length
+from spec.words import put, put_all
 
 DESIGN = reference()
 SMALL = ("translations-and-notifier", "slot-deletion", "vm-end", "new-vm", "read-only")
@@ -75,6 +78,16 @@ def test_an_exception_in_a_predicate_ends_the_walk_and_is_reported() -> None:
     prop = evolve(PROPERTY["memory.locks"], holds=broken)
     raised = walk_part(MEMORY, DESIGN, (prop,), TOPOLOGIES["memory"], steps=500).raised
     assert raised is not None and raised.problem == "ZeroDivisionError: broken"
+
+
+def test_a_page_that_a_fault_handler_has_in_hand_is_given_to_nobody_else() -> None:
+    design = DESIGN.memory
+    state = initial(TOPOLOGIES["memory"], DESIGN).memory
+    assert state is not None
+    free = next(page for page in range(1, 1 << 10) if is_free(design, state, page))
+    validating = place("fault", next(n for n, step in enumerate(design.fault) if step.do is Do.VALIDATE))
+    handler = put_all(state.cores[0], ("at", "page"), (validating, free))
+    assert not is_free(design, put(state, "cores", (handler, *state.cores[1:])), free)
 
 
 def test_no_shorter_run_within_the_domain_violates_than_the_one_that_is_found() -> None:

@@ -14,7 +14,7 @@ from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTY
 from properties.check_parts import with_proof
 from properties.designs import resolve
-from properties.engines import memory_prove, prove
+from properties.engines import induction, memory_prove, prove
 from properties.engines.formulas import formula, variable
 from properties.engines.induction import cases, likeness
 from properties.engines.maps import Arbitrary, Default, Set, Symbolic, in_pieces
@@ -61,6 +61,28 @@ def test_a_fact_that_follows_from_the_invariants_does_not_follow_without_one(mon
     fewer = {name: held for name, held in INVARIANTS.items() if name != "roots"}
     monkeypatch.setattr(memory_prove, "INVARIANTS", fewer)
     assert any(finding.decided for finding in derives(reference(), "tables_found").findings)
+
+
+FOLLOWING = {
+    "memory.translations_justified in any state": "leaves_accessible",
+    "memory.nothing_lost in any state": "pages_kept",
+    "steps at fault: decide": "faults_pinned",
+    "steps at fault: clean the page": "faults_pinned",
+    "steps at fault: break": "faults_settled",
+    "steps at fault: unlock": "faults_settled",
+    "steps at fault: write the descriptor": "unmapping_done",
+}
+"""What follows from the invariants, and one of them without which it does not."""
+
+
+@pytest.mark.parametrize("name", FOLLOWING)
+def test_a_property_follows_from_the_invariants_and_from_no_fewer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    obligation = OBLIGATIONS[f"memory: {name}"]
+    assert not obligation.settle().findings
+    fewer = {each: held for each, held in INVARIANTS.items() if each != FOLLOWING[name]}
+    monkeypatch.setattr(memory_prove, "INVARIANTS", fewer)
+    monkeypatch.setattr(induction, "WALKING", tuple(each for each in induction.WALKING if each in fewer))
+    assert any(finding.decided for finding in obligation.settle().findings)
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,8 @@ class Fact(Enum):
     HAS_SECOND = "there is a second-level table for the page in hand"
     HAS_THIRD = "there is a third-level table for the page in hand"
     VALIDATED = "no invalidation was under way or ended since it read the sequence number"
+    DIFFERS = "the page in hand does not have the descriptor that it is about to write"
+    SETTLED = "the page in hand has the descriptor of the fault, or an invalidation came in between"
     STORING = "a cleared descriptor may wait in its store buffer"
     OPEN = "the page in hand may have translations that its descriptor does not give any more"
     COUNTED = "its invalidation is counted as under way"
@@ -186,6 +188,7 @@ class Fact(Enum):
     ALONE = "no other thread works on the VM"
     EMPTIED = "every descriptor of the VM is cleared"
     UNTABLED = "the VM has no table"
+    UNPOPULATED = "user space has no memory of the VM"
     FORGOTTEN = "no processor has a translation of the VM"
     FRAMED = "the page of the virtual CPU interface holds no other device"
     PRESENTED = "the VM has its virtual CPU interface"
@@ -208,6 +211,8 @@ GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.READ_SEQ: (Fact.NUMBERED,),
         Do.LOCK_MMU: (Fact.MMU_LOCK,),
         Do.LINK_SECOND: (Fact.HAS_SECOND,),
+        Do.COMPARE: (Fact.DIFFERS,),
+        Do.SET_LEAF: (Fact.SETTLED,),
         Do.BREAK: (Fact.CLEARED, Fact.OPEN, Fact.STORING),
         Do.COUNT_UP: (Fact.COUNTED,),
         Do.CLEAR_LEAF: (Fact.CLEARED, Fact.OPEN, Fact.STORING),
@@ -219,6 +224,7 @@ GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.UNREGISTER: (Fact.ALONE,),
         Do.CLEAR_ALL: (Fact.EMPTIED,),
         Do.FREE_TABLES: (Fact.UNTABLED,),
+        Do.FREE_MEMORY: (Fact.UNPOPULATED,),
         Do.UNMAP_STRUCTURE: (Fact.UNSHARED,),
         Do.CHECK_FRAME: (Fact.FRAMED,),
         Do.SET_INTERFACE: (Fact.PRESENTED,),
@@ -257,13 +263,13 @@ LOSES: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.LINK_THIRD: (Fact.THIRD,),
         Do.KEEP_SPARES: (Fact.SECOND, Fact.THIRD),
         Do.DRAIN: (Fact.STORING,),
-        Do.UNLOCK_MMU: (Fact.STORING, Fact.MMU_LOCK, Fact.VALIDATED, Fact.HAS_SECOND, Fact.HAS_THIRD),
+        Do.UNLOCK_MMU: (Fact.STORING, Fact.MMU_LOCK, Fact.VALIDATED, Fact.HAS_SECOND, Fact.HAS_THIRD, Fact.SETTLED),
         Do.INVALIDATE: (Fact.OPEN,),
         Do.COUNT_DOWN: (Fact.COUNTED, Fact.NUMBERED_UP, Fact.SUBSTITUTED),
         Do.DETACH_THIRD: (Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
         Do.DETACH_SECOND: (Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
         Do.FREE_TABLE: (Fact.DETACHING, Fact.DETACHED_SEEN, Fact.DETACHED_FLUSHED),
-        Do.SET_LEAF: NO_LEAF,
+        Do.SET_LEAF: (*NO_LEAF, Fact.DIFFERS),
         Do.SET_REPLACED: NO_LEAF,
         Do.RELEASE_PAGE: NO_LEAF,
         Do.GIVE_BACK: NO_LEAF,
@@ -285,6 +291,15 @@ JUMPS: Mapping[Do, Do] = MappingProxyType(
     }
 )
 """Where a step may go on instead of the next one: to the first such step behind it, or else to the end."""
+BY_JUMP: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
+    {
+        Do.VALIDATE: (Fact.SETTLED,),
+        Do.COMPARE: (Fact.SETTLED,),
+        Do.BREAK: NO_LEAF,
+        Do.CLEAR_LEAF: NO_LEAF,
+    }
+)
+"""Facts that a step gains where it jumps: where there is nothing to clear, for one, no translation is there either."""
 
 
 def jump_target(steps: tuple[MemoryStep, ...], index: int) -> int:
@@ -310,13 +325,12 @@ def ways_on(steps: tuple[MemoryStep, ...], index: int) -> tuple[tuple[int, bool]
 def after(step: Do, known: frozenset[Fact], jumped: bool) -> frozenset[Fact]:
     """The facts behind a step, given those before it; a step that jumps did not do what it is there for.
 
-    CLEAR_LEAF and BREAK jump where there is nothing to clear: no descriptor, and so no translation either.
     NEXT_PAGE jumps back where there is a next page.
     """
     if jumped and step is Do.NEXT_PAGE:
         return known - frozenset(NO_LEAF)
     if jumped:
-        return known | frozenset(NO_LEAF) if step in (Do.CLEAR_LEAF, Do.BREAK) else known
+        return known | frozenset(BY_JUMP.get(step, ()))
     gained = set(GAINS.get(step, ()))
     gained |= {new for given, new in FOLLOWS.get(step, ()) if given in known}
     return (known - frozenset(LOSES.get(step, ()))) | gained

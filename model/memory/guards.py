@@ -35,6 +35,7 @@ from model.memory.state import (
 )
 from model.memory.tables import backed
 from model.memory.threads import blocked_by
+from spec.citations import linux, rule
 from spec.words import bits, either, every, member, negate
 
 ALLOCATES = (Do.CACHE_SECOND, Do.CACHE_THIRD, Do.PIN, Do.REPLACE_PAGE)
@@ -81,9 +82,14 @@ def page_locked(state: MemoryState, number: int, gfn: FrameNumber) -> bool:
     return either(*working)
 
 
-def is_free(state: MemoryState, number: PageNumber) -> bool:
-    """Whether the host's allocator may give the page away; page 0 stands for none."""
-    return every(state.pages.get(number).use == Use.FREE, number != 0)
+@rule(linux("virt/kvm/kvm_main.c", "kvm_release_pfn_clean"))
+def is_free(design: MemoryDesign, state: MemoryState, number: PageNumber) -> bool:
+    """Whether the host's allocator may give the page away; page 0 stands for none.
+
+    A page that a fault handler has in hand stays allocated until the handler has done with it.
+    """
+    pinned = (every(core.page == number, knows(design, core, Fact.PINNED)) for core in state.cores)
+    return every(state.pages.get(number).use == Use.FREE, number != 0, negate(either(*pinned)))
 
 
 def thread_may_step(design: MemoryDesign, state: MemoryState, action: ThreadSteps) -> bool:
@@ -91,7 +97,7 @@ def thread_may_step(design: MemoryDesign, state: MemoryState, action: ThreadStep
     step = step_at(design, state.cores[action.cpu].at)
     if step is None:
         return False
-    given = is_free(state, action.page) if step.do in ALLOCATES else action.page == 0
+    given = is_free(design, state, action.page) if step.do in ALLOCATES else action.page == 0
     return every(given, negate(waits(design, state, action.cpu)))
 
 
@@ -124,7 +130,7 @@ def host_guard(design: MemoryDesign, state: MemoryState, action: MemoryAction) -
         case UserTouches(_, number, gfn, page):
             absent = negate(backed(state.backing.get((number, gfn))))
             vm = state.vms[number]
-            return every(absent, slot_has(vm, gfn), is_free(state, page), vm.life == ALIVE)
+            return every(absent, slot_has(vm, gfn), is_free(design, state, page), vm.life == ALIVE)
         case UserSetsSlot(_, number, slot):
             vm = state.vms[number]
             return every(vm.life == ALIVE, vm.slots[slot].state == NO_SLOT, quiet(state, number))
@@ -140,7 +146,7 @@ def host_guard(design: MemoryDesign, state: MemoryState, action: MemoryAction) -
             return every(state.vms[number].life == ALIVE, negate(either(*running)), quiet(state, number))
         case UserCreatesVm(_, number, root, structure):
             pages = (root, root | 1, structure)
-            free = every(*(is_free(state, page) for page in pages), bits(root, 0, 0) == 0, structure != root)
+            free = every(*(is_free(design, state, page) for page in pages), bits(root, 0, 0) == 0, structure != root)
             return every(state.vms[number].life == DEAD, free, structure != root | 1)
     return False
 

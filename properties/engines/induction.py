@@ -69,7 +69,7 @@ from spec.words import bits, every, member
 MAPS = tuple(name for name, hint in field_hints(MemoryState).items() if map_of(hint) is not None)
 LEVELS = 2
 """How many levels of tables stand above a last-level one."""
-WALKING = ("translations_justified", "paths_there")
+WALKING = ("translations_justified", "paths_there", "faults_settled")
 """The invariants that follow a walk, and so read descriptors of which the others have to say something."""
 OF_TABLES = ("tables_own", "tables_shaped", "tables_linked")
 """The invariants that say how tables hang together."""

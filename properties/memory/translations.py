@@ -59,11 +59,12 @@ def justified(design: Design, before: State, action: Action, after: State) -> An
             ours = every(core.vm == entry.vm, core.gfn == key[2], knows(design.memory, core, Fact.OPEN))
             ending = every(core.vm == entry.vm, knows(design.memory, core, Fact.EMPTIED))
             found += [ours, ending]
+        about = either(*(entry.vm == number for number in range(len(state.vms))))
         for number, vm in enumerate(state.vms):
             tables = walk(state.memory, vm.root << 12, VTCR, key[2] << 12)
             as_now = every(tables.status == 0, bits(tables.pa, 39, 12) == entry.page)
             found.append(every(entry.vm == number, as_now, bit(tables.descriptor, 7) == entry.write))
-        return implies(every(entry.valid == 1, key[3] == LEAF), either(*found))
+        return implies(every(entry.valid == 1, key[3] == LEAF, about), either(*found))
 
     return everywhere(state.tlb, given)
 

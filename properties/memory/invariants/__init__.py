@@ -22,6 +22,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             tables.tables_linked,
             tables.roots,
             tables.leaves_backed,
+            tables.leaves_accessible,
             tables.backing_owned,
             translations.translations_own,
             translations.translations_justified,
@@ -33,6 +34,8 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             translations.guests_forced_out,
             threads.locks_held,
             threads.faults_validated,
+            threads.faults_pinned,
+            threads.faults_settled,
             threads.unmapping_done,
             threads.stores_pending,
             threads.tables_detached,
@@ -42,6 +45,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             threads.slots_apart,
             threads.structures_shared,
             threads.ends_alone,
+            threads.pages_kept,
             tables.tables_of_the_living,
         )
     }

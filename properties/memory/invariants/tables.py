@@ -94,6 +94,17 @@ def leaves_backed(design: MemoryDesign, state: MemoryState) -> Any:
     return everywhere(state.memory, covered)
 
 
+def leaves_accessible(design: MemoryDesign, state: MemoryState) -> Any:
+    """A page that is mapped has its access flag set."""
+
+    def accessible(word: int, descriptor: int) -> Any:
+        table = state.pages.get(bits(word, 36, 9))
+        mapped = every(table.use == Use.TABLE, table.level == 3, is_valid(descriptor))
+        return implies(mapped, every(is_table(descriptor), bit(descriptor, 10) == 1))
+
+    return everywhere(state.memory, accessible)
+
+
 def backing_owned(design: MemoryDesign, state: MemoryState) -> Any:
     """What user space has at a gfn is memory of that VM at that gfn."""
 

@@ -1,12 +1,14 @@
 """What holds of every thread by where it stands: its locks, the page and the tables in hand, the slot or VM it ends."""
 
+from functools import cache
 from typing import Any
 
-from model.memory.design import GUEST, Fact, MemoryDesign
+from model.memory.design import GUEST, Do, Fact, MemoryDesign, place
 from model.memory.guards import in_routine, knows
 from model.memory.state import DEAD, DYING, EMPTY, INVALID_SLOT, LEAF, NO_SLOT, POINTER, Core, MemoryState, Use
-from model.memory.tables import backed, is_table, is_valid, protected, root_word, target, word_in
-from properties.memory.invariants.terms import is_ram_leaf, on, translates_from
+from model.memory.tables import backed, is_table, is_valid, protected, ram_descriptor, root_word, target, word_in
+from properties.memory.invariants.terms import OWNED, on, translates_from
+from properties.memory.steps import at_any
 from properties.quantify import everywhere
 from spec.words import bits, choose, either, every, implies, member, negate
 
@@ -55,25 +57,58 @@ def faults_validated(design: MemoryDesign, state: MemoryState) -> Any:
     return every(*found)
 
 
-def unmapping_done(design: MemoryDesign, state: MemoryState) -> Any:
-    """A page that is being unmapped has no descriptor, then none that anybody sees, then no translation."""
+def faults_pinned(design: MemoryDesign, state: MemoryState) -> Any:
+    """A fault is decided on the page that faulted. A page that was found for it is the VM's at that gfn, or was taken
+    away since, and is given to nobody else; for a store it is one that may be written."""
     found = []
     for core in state.cores:
-        waits = core.pending
+        page = state.pages.get(core.page)
+        own = every(page.use == Use.RAM, page.vm == core.vm, page.base == core.gfn)
+        pinned = every(either(page.use == Use.FREE, own), implies(core.write == 1, core.read_only == 0))
+        found.append(implies(at_any(design, core, Do.DECIDE), core.gfn == core.true_gfn))
+        found.append(implies(knows(design, core, Fact.PINNED), pinned))
+    return every(*found)
 
-        def leafless(word: int, descriptor: int, core: Core = core, waits: int = waits) -> Any:
+
+def faults_settled(design: MemoryDesign, state: MemoryState) -> Any:
+    """A fault writes a descriptor only where there is another one, and it is there in the end, unless an invalidation
+    came in between."""
+    found = []
+    for core in state.cores:
+        for number, vm in enumerate(state.vms):
+            upper = state.memory.get(root_word(vm, core.gfn))
+            middle = state.memory.get(word_in(target(upper), bits(core.gfn, 17, 9)))
+            leaf = state.memory.get(word_in(target(middle), bits(core.gfn, 8, 0)))
+            there = leaf == ram_descriptor(design, core.page, core.read_only ^ 1)
+            settled = either(vm.count != 0, vm.seq != core.seq, every(is_table(upper), is_table(middle), there))
+            here = on(core, number)
+            found.append(implies(every(here, knows(design, core, Fact.DIFFERS)), negate(there)))
+            found.append(implies(every(here, knows(design, core, Fact.SETTLED)), settled))
+    return every(*found)
+
+
+def unmapping_done(design: MemoryDesign, state: MemoryState) -> Any:
+    """A page that is being unmapped has no descriptor, then none that anybody sees, then no translation.
+
+    The virtual CPU interface may come to be mapped there once the lock is free.
+    """
+    found = []
+    for core in state.cores:
+        waits, locked = core.pending, knows(design, core, Fact.MMU_LOCK)
+
+        def leafless(word: int, descriptor: int, core: Core = core, waits: int = waits, locked: Any = locked) -> Any:
             table = state.pages.get(bits(word, 36, 9))
-            at_hand = state.pages.get(target(descriptor)).base == core.gfn
-            ours = every(table.use == Use.TABLE, table.vm == core.vm, at_hand)
-            leaf = every(ours, is_ram_leaf(state, table, descriptor))
+            ours = every(table.use == Use.TABLE, table.vm == core.vm, table.level == 3)
+            about = either(locked, state.pages.get(target(descriptor)).use == Use.RAM)
+            leaf = every(ours, is_valid(descriptor), translates_from(table, word, core.gfn), about)
             hidden = every(waits == 1, core.word == word)
             unseen = implies(every(leaf, knows(design, core, Fact.CLEARED)), hidden)
             return every(unseen, implies(leaf, negate(knows(design, core, Fact.SEEN))))
 
-        def unknown(key: tuple[int, int, int, int], entry: Any, core: Core = core) -> Any:
+        def unknown(key: tuple[int, int, int, int], entry: Any, core: Core = core, locked: Any = locked) -> Any:
             ours = every(entry.valid == 1, key[3] == LEAF, entry.vm == core.vm, key[2] == core.gfn)
-            memory = every(ours, state.pages.get(entry.page).use == Use.RAM)
-            return implies(memory, negate(knows(design, core, Fact.UNMAPPED)))
+            about = either(locked, state.pages.get(entry.page).use == Use.RAM)
+            return implies(every(ours, about), negate(knows(design, core, Fact.UNMAPPED)))
 
         found += [everywhere(state.memory, leafless), everywhere(state.tlb, unknown)]
     return every(*found)
@@ -193,13 +228,14 @@ def structures_shared(design: MemoryDesign, state: MemoryState) -> Any:
 
 def ends_alone(design: MemoryDesign, state: MemoryState) -> Any:
     """The end of a VM has no company, and leaves neither descriptor nor translation of it."""
-    found = []
+    found, ends = [], tuple(list[Any]() for _ in state.vms)
     for position, core in enumerate(state.cores):
         alone = knows(design, core, Fact.ALONE)
         for number, vm in enumerate(state.vms):
             ending = every(on(core, number), in_routine(core, "destroy"))
             emptied = knows(design, core, Fact.EMPTIED)
             found.append(implies(ending, choose(emptied, vm.life == EMPTY, vm.life == DYING)))
+            ends[number].append(every(ending, emptied))
         for other in state.cores[:position] + state.cores[position + 1 :]:
             company = every(other.vm == core.vm, in_routine(other, "run", "fault", "reclaim", "replace", "interface"))
             found.append(implies(alone, negate(either(company, every(other.vm == core.vm, other.at == GUEST)))))
@@ -213,4 +249,45 @@ def ends_alone(design: MemoryDesign, state: MemoryState) -> Any:
             return implies(every(entry.valid == 1, entry.vm == core.vm), negate(knows(design, core, Fact.FORGOTTEN)))
 
         found += [everywhere(state.memory, empty), everywhere(state.tlb, forgotten)]
+    found += [implies(vm.life == EMPTY, either(*ends[number])) for number, vm in enumerate(state.vms)]
     return every(*found)
+
+
+def pages_kept(design: MemoryDesign, state: MemoryState) -> Any:
+    """Each page that was allocated for a VM is in use, or held by a thread that will use it or give it back; nothing is
+    left of a VM that is gone, and somebody sees to the end of one that is to go."""
+    found = []
+    for core in state.cores:
+        for spare, kind in zip(core.spare, (Do.CACHE_SECOND, Do.CACHE_THIRD), strict=True):
+            found.append(implies(spare != 0, member(core.at, until_given_back(design, kind))))
+
+    def kept(number: int, page: Any) -> Any:
+        spare = either(*(every(member(number, core.spare), page.vm == core.vm) for core in state.cores))
+        unlinked = either(*(every(core.table == number, knows(design, core, Fact.DETACHING)) for core in state.cores))
+        populated = (every(page.vm == core.vm, knows(design, core, Fact.UNPOPULATED)) for core in state.cores)
+        own = []
+        for owner, vm in enumerate(state.vms):
+            alive = every(vm.life != DEAD, implies(page.use == Use.STRUCTURE, vm.structure == number))
+            own.append(implies(every(page.vm == owner, member(page.use, OWNED)), alive))
+        return every(
+            implies(page.use == Use.CACHE, every(number != 0, spare)),
+            implies(page.use == Use.DETACHED, unlinked),
+            implies(page.use == Use.RAM, negate(either(*populated))),
+            *own,
+        )
+
+    for number, vm in enumerate(state.vms):
+        ends = either(*(every(on(core, number), in_routine(core, "destroy")) for core in state.cores))
+        found.append(implies(member(vm.life, (DYING, EMPTY)), ends))
+    return every(everywhere(state.pages, kept), *found)
+
+
+@cache
+def until_given_back(design: MemoryDesign, kind: Do) -> tuple[int, ...]:
+    """The program counters behind a step that allocates a page for a table, until what is left over is given back."""
+    found = []
+    for routine in ("fault", "interface"):
+        steps = [step.do for step in design.steps(routine)]
+        if kind in steps and Do.KEEP_SPARES in steps:
+            found += [place(routine, n) for n in range(steps.index(kind) + 1, steps.index(Do.KEEP_SPARES) + 1)]
+    return tuple(found)

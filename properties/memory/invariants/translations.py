@@ -34,11 +34,11 @@ def translations_own(design: MemoryDesign, state: MemoryState) -> Any:
 
 
 def translations_justified(design: MemoryDesign, state: MemoryState) -> Any:
-    """A translation of a VM's memory is what its tables give, unless a thread is about to invalidate it."""
+    """A translation that a VM may use is what its tables give, unless a thread is about to invalidate it."""
 
     def justified(key: tuple[int, int, int, int], entry: Any) -> Any:
         found = []
-        memory = every(entry.valid == 1, key[3] == LEAF, state.pages.get(entry.page).use == Use.RAM)
+        whole = every(entry.valid == 1, key[3] == LEAF)
         for number, vm in enumerate(state.vms):
             opened = (
                 every(on(core, number), core.gfn == key[2], knows(design, core, Fact.OPEN)) for core in state.cores
@@ -47,8 +47,8 @@ def translations_justified(design: MemoryDesign, state: MemoryState) -> Any:
             middle = state.memory.get(word_in(target(upper), bits(key[2], 17, 9)))
             leaf = state.memory.get(word_in(target(middle), bits(key[2], 8, 0)))
             mapped = every(is_table(upper), is_table(middle), is_table(leaf), target(leaf) == entry.page)
-            given = every(mapped, implies(entry.write == 1, bit(leaf, 7) == 1))
-            about = every(memory, entry.vm == number, member(vm.life, STANDING))
+            given = every(mapped, bit(leaf, 7) == entry.write)
+            about = every(whole, entry.vm == number, member(vm.life, STANDING))
             found.append(implies(about, either(given, *opened)))
         return every(*found)
 
