@@ -25,9 +25,10 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
         "three-interrupts": Situation(
             "interrupts",
             InterruptDomain(
-                "two vCPUs on two processors, one of which gets an SGI of the other one, an edge-triggered and a "
-                "level-sensitive interrupt in two list registers",
-                runs=((0, 0), (1, 1)), lines=(PULSE[0], RISE, FALL), accesses=((1, sgi(0b01)),),
+                "two vCPUs that move between two processors, wait, exit and are preempted, one of which gets an SGI of "
+                "the other one, an edge-triggered and a level-sensitive interrupt in two list registers",
+                runs=((0, 0), (0, 1), (1, 0), (1, 1)), lines=(PULSE[0], RISE, FALL), guests=(GuestExits, GuestWaits),
+                accesses=((1, sgi(0b01)),), preempts=(0, 1),
             ),
             named=True,
         ),

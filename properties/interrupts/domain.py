@@ -80,6 +80,12 @@ class InterruptDomain:
         """Whether nothing comes that could be early or late for the masking of interrupts."""
         return not (self.signals or self.arrivals or self.preempts)
 
+    def alike(self, processors: int, vcpus: int) -> bool:
+        """Whether on each processor the same may happen."""
+        everywhere = {(cpu, vcpu) for cpu in range(processors) for vcpu in range(vcpus)}
+        either_way = [not cpus or set(cpus) == set(range(processors)) for cpus in (self.preempts, self.arrivals)]
+        return set(self.runs) == everywhere and all(either_way)
+
     def arrives(self, cpu: int) -> Iterator[VgicAction]:
         """Physical interrupts, and the host that takes them."""
         yield vgic.HostTakesInterrupts(cpu)
