@@ -143,17 +143,18 @@ def masked(design: VgicDesign) -> bool:
 
 
 @cache
-def unheeded(design: VgicDesign) -> frozenset[int]:
-    """The program counters at which a thread that has a request does not heed a kick: it looks for requests next, and
-    where it backs out to it takes what else the kick has left."""
+def leaving(design: VgicDesign) -> frozenset[int]:
+    """The program counters at which a vCPU has backed out or left its guest, and soon takes what kicks it."""
     steps = [step.do for step in design.run]
-    out = steps.index(Do.CLEAR_MODE) if Do.CLEAR_MODE in steps else len(steps)
-    return places_of(design, Do.CHECK_REQUESTS) if steps[out + 1 : out + 2] == [Do.UNMASK_IRQS] else frozenset()
+    places = zip(steps, steps[1:], range(len(steps)), strict=False)
+    both = [n for do, behind, n in places if (do, behind) == (Do.CLEAR_MODE, Do.UNMASK_IRQS)]
+    return frozenset(place("run", index) for n in both if masked(design) for index in (n, n + 1))
 
 
 def turns_back(design: VgicDesign, vcpu: Vcpu) -> bool:
-    """Whether a vCPU that is about to enter its guest backs out, whoever kicks it now."""
-    return vcpu.requests == 1 and vcpu.at in unheeded(design) and masked(design)
+    """Whether a vCPU is out of its guest, or about to find a request and back out, whoever kicks it now."""
+    finds = vcpu.requests == 1 and vcpu.at in places_of(design, Do.CHECK_REQUESTS) and bool(leaving(design))
+    return finds or vcpu.at in leaving(design)
 
 
 @cache
