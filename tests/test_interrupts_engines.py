@@ -207,7 +207,7 @@ def waits_for_the_lock(domain: InterruptDomain, state: VgicState, action: vgic.V
 NOTING = ("FLUSH_END", "INJECT", "UPDATE", "SYNC_PENDING", "SYNC_ENDED", "SYNC_FREE", "PRUNE")
 SEEN_WITHOUT_THE_LOCK = {f"{step} and {reader}" for step in NOTING for reader in ("KICK", "CHECK_RUNNABLE")}
 """Who kicks or goes to sleep reads without the lock which vCPUs have something to flush."""
-MERGING = ["edge", "signal", "physical", "moving", "SGI", "two VMs", "power", "three-interrupts"]
+MERGING = ["edge", "signal", "physical", "moving", "SGI", "two VMs", "power", "three-interrupts", "preempted"]
 
 
 @pytest.mark.parametrize("name", MERGING)
@@ -276,7 +276,7 @@ def changed_places(state: VgicState) -> VgicState:
 
 
 def test_processors_that_are_alike_may_change_places() -> None:
-    situation, random = CONFIGURATIONS["three-interrupts"], Random(3)
+    situation, random = CONFIGURATIONS["preempted"], Random(3)
     assert isinstance(situation.domain, InterruptDomain)
     domain, design = evolve(situation.domain, merges=False), DESIGN.vgic
     state = initial(TOPOLOGIES[situation.topology], DESIGN).interrupts
@@ -297,7 +297,7 @@ def test_processors_that_are_alike_may_change_places() -> None:
     ids=lambda changed: next(iter(changed)),
 )
 def test_processors_on_which_not_the_same_may_happen_are_not_alike(changed: dict[str, Any]) -> None:
-    situation = CONFIGURATIONS["three-interrupts"]
+    situation = CONFIGURATIONS["preempted"]
     assert isinstance(situation.domain, InterruptDomain)
     state = initial(TOPOLOGIES[situation.topology], DESIGN).interrupts
     assert INTERRUPTS.alike(DESIGN, state, evolve(situation.domain, **changed)) == 0
