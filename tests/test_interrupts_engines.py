@@ -71,16 +71,19 @@ def test_the_stated_grain_hides_no_violation(fault: str | None, name: str) -> No
     design, situation = DESIGN if fault is None else FAULT[fault].plant(DESIGN), CONFIGURATIONS[name]
     coarse, fine = (
         explore_part(INTERRUPTS, design, interrupts.PROPERTIES, situation.topology, domain)
-        for domain in (situation.domain, evolve(situation.domain, merges=False))
+        for domain in (evolve(situation.domain, coarse=True), evolve(situation.domain, merges=False))
     )
     assert (coarse.complete, fine.complete, set(coarse.violations)) == (True, True, set(fine.violations))
 
 
-def test_the_stated_grain_hides_no_state() -> None:
+@pytest.mark.parametrize("grain", [False, True], ids=["fine", "coarse"])
+def test_the_stated_grain_hides_no_state(grain: bool) -> None:
     situation = CONFIGURATIONS["sgi"]
+    assert isinstance(situation.domain, InterruptDomain)
+    domain = evolve(situation.domain, coarse=grain)
     start, fine = initial(TOPOLOGIES[situation.topology], DESIGN), evolve(situation.domain, merges=False)
     moves = Moves(INTERRUPTS, DESIGN, (), fine, start)
-    coarse = Moves(INTERRUPTS, DESIGN, (), situation.domain, start, layout=moves.layout)
+    coarse = Moves(INTERRUPTS, DESIGN, (), domain, start, layout=moves.layout)
     waiting, seen, ends = [moves.first], {moves.first}, set[object]()
     while waiting:
         end = row = waiting.pop()
@@ -90,7 +93,7 @@ def test_the_stated_grain_hides_no_state() -> None:
         after = {move.effect(row).after(row) for move in moves.ways(row)} - seen
         waiting += after
         seen |= after
-    assert len(ends) == explored(DESIGN, (), "sgi").states
+    assert len(ends) == explore_part(INTERRUPTS, DESIGN, (), situation.topology, domain).states
 
 
 def test_an_exploration_finds_a_planted_fault() -> None:
@@ -134,7 +137,7 @@ def orders(name: str, runs: int, steps: int, judged: Judged) -> Counter[str]:
     """What is found in random runs at the smallest grain, of each action that may come next."""
     situation, random, found = SCENARIOS.get(name) or CONFIGURATIONS[name], Random(1), Counter[str]()
     assert isinstance(situation.domain, InterruptDomain)
-    domain = evolve(situation.domain, merges=False)
+    domain = evolve(situation.domain, merges=False, coarse=True)
     start = initial(TOPOLOGIES[situation.topology], DESIGN).interrupts
     for _ in range(runs):
         state = start
@@ -163,7 +166,7 @@ def does(state: VgicState, action: vgic.VgicAction) -> str:
 def settled(domain: InterruptDomain, state: VgicState) -> VgicState:
     """The state behind all that belongs to the step before it, up to where a lock is taken."""
     while True:
-        found = (forced_on(DESIGN.vgic, state, cpu, domain.quiet) for cpu in range(INTERRUPTS.processors(state)))
+        found = (forced_on(DESIGN.vgic, state, cpu, domain.quiet, True) for cpu in range(INTERRUPTS.processors(state)))
         action = next((each for each in found if each is not None and does(state, each) != "LOCK"), None)
         if action is None:
             return live(DESIGN.vgic, state)
@@ -186,7 +189,7 @@ def both_ways(
 def merges(domain: InterruptDomain, state: VgicState, other: vgic.VgicAction) -> dict[str, int]:
     """Whether an action commutes with the step that belongs to the one before, where there is one on another
     processor, and it takes no lock."""
-    merged = forced(DESIGN.vgic, state, domain.quiet)
+    merged = forced(DESIGN.vgic, state, domain.quiet, True)
     if merged is None or merged.cpu == other.cpu or does(state, merged) == "LOCK":
         return {}
     return both_ways(domain, state, merged, other)
@@ -196,7 +199,7 @@ def waits_for_the_lock(domain: InterruptDomain, state: VgicState, action: vgic.V
     """Whether an action commutes with all that others may do behind it, where a lock that is taken next belongs to
     it."""
     behind, found = vgic.vgic_step(DESIGN.vgic, state, action), Counter[str]()
-    lock = forced_on(DESIGN.vgic, settled(domain, behind), action.cpu, domain.quiet)
+    lock = forced_on(DESIGN.vgic, settled(domain, behind), action.cpu, domain.quiet, True)
     for other in possible(domain, behind) if lock is not None else ():
         if other.cpu != action.cpu:
             before = other in possible(domain, state)

@@ -58,6 +58,8 @@ class InterruptDomain:
     """The VMs whose lines change."""
     merges: bool = True
     """Whether steps are merged to the stated grain."""
+    coarse: bool = False
+    """Whether that is the coarse one (`properties/interrupts/grain.py`)."""
 
     def of_processor(self, design: Design, state: VgicState, cpu: int) -> list[VgicAction]:
         """What may happen on one processor or agent now, in a fixed order."""
@@ -72,7 +74,7 @@ class InterruptDomain:
     def follows(self, design: Design, state: VgicState, cpu: int) -> VgicAction | None:
         """The step of a processor or agent that belongs to the one before, at the stated grain."""
         if self.merges:
-            return forced_on(design.vgic, state, cpu, self.quiet)
+            return forced_on(design.vgic, state, cpu, self.quiet, self.coarse)
         return taken_on(design.vgic, state, cpu)
 
     @property

@@ -5,9 +5,10 @@ what touches nothing that anybody else reads. Where no signal and no physical in
 takes no processor away, so is the masking of interrupts with the look for signals behind it. The host takes a physical
 interrupt as soon as it can. Nothing comes in between, so fewer orders are gone through, and none is that others see.
 
-Some steps are read by kicks, but whether one comes before or behind makes no difference in the end: a vCPU that says
-that it is in the guest looks for a request behind that, one that says that it is not takes what interrupts it, and one
-that puts itself on its wait queue looks for interrupts behind that, which nobody else takes away again.
+At the coarse grain, that of the largest configurations, more is one step. Some steps are read by kicks, but whether one
+comes before or behind makes no difference in the end: a vCPU that says that it is in the guest looks for a request
+behind that, one that says that it is not takes what interrupts it, and one that puts itself on its wait queue looks for
+interrupts behind that, which nobody else takes away again.
 
 With a lock it is the other way round. What a thread that is free to take one did since it was seen last, others do not
 heed, so it is as well done later, when the lock is taken: an agent begins with that, and behind a guest's exit so does
@@ -94,11 +95,12 @@ def does_at(design: VgicDesign, at: int) -> Do | None:
     return None if step is None else step.do
 
 
-def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False) -> bool:
+def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False, coarse: bool = False) -> bool:
     """Whether the thread's next step commutes with whatever else happens.
 
     `quiet` says that no signals and no physical interrupts but kicks come, and that the host takes no processor away:
-    then it makes no difference what comes before the masking of interrupts, or before the look for a signal.
+    then it makes no difference what comes before the masking of interrupts, or before the look for a signal. `coarse`
+    takes locks, and what kicks read, into account.
     """
     at = at_of(state, cpu)
     if at in inner(design) or does_at(design, at) is None:
@@ -114,8 +116,9 @@ def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False
         case Do.HANDLE_EXIT:
             return bool(vcpu_of(state, cpu).exit < Exit.POWER_ON)
         case Do.LOCK:
-            return at in beginning(design) and (quiet or is_agent(state, cpu)) and locks_free(state, cpu)
-    return told_by_kicks(design) and kicked_alike(design, state, cpu)
+            free = coarse and at in beginning(design) and locks_free(state, cpu)
+            return bool(free and (quiet or is_agent(state, cpu)))
+    return coarse and told_by_kicks(design) and kicked_alike(design, state, cpu)
 
 
 @cache
@@ -153,16 +156,20 @@ def next_irq(design: VgicDesign, state: VgicState, cpu: int) -> U10:
     return min((irq for vm, bank, irq in keys if bank == vcpu.number or irq >= PRIVATE), default=END)
 
 
-def forced(design: VgicDesign, state: VgicState, quiet: bool = False) -> VgicAction | None:
+def forced(
+    design: VgicDesign, state: VgicState, quiet: bool = False, coarse: bool = False
+) -> VgicAction | None:
     """The step that belongs to the one before it, of the lowest processor or agent that has one."""
     cpus = range(len(state.cores) + len(state.agents))
-    return next((step for cpu in cpus if (step := forced_on(design, state, cpu, quiet)) is not None), None)
+    return next((step for cpu in cpus if (step := forced_on(design, state, cpu, quiet, coarse)) is not None), None)
 
 
-def forced_on(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False) -> VgicAction | None:
+def forced_on(
+    design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False, coarse: bool = False
+) -> VgicAction | None:
     """The step of one processor or agent that belongs to the one before it."""
     taken = taken_on(design, state, cpu)
-    if taken is None and goes_on(design, state, cpu, quiet):
+    if taken is None and goes_on(design, state, cpu, quiet, coarse):
         return VgicSteps(cpu, next_irq(design, state, cpu))
     return taken
 
@@ -175,10 +182,10 @@ def taken_on(design: VgicDesign, state: VgicState, cpu: int) -> VgicAction | Non
     return taken if vgic_guard(design, state, taken) else None
 
 
-def goes_on(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False) -> bool:
+def goes_on(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False, coarse: bool = False) -> bool:
     """Whether a processor or agent has a next step that belongs to the one before."""
     idle = agent_of(state, cpu).at == OUT if is_agent(state, cpu) else state.cores[cpu].busy == 0
-    return not idle and commutes(design, state, cpu, quiet)
+    return not idle and commutes(design, state, cpu, quiet, coarse)
 
 
 def merged(design: VgicDesign, state: VgicState, action: VgicAction) -> VgicState:
