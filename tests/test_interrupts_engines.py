@@ -1,7 +1,9 @@
 """Exploring, walking and searching interrupts: the reference holds, what is planted is found."""
 
 from collections import Counter
+from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -12,6 +14,7 @@ from model.threads import at_of
 from model.topology import TOPOLOGIES, initial
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, step_at
+from model.vgic.state import VgicState
 from properties import interrupts
 from properties.catalogue import PROPERTY
 from properties.engines.parts.drain import Drains
@@ -21,8 +24,9 @@ from properties.engines.parts.search import search_part
 from properties.engines.parts.walk import walk_part
 from properties.faults.catalogue import FAULT
 from properties.interrupts.configurations import CONFIGURATIONS
+from properties.interrupts.domain import InterruptDomain
 from properties.interrupts.drain import Drained, drained
-from properties.interrupts.grain import forced, next_irq
+from properties.interrupts.grain import forced, forced_on, next_irq, taken_on
 from properties.interrupts.part import INTERRUPTS
 from properties.interrupts.scenarios import SCENARIOS
 from properties.interrupts.states import live
@@ -72,16 +76,19 @@ def test_the_stated_grain_hides_no_violation(fault: str | None, name: str) -> No
     design, situation = DESIGN if fault is None else FAULT[fault].plant(DESIGN), CONFIGURATIONS[name]
     coarse, fine = (
         explore_part(INTERRUPTS, design, interrupts.PROPERTIES, situation.topology, domain)
-        for domain in (situation.domain, evolve(situation.domain, merges=False))
+        for domain in (evolve(situation.domain, coarse=True), evolve(situation.domain, merges=False))
     )
     assert (coarse.complete, fine.complete, set(coarse.violations)) == (True, True, set(fine.violations))
 
 
-def test_the_stated_grain_hides_no_state() -> None:
+@pytest.mark.parametrize("grain", [False, True], ids=["fine", "coarse"])
+def test_the_stated_grain_hides_no_state(grain: bool) -> None:
     situation = CONFIGURATIONS["sgi"]
+    assert isinstance(situation.domain, InterruptDomain)
+    domain = evolve(situation.domain, coarse=grain)
     start, fine = initial(TOPOLOGIES[situation.topology], DESIGN), evolve(situation.domain, merges=False)
     moves = Moves(INTERRUPTS, DESIGN, (), fine, start)
-    coarse = Moves(INTERRUPTS, DESIGN, (), situation.domain, start, layout=moves.layout)
+    coarse = Moves(INTERRUPTS, DESIGN, (), domain, start, layout=moves.layout)
     waiting, seen, ends = [moves.first], {moves.first}, set[object]()
     while waiting:
         end = row = waiting.pop()
@@ -91,7 +98,7 @@ def test_the_stated_grain_hides_no_state() -> None:
         after = {move.effect(row).after(row) for move in moves.ways(row)} - seen
         waiting += after
         seen |= after
-    assert len(ends) == explored(DESIGN, (), "sgi").states
+    assert len(ends) == explore_part(INTERRUPTS, DESIGN, (), situation.topology, domain).states
 
 
 def test_an_exploration_finds_a_planted_fault() -> None:
@@ -128,38 +135,81 @@ def test_a_walk_finds_a_planted_fault() -> None:
     assert set(found) == {"interrupts.vms_apart"}
 
 
-def orders(name: str, runs: int, steps: int) -> Counter[str]:
-    """How often, in random runs at the smallest grain, a step that is merged and another action do not commute."""
-    situation, random, found = SCENARIOS[name], Random(1), Counter[str]()
-    domain, design = evolve(situation.domain, merges=False), DESIGN.vgic
+Judged = Callable[[InterruptDomain, VgicState, vgic.VgicAction], dict[str, int]]
+
+
+def orders(name: str, runs: int, steps: int, judged: Judged) -> Counter[str]:
+    """What is found in random runs at the smallest grain, of each action that may come next."""
+    situation, random, found = SCENARIOS.get(name) or CONFIGURATIONS[name], Random(1), Counter[str]()
+    assert isinstance(situation.domain, InterruptDomain)
+    domain = evolve(situation.domain, merges=False, coarse=True)
     start = initial(TOPOLOGIES[situation.topology], DESIGN).interrupts
     for _ in range(runs):
         state = start
         assert state is not None
         for _ in range(steps):
-            cpus = range(INTERRUPTS.processors(state))
-            actions = [action for cpu in cpus for action in domain.of_processor(DESIGN, state, cpu)]
+            actions = possible(domain, state)
             if not actions:
                 break
-            merged = forced(design, state, domain.quiet)
-            for other in actions if merged is not None else ():
-                if merged is not None and other.cpu != merged.cpu:
-                    found[told(design, state, merged, other)] += 1
-            state = vgic.vgic_step(design, state, random.choice(actions))
+            for action in actions:
+                found.update(judged(domain, state, action))
+            state = vgic.vgic_step(DESIGN.vgic, state, random.choice(actions))
     return found
 
 
-def told(design: vgic.VgicDesign, state: vgic.VgicState, merged: vgic.VgicAction, other: vgic.VgicAction) -> str:
-    """Whether both orders are possible and lead to one state: the empty text, or what does not commute."""
-    first, second = vgic.vgic_step(design, state, merged), vgic.vgic_step(design, state, other)
-    possible = vgic.vgic_guard(design, first, other) and vgic.vgic_guard(design, second, merged)
-    if possible and vgic.vgic_step(design, first, other) == vgic.vgic_step(design, second, merged):
-        return ""
-    names = []
-    for action in (merged, other):
-        step = step_at(design, at_of(state, action.cpu)) if isinstance(action, vgic.VgicSteps) else None
-        names.append(type(action).__name__ if step is None else step.do.name)
-    return " and ".join(names)
+def possible(domain: InterruptDomain, state: VgicState, design: Design = DESIGN) -> list[vgic.VgicAction]:
+    """What may happen in a state."""
+    return [each for cpu in range(INTERRUPTS.processors(state)) for each in domain.of_processor(design, state, cpu)]
+
+
+def does(state: VgicState, action: vgic.VgicAction) -> str:
+    """What an action does, in a word."""
+    step = step_at(DESIGN.vgic, at_of(state, action.cpu)) if isinstance(action, vgic.VgicSteps) else None
+    return type(action).__name__ if step is None else step.do.name
+
+
+def settled(domain: InterruptDomain, state: VgicState) -> VgicState:
+    """The state behind all that belongs to the step before it, up to where a lock is taken."""
+    while True:
+        found = (forced_on(DESIGN.vgic, state, cpu, domain.quiet, True) for cpu in range(INTERRUPTS.processors(state)))
+        action = next((each for each in found if each is not None and does(state, each) != "LOCK"), None)
+        if action is None:
+            return live(DESIGN.vgic, state)
+        state = vgic.vgic_step(DESIGN.vgic, state, action)
+
+
+def both_ways(
+    domain: InterruptDomain, state: VgicState, first: vgic.VgicAction, second: vgic.VgicAction
+) -> dict[str, int]:
+    """Whether two actions are possible in both orders and come to the same: the empty text, or what they do."""
+    design, ends = DESIGN.vgic, []
+    for one, other in ((first, second), (second, first)):
+        between = vgic.vgic_step(design, state, one)
+        if not vgic.vgic_guard(design, between, other):
+            return {f"{does(state, first)} and {does(state, second)}": 1}
+        ends.append(settled(domain, vgic.vgic_step(design, between, other)))
+    return {"" if ends[0] == ends[1] else f"{does(state, first)} and {does(state, second)}": 1}
+
+
+def merges(domain: InterruptDomain, state: VgicState, other: vgic.VgicAction) -> dict[str, int]:
+    """Whether an action commutes with the step that belongs to the one before, where there is one on another
+    processor, and it takes no lock."""
+    merged = forced(DESIGN.vgic, state, domain.quiet, True)
+    if merged is None or merged.cpu == other.cpu or does(state, merged) == "LOCK":
+        return {}
+    return both_ways(domain, state, merged, other)
+
+
+def waits_for_the_lock(domain: InterruptDomain, state: VgicState, action: vgic.VgicAction) -> dict[str, int]:
+    """Whether an action commutes with all that others may do behind it, where a lock that is taken next belongs to
+    it."""
+    behind, found = vgic.vgic_step(DESIGN.vgic, state, action), Counter[str]()
+    lock = forced_on(DESIGN.vgic, settled(domain, behind), action.cpu, domain.quiet, True)
+    for other in possible(domain, behind) if lock is not None else ():
+        if other.cpu != action.cpu:
+            before = other in possible(domain, state)
+            found.update(both_ways(domain, state, action, other) if before else {f"new: {does(behind, other)}": 1})
+    return found
 
 
 NOTING = ("FLUSH_END", "INJECT", "UPDATE", "SYNC_PENDING", "SYNC_ENDED", "SYNC_FREE", "PRUNE")
@@ -167,15 +217,19 @@ SEEN_WITHOUT_THE_LOCK = {f"{step} and {reader}" for step in NOTING for reader in
 """Who kicks or goes to sleep reads without the lock which vCPUs have something to flush."""
 SEEN_WITHOUT_THE_LOCK |= {"SAVE_LRS and FLUSH_END", "FLUSH_END and SAVE_LRS"}
 """So does who waits for an interrupt read the saved list register of another vCPU, whose guest may have left."""
-TAKEN_AGAIN = {"HostTakesInterrupts and UserSignals"}
-"""A signal's interrupt that comes behind is taken as well, at once."""
+MERGING = ["edge", "signal", "physical", "moving", "SGI", "two VMs", "power", "three-interrupts", "preempted"]
 
 
-@pytest.mark.parametrize("name", ["edge", "signal", "physical", "moving", "SGI", "two VMs", "power"])
+@pytest.mark.parametrize("name", MERGING)
 def test_what_is_merged_commutes_with_what_others_do(name: str) -> None:
-    found = orders(name, runs=4, steps=150)
+    found = orders(name, 4, 150, merges)
     assert found[""] > 0
-    assert set(found) - {""} <= SEEN_WITHOUT_THE_LOCK | TAKEN_AGAIN
+    assert set(found) - {""} <= SEEN_WITHOUT_THE_LOCK
+
+
+@pytest.mark.parametrize("name", MERGING)
+def test_what_comes_before_a_lock_that_belongs_to_it_is_as_well_done_later(name: str) -> None:
+    assert set(orders(name, 4, 150, waits_for_the_lock)) == {""}
 
 
 def test_what_nobody_reads_any_more_changes_no_future() -> None:
@@ -221,6 +275,81 @@ def test_a_drain_that_goes_in_circles_makes_everything_doubtful_where_that_is_as
     known, doubtful = (Drains(moves, DRAINED, circles_fail=doubts) for doubts in (False, True))
     assert known.alone(moves.first_key(), moves.first) == ()
     assert doubtful.alone(moves.first_key(), moves.first) == tuple(prop.id for prop in DRAINED)
+
+
+def taken(design: vgic.VgicDesign, state: VgicState) -> VgicState:
+    """The state in which the host has taken the physical interrupts, which it does as soon as it can."""
+    actions = (taken_on(design, state, cpu) for cpu in range(INTERRUPTS.processors(state)))
+    action = next((each for each in actions if each is not None), None)
+    return state if action is None else taken(design, vgic.vgic_step(design, state, action))
+
+
+@pytest.mark.parametrize("design", [DESIGN, LINUX], ids=["reference", "linux-3.12"])
+@pytest.mark.parametrize("name", MERGING)
+def test_states_alike_without_what_nobody_reads_any_more_do_alike(name: str, design: Design) -> None:
+    situation, random, cleared = SCENARIOS.get(name) or CONFIGURATIONS[name], Random(2), 0
+    assert isinstance(situation.domain, InterruptDomain)
+    domain, vgic_design = evolve(situation.domain, merges=False), design.vgic
+    start = initial(TOPOLOGIES[situation.topology], design).interrupts
+    for _ in range(3):
+        state = start
+        assert state is not None
+        for _ in range(250):
+            other = live(vgic_design, state)
+            cleared += other != state
+            actions = possible(domain, state, design)
+            assert possible(domain, other, design) == actions
+            for action in actions:
+                ends = [taken(vgic_design, vgic.vgic_step(vgic_design, each, action)) for each in (state, other)]
+                assert live(vgic_design, ends[0]) == live(vgic_design, ends[1])
+            state = taken(vgic_design, vgic.vgic_step(vgic_design, state, random.choice(actions))) if actions else start
+    assert cleared > 0
+
+
+def changed_places(state: VgicState) -> VgicState:
+    """The state in which two processors have changed places."""
+    vcpus = tuple(evolve(vcpu, cpu=1 - vcpu.cpu) for vcpu in state.vcpus)
+    vms = tuple(evolve(vm, lock={1: 2, 2: 1}.get(vm.lock, vm.lock)) for vm in state.vms)
+    return evolve(state, cores=(state.cores[1], state.cores[0]), vcpus=vcpus, vms=vms)
+
+
+def test_processors_that_are_alike_may_change_places() -> None:
+    situation, random = CONFIGURATIONS["preempted"], Random(3)
+    assert isinstance(situation.domain, InterruptDomain)
+    domain, design = evolve(situation.domain, merges=False), DESIGN.vgic
+    state = initial(TOPOLOGIES[situation.topology], DESIGN).interrupts
+    assert state is not None and INTERRUPTS.alike(DESIGN, state, situation.domain) == 2
+    for _ in range(400):
+        other, actions = changed_places(state), possible(domain, state)
+        mirrored = [evolve(action, cpu=(1, 0, 2)[action.cpu]) for action in actions]
+        assert set(mirrored) == set(possible(domain, other))
+        for action, mirror in zip(actions, mirrored, strict=True):
+            after = vgic.vgic_step(design, state, action)
+            assert vgic.vgic_step(design, other, mirror) == changed_places(after)
+        state = vgic.vgic_step(design, state, random.choice(actions))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"runs": ((0, 0), (1, 1))}, {"preempts": (0,)}, {"arrivals": (1,)}, {"merges": False}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_processors_on_which_not_the_same_may_happen_are_not_alike(changed: dict[str, Any]) -> None:
+    situation = CONFIGURATIONS["preempted"]
+    assert isinstance(situation.domain, InterruptDomain)
+    state = initial(TOPOLOGIES[situation.topology], DESIGN).interrupts
+    assert INTERRUPTS.alike(DESIGN, state, evolve(situation.domain, **changed)) == 0
+
+
+def test_an_exploration_counts_states_once_in_which_processors_that_are_alike_have_changed_places() -> None:
+    situation = CONFIGURATIONS["level"]
+    part = evolve(INTERRUPTS, alike=lambda design, state, domain: 0)
+    seen, all_ = (
+        explore_part(each, DESIGN, interrupts.PROPERTIES, situation.topology, situation.domain)
+        for each in (INTERRUPTS, part)
+    )
+    assert (seen.complete, seen.violations, seen.met) == (all_.complete, all_.violations, all_.met)
+    assert all_.states / 2 <= seen.states < all_.states
 
 
 def test_a_fair_drain_delivers_what_is_pending() -> None:

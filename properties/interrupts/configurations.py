@@ -25,9 +25,20 @@ CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
         "three-interrupts": Situation(
             "interrupts",
             InterruptDomain(
-                "two vCPUs on two processors, one of which gets an SGI of the other one, an edge-triggered and a "
-                "level-sensitive interrupt in two list registers",
-                runs=((0, 0), (1, 1)), lines=(PULSE[0], RISE, FALL), accesses=((1, sgi(0b01)),),
+                "two vCPUs on two processors that wait and exit, one of which gets an SGI of the other one, an "
+                "edge-triggered and a level-sensitive interrupt in two list registers",
+                runs=((0, 0), (1, 1)), lines=(*PULSE, RISE, FALL), guests=(GuestExits, GuestWaits),
+                accesses=((1, sgi(0b01)),), coarse=True,
+            ),
+            named=True,
+        ),
+        "preempted": Situation(
+            "interrupts",
+            InterruptDomain(
+                "two vCPUs that move between two processors, wait and are preempted, one of which gets an SGI of the "
+                "other one and a level-sensitive interrupt",
+                runs=((0, 0), (0, 1), (1, 0), (1, 1)), lines=(RISE, FALL), guests=(GuestExits, GuestWaits),
+                accesses=((1, sgi(0b01)),), preempts=(0, 1), coarse=True,
             ),
             named=True,
         ),

@@ -58,6 +58,8 @@ class InterruptDomain:
     """The VMs whose lines change."""
     merges: bool = True
     """Whether steps are merged to the stated grain."""
+    coarse: bool = False
+    """Whether that is the coarse one (`properties/interrupts/grain.py`)."""
 
     def of_processor(self, design: Design, state: VgicState, cpu: int) -> list[VgicAction]:
         """What may happen on one processor or agent now, in a fixed order."""
@@ -72,13 +74,19 @@ class InterruptDomain:
     def follows(self, design: Design, state: VgicState, cpu: int) -> VgicAction | None:
         """The step of a processor or agent that belongs to the one before, at the stated grain."""
         if self.merges:
-            return forced_on(design.vgic, state, cpu, self.quiet)
+            return forced_on(design.vgic, state, cpu, self.quiet, self.coarse)
         return taken_on(design.vgic, state, cpu)
 
     @property
     def quiet(self) -> bool:
         """Whether nothing comes that could be early or late for the masking of interrupts."""
         return not (self.signals or self.arrivals or self.preempts)
+
+    def alike(self, processors: int, vcpus: int) -> bool:
+        """Whether on each processor the same may happen."""
+        everywhere = {(cpu, vcpu) for cpu in range(processors) for vcpu in range(vcpus)}
+        either_way = [not cpus or set(cpus) == set(range(processors)) for cpus in (self.preempts, self.arrivals)]
+        return set(self.runs) == everywhere and all(either_way)
 
     def arrives(self, cpu: int) -> Iterator[VgicAction]:
         """Physical interrupts, and the host that takes them."""

@@ -4,15 +4,25 @@ What a thread does under the distributor's lock is one step with the taking of t
 what touches nothing that anybody else reads. Where no signal and no physical interrupt comes but kicks, and the host
 takes no processor away, so is the masking of interrupts with the look for signals behind it. The host takes a physical
 interrupt as soon as it can. Nothing comes in between, so fewer orders are gone through, and none is that others see.
+
+At the coarse grain, that of the largest configurations, more is one step. Some steps are read by kicks, but whether one
+comes before or behind makes no difference in the end: a vCPU that says that it is in the guest looks for a request
+behind that, one that says that it is not takes what interrupts it, and one that puts itself on its wait queue looks for
+interrupts behind that, which nobody else takes away again.
+
+With a lock it is the other way round. What a thread that is free to take one did since it was seen last, others do not
+heed, so it is as well done later, when the lock is taken: an agent begins with that, and behind a guest's exit so does
+a vCPU, unless the host may take its processor away in between.
 """
 
 from functools import cache
 
-from model.threads import Mode, agent_of, at_of, is_agent, vcpu_of
-from model.vgic.design import OUT, ROUTINES, Do, Trait, VgicDesign, place, step_at
+from model.threads import Mode, Wait, agent_of, at_of, is_agent, vcpu_of
+from model.vgic.design import OUT, ROUTINES, Do, Trait, VgicDesign, jump_target, place, step_at
 from model.vgic.lists import to_flush
-from model.vgic.state import END, PRIVATE, Exit, VgicState
+from model.vgic.state import END, PRIVATE, Exit, VgicState, flag
 from model.vgic.system import HostTakesInterrupts, VgicAction, VgicSteps, vgic_guard, vgic_step
+from model.vgic.threads import locks_free, vm_of
 from spec.gic.state import U10
 
 OWN = frozenset(
@@ -72,17 +82,34 @@ def inner(design: VgicDesign) -> frozenset[int]:
     return frozenset(found)
 
 
-def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False) -> bool:
+@cache
+def beginning(design: VgicDesign) -> frozenset[int]:
+    """The program counters of locks that are taken behind nothing that others heed: an agent's first step, and that
+    behind the unmasking of interrupts."""
+    if not locked(design):
+        return frozenset()
+    places = (place(routine, index) for routine in ("inject", "run") for index, _ in enumerate(design.steps(routine)))
+    locks = [at for at in places if does_at(design, at) is Do.LOCK]
+    return frozenset(at for at in locks if at == place("inject") or does_at(design, at - 1) is Do.UNMASK_IRQS)
+
+
+def does_at(design: VgicDesign, at: int) -> Do | None:
+    """What the step at a program counter does."""
+    step = step_at(design, at)
+    return None if step is None else step.do
+
+
+def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False, coarse: bool = False) -> bool:
     """Whether the thread's next step commutes with whatever else happens.
 
     `quiet` says that no signals and no physical interrupts but kicks come, and that the host takes no processor away:
-    then it makes no difference what comes before the masking of interrupts, or before the look for a signal.
+    then it makes no difference what comes before the masking of interrupts, or before the look for a signal. `coarse`
+    takes locks, and what kicks read, into account.
     """
     at = at_of(state, cpu)
-    step = step_at(design, at)
-    if at in inner(design) or step is None:
-        return step is not None
-    match step.do:
+    if at in inner(design) or does_at(design, at) is None:
+        return does_at(design, at) is not None
+    match does_at(design, at):
         case Do.MASK_IRQS | Do.CHECK_SIGNAL:
             return quiet and bool(vcpu_of(state, cpu).mode == Mode.OUTSIDE_GUEST_MODE)
         case Do.KICK | Do.KICK_ONE:
@@ -92,6 +119,34 @@ def commutes(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False
             return bool(vcpu_of(state, cpu).pause == 0 and Trait.SIBLINGS_STOPPED not in design.traits)
         case Do.HANDLE_EXIT:
             return bool(vcpu_of(state, cpu).exit < Exit.POWER_ON)
+        case Do.LOCK:
+            free = coarse and at in beginning(design) and locks_free(state, cpu)
+            return bool(free and (quiet or is_agent(state, cpu)))
+    return coarse and told_by_kicks(design) and kicked_alike(design, state, cpu)
+
+
+@cache
+def told_by_kicks(design: VgicDesign) -> bool:
+    """Whether a kick is a request to look for interrupts, comes for nothing else, and what it tells of is locked."""
+    kicks = Trait.KICK_REQUESTS in design.traits and Trait.SIBLINGS_STOPPED not in design.traits
+    return bool(locked(design)) and kicks and not any(step.do is Do.KICK_ONE for step in design.inject)
+
+
+def kicked_alike(design: VgicDesign, state: VgicState, cpu: int) -> bool:
+    """Whether a kick does the same in the end before the thread's next step and behind it."""
+    at, vcpu = at_of(state, cpu), vcpu_of(state, cpu)
+    match does_at(design, at):
+        case Do.SET_MODE:
+            return does_at(design, at + 1) is Do.CHECK_REQUESTS
+        case Do.CLEAR_MODE:
+            return does_at(design, at + 1) is Do.UNMASK_IRQS
+        case Do.PREPARE_WAIT:
+            return does_at(design, at + 1) is Do.CHECK_RUNNABLE
+        case Do.CHECK_RUNNABLE:
+            noted = vm_of(state, cpu).oracle & flag(vcpu.number) > 0
+            return bool(noted and does_at(design, jump_target(design, at)) is Do.FINISH_WAIT)
+        case Do.SLEEP:
+            return bool(vcpu.wait == Wait.NOT and does_at(design, place("block")) is Do.PREPARE_WAIT)
     return False
 
 
@@ -105,16 +160,20 @@ def next_irq(design: VgicDesign, state: VgicState, cpu: int) -> U10:
     return min((irq for vm, bank, irq in keys if bank == vcpu.number or irq >= PRIVATE), default=END)
 
 
-def forced(design: VgicDesign, state: VgicState, quiet: bool = False) -> VgicAction | None:
+def forced(
+    design: VgicDesign, state: VgicState, quiet: bool = False, coarse: bool = False
+) -> VgicAction | None:
     """The step that belongs to the one before it, of the lowest processor or agent that has one."""
     cpus = range(len(state.cores) + len(state.agents))
-    return next((step for cpu in cpus if (step := forced_on(design, state, cpu, quiet)) is not None), None)
+    return next((step for cpu in cpus if (step := forced_on(design, state, cpu, quiet, coarse)) is not None), None)
 
 
-def forced_on(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False) -> VgicAction | None:
+def forced_on(
+    design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False, coarse: bool = False
+) -> VgicAction | None:
     """The step of one processor or agent that belongs to the one before it."""
     taken = taken_on(design, state, cpu)
-    if taken is None and goes_on(design, state, cpu, quiet):
+    if taken is None and goes_on(design, state, cpu, quiet, coarse):
         return VgicSteps(cpu, next_irq(design, state, cpu))
     return taken
 
@@ -127,10 +186,10 @@ def taken_on(design: VgicDesign, state: VgicState, cpu: int) -> VgicAction | Non
     return taken if vgic_guard(design, state, taken) else None
 
 
-def goes_on(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False) -> bool:
+def goes_on(design: VgicDesign, state: VgicState, cpu: int, quiet: bool = False, coarse: bool = False) -> bool:
     """Whether a processor or agent has a next step that belongs to the one before."""
     idle = agent_of(state, cpu).at == OUT if is_agent(state, cpu) else state.cores[cpu].busy == 0
-    return not idle and commutes(design, state, cpu, quiet)
+    return not idle and commutes(design, state, cpu, quiet, coarse)
 
 
 def merged(design: VgicDesign, state: VgicState, action: VgicAction) -> VgicState:

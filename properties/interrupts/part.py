@@ -7,15 +7,16 @@ from model.design import Design
 from model.vgic.state import VgicState
 from model.vgic.system import GuestPowersOn, HostTakesInterrupts, LineChanges, VgicAction, VgicSteps
 from properties import interrupts
-from properties.engines.parts.part import Part
+from properties.engines.parts.part import Domain, Part
 from properties.interrupts import delivery, drain
 from properties.interrupts.configurations import CONFIGURATIONS
-from properties.interrupts.grain import forced_on
+from properties.interrupts.domain import InterruptDomain
+from properties.interrupts.grain import forced_on, locked
 from properties.interrupts.hostile import proposed
 from properties.interrupts.inductive import INDUCTIVE
 from properties.interrupts.progress import PROGRESS, UNSTUCK
 from properties.interrupts.scenarios import SCENARIOS
-from properties.interrupts.states import aspects
+from properties.interrupts.states import aspects, masked
 
 ANY_VCPU = (LineChanges, GuestPowersOn)
 """The kinds of action that name a vCPU by its number in its VM, whether it exists or not."""
@@ -48,6 +49,14 @@ def due_then(design: Design, state: VgicState) -> VgicAction | None:
     return drain.scheduled(design.vgic, state)
 
 
+def alike(design: Design, state: VgicState, domain: Domain) -> int:
+    """How many processors nothing tells apart: all, where the same may happen on each, and none has a lock or a vCPU
+    that says that it is in its guest there but does not run."""
+    vgic = design.vgic
+    same = isinstance(domain, InterruptDomain) and domain.alike(len(state.cores), len(state.vcpus)) and domain.merges
+    return len(state.cores) if same and masked(vgic) and locked(vgic) else 0
+
+
 INTERRUPTS = Part(
     name="interrupts",
     title="interrupts",
@@ -69,4 +78,5 @@ INTERRUPTS = Part(
     proposed=proposed,
     due=due,
     due_then=due_then,
+    alike=alike,
 )

@@ -47,6 +47,8 @@ class Seen:
 
     moves: Moves
     packing: Struct = field(init=False)
+    alike: int = field(init=False)
+    """How many of a key's numbers, the first ones, may change places."""
     numbers: dict[bytes, int] = field(init=False)
     """The number of each state, by its key in few bytes."""
     waiting: deque[tuple[Key, Row]] = field(init=False)
@@ -61,15 +63,23 @@ class Seen:
     violations: dict[str, Run] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        first = self.moves.first_key()
+        moves = self.moves
+        first = moves.first_key()
         self.packing = Struct(f"{len(first)}I")
-        self.numbers, self.waiting = {self.packing.pack(*first): 0}, deque([(first, self.moves.first)])
+        self.alike = moves.part.alike(moves.design, moves.part.of(moves.start), moves.domain)
+        self.numbers, self.waiting = {self.packed(first): 0}, deque([(first, moves.first)])
         failing = self.moves.first_failing()
         self.failing = {0: failing} if failing else {}
 
+    def packed(self, key: Key) -> bytes:
+        """A key in few bytes, the same for states in which processors that are alike have changed places."""
+        if self.alike:
+            return self.packing.pack(*sorted(key[: self.alike]), *key[self.alike :])
+        return self.packing.pack(*key)
+
     def number(self, key: Key) -> int | None:
         """The number of a state, by its key."""
-        return self.numbers.get(self.packing.pack(*key))
+        return self.numbers.get(self.packed(key))
 
     def take(self, here: int, key: Key, row: Row, move: Move) -> int:
         """Take a move and those that belong to it, and judge them; the number of the state behind them."""
@@ -86,7 +96,7 @@ class Seen:
             if effect.violated or effect.undecided:
                 self.violated(moves.wrong_step(effect, row), here, move, len(effects))
             row, following = after, moves.follows(after)
-        packed = self.packing.pack(*key)
+        packed = self.packed(key)
         there = self.numbers.get(packed)
         if there is None:
             there = self.numbers[packed] = len(self.origins)

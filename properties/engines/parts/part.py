@@ -100,6 +100,8 @@ class Part:
     """What a processor does next in a fair drain, in which nothing new happens; the first that has something acts."""
     due_then: Callable[[Design, Any], Action | None] = lambda design, state: None
     """What is due where no processor has anything; None in the drain's end."""
+    alike: Callable[[Design, Any, Domain], int] = lambda design, state, domain: 0
+    """How many aspects, the first ones, may change places: those of processors, where nothing tells these apart."""
 
     @property
     def action(self) -> type[Action]:
