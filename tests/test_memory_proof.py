@@ -65,7 +65,6 @@ def test_a_fact_that_follows_from_the_invariants_does_not_follow_without_one(mon
 
 FOLLOWING = {
     "memory.translations_justified in any state": "leaves_accessible",
-    "memory.nothing_lost in any state": "pages_kept",
     "steps at fault: decide": "faults_pinned",
     "steps at fault: clean the page": "faults_pinned",
     "steps at fault: break": "faults_settled",

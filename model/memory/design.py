@@ -188,7 +188,6 @@ class Fact(Enum):
     ALONE = "no other thread works on the VM"
     EMPTIED = "every descriptor of the VM is cleared"
     UNTABLED = "the VM has no table"
-    UNPOPULATED = "user space has no memory of the VM"
     FORGOTTEN = "no processor has a translation of the VM"
     FRAMED = "the page of the virtual CPU interface holds no other device"
     PRESENTED = "the VM has its virtual CPU interface"
@@ -224,7 +223,6 @@ GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.UNREGISTER: (Fact.ALONE,),
         Do.CLEAR_ALL: (Fact.EMPTIED,),
         Do.FREE_TABLES: (Fact.UNTABLED,),
-        Do.FREE_MEMORY: (Fact.UNPOPULATED,),
         Do.UNMAP_STRUCTURE: (Fact.UNSHARED,),
         Do.CHECK_FRAME: (Fact.FRAMED,),
         Do.SET_INTERFACE: (Fact.PRESENTED,),

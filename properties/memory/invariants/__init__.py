@@ -45,7 +45,6 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             threads.slots_apart,
             threads.structures_shared,
             threads.ends_alone,
-            threads.pages_kept,
             tables.tables_of_the_living,
         )
     }

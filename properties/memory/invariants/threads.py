@@ -1,13 +1,12 @@
 """What holds of every thread by where it stands: its locks, the page and the tables in hand, the slot or VM it ends."""
 
-from functools import cache
 from typing import Any
 
-from model.memory.design import GUEST, Do, Fact, MemoryDesign, place
+from model.memory.design import GUEST, Do, Fact, MemoryDesign
 from model.memory.guards import in_routine, knows
 from model.memory.state import DEAD, DYING, EMPTY, INVALID_SLOT, LEAF, NO_SLOT, POINTER, Core, MemoryState, Use
 from model.memory.tables import backed, is_table, is_valid, protected, ram_descriptor, root_word, target, word_in
-from properties.memory.invariants.terms import OWNED, on, translates_from
+from properties.memory.invariants.terms import on, translates_from
 from properties.memory.steps import at_any
 from properties.quantify import everywhere
 from spec.words import bits, choose, either, every, implies, member, negate
@@ -251,43 +250,3 @@ def ends_alone(design: MemoryDesign, state: MemoryState) -> Any:
         found += [everywhere(state.memory, empty), everywhere(state.tlb, forgotten)]
     found += [implies(vm.life == EMPTY, either(*ends[number])) for number, vm in enumerate(state.vms)]
     return every(*found)
-
-
-def pages_kept(design: MemoryDesign, state: MemoryState) -> Any:
-    """Each page that was allocated for a VM is in use, or held by a thread that will use it or give it back; nothing is
-    left of a VM that is gone, and somebody sees to the end of one that is to go."""
-    found = []
-    for core in state.cores:
-        for spare, kind in zip(core.spare, (Do.CACHE_SECOND, Do.CACHE_THIRD), strict=True):
-            found.append(implies(spare != 0, member(core.at, until_given_back(design, kind))))
-
-    def kept(number: int, page: Any) -> Any:
-        spare = either(*(every(member(number, core.spare), page.vm == core.vm) for core in state.cores))
-        unlinked = either(*(every(core.table == number, knows(design, core, Fact.DETACHING)) for core in state.cores))
-        populated = (every(page.vm == core.vm, knows(design, core, Fact.UNPOPULATED)) for core in state.cores)
-        own = []
-        for owner, vm in enumerate(state.vms):
-            alive = every(vm.life != DEAD, implies(page.use == Use.STRUCTURE, vm.structure == number))
-            own.append(implies(every(page.vm == owner, member(page.use, OWNED)), alive))
-        return every(
-            implies(page.use == Use.CACHE, every(number != 0, spare)),
-            implies(page.use == Use.DETACHED, unlinked),
-            implies(page.use == Use.RAM, negate(either(*populated))),
-            *own,
-        )
-
-    for number, vm in enumerate(state.vms):
-        ends = either(*(every(on(core, number), in_routine(core, "destroy")) for core in state.cores))
-        found.append(implies(member(vm.life, (DYING, EMPTY)), ends))
-    return every(everywhere(state.pages, kept), *found)
-
-
-@cache
-def until_given_back(design: MemoryDesign, kind: Do) -> tuple[int, ...]:
-    """The program counters behind a step that allocates a page for a table, until what is left over is given back."""
-    found = []
-    for routine in ("fault", "interface"):
-        steps = [step.do for step in design.steps(routine)]
-        if kind in steps and Do.KEEP_SPARES in steps:
-            found += [place(routine, n) for n in range(steps.index(kind) + 1, steps.index(Do.KEEP_SPARES) + 1)]
-    return tuple(found)
