@@ -65,7 +65,7 @@ INTERRUPTS = Part(
     invariants=INDUCTIVE,
     proved_for="any interrupt among any others, any priorities, lines and contents of four list registers or of one, "
     "any use of GICV and of the distributor, of two vCPUs of one VM or two on two processors, and two devices",
-    grain="a step with those that come to the same before and behind what others do, sections under the lock among them",
+    grain="a step with those that come to the same before and behind what others do, sections under a lock among them",
     configurations=CONFIGURATIONS,
     scenarios=SCENARIOS,
     processors=processors,
