@@ -71,18 +71,22 @@ FAULTS_OF_GRAINS = (
 )  # fmt: skip
 
 
+GRAINS = pytest.mark.parametrize("grain", [False, True], ids=["stated", "coarse"])
+
+
+@GRAINS
 @pytest.mark.parametrize(("fault", "name"), FAULTS_OF_GRAINS)
-def test_the_stated_grain_hides_no_violation(fault: str | None, name: str) -> None:
+def test_the_grain_hides_no_violation(fault: str | None, name: str, grain: bool) -> None:
     design, situation = DESIGN if fault is None else FAULT[fault].plant(DESIGN), CONFIGURATIONS[name]
-    coarse, fine = (
+    merged, plain = (
         explore_part(INTERRUPTS, design, interrupts.PROPERTIES, situation.topology, domain)
-        for domain in (evolve(situation.domain, coarse=True), evolve(situation.domain, merges=False))
+        for domain in (evolve(situation.domain, coarse=grain), evolve(situation.domain, merges=False))
     )
-    assert (coarse.complete, fine.complete, set(coarse.violations)) == (True, True, set(fine.violations))
+    assert (merged.complete, plain.complete, set(merged.violations)) == (True, True, set(plain.violations))
 
 
-@pytest.mark.parametrize("grain", [False, True], ids=["fine", "coarse"])
-def test_the_stated_grain_hides_no_state(grain: bool) -> None:
+@GRAINS
+def test_the_grain_hides_no_state(grain: bool) -> None:
     situation = CONFIGURATIONS["sgi"]
     assert isinstance(situation.domain, InterruptDomain)
     domain = evolve(situation.domain, coarse=grain)
@@ -191,6 +195,19 @@ def both_ways(
     return {"" if ends[0] == ends[1] else f"{does(state, first)} and {does(state, second)}": 1}
 
 
+def commutes(domain: InterruptDomain, state: VgicState, other: vgic.VgicAction) -> dict[str, int]:
+    """Whether an action commutes, to the very state, with the step that belongs to the one before at the stated grain,
+    where there is one on another processor: the empty text, or what they do."""
+    design = DESIGN.vgic
+    merged = forced(design, state, domain.quiet)
+    if merged is None or merged.cpu == other.cpu:
+        return {}
+    first, second = vgic.vgic_step(design, state, merged), vgic.vgic_step(design, state, other)
+    both = vgic.vgic_guard(design, first, other) and vgic.vgic_guard(design, second, merged)
+    alike = both and vgic.vgic_step(design, first, other) == vgic.vgic_step(design, second, merged)
+    return {"" if alike else f"{does(state, merged)} and {does(state, other)}": 1}
+
+
 def merges(domain: InterruptDomain, state: VgicState, other: vgic.VgicAction) -> dict[str, int]:
     """Whether an action commutes with the step that belongs to the one before, where there is one on another
     processor, and it takes no lock."""
@@ -220,8 +237,19 @@ SEEN_WITHOUT_THE_LOCK |= {"SAVE_LRS and FLUSH_END", "FLUSH_END and SAVE_LRS"}
 MERGING = ["edge", "signal", "physical", "moving", "SGI", "two VMs", "power", "three-interrupts", "preempted"]
 
 
+TAKEN_AGAIN = {"HostTakesInterrupts and UserSignals"}
+"""A signal's interrupt that comes behind is taken as well, at once."""
+
+
 @pytest.mark.parametrize("name", MERGING)
 def test_what_is_merged_commutes_with_what_others_do(name: str) -> None:
+    found = orders(name, 4, 150, commutes)
+    assert found[""] > 0
+    assert set(found) - {""} <= SEEN_WITHOUT_THE_LOCK | TAKEN_AGAIN
+
+
+@pytest.mark.parametrize("name", MERGING)
+def test_what_is_merged_at_the_coarse_grain_comes_to_the_same_before_and_behind_what_others_do(name: str) -> None:
     found = orders(name, 4, 150, merges)
     assert found[""] > 0
     assert set(found) - {""} <= SEEN_WITHOUT_THE_LOCK

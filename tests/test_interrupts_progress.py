@@ -24,6 +24,7 @@ from properties.interrupts.invariants import INVARIANTS
 from properties.interrupts.progress import PROGRESS, able, drains, stuck
 from properties.interrupts.progress import progresses as makes_less
 from properties.interrupts.ranking import rank, tells
+from properties.interrupts.stays import called_for_nothing
 from properties.interrupts.steps import places_of
 from spec.words import put, replaced
 from tests.interrupts import REFERENCE, SGI, Machine, machine
@@ -146,6 +147,20 @@ def test_vcpus_that_wait_for_each_other_tell_it_once_and_get_to_their_guests() -
 
 def test_vcpus_that_tell_each_other_at_each_flush_may_never_get_to_their_guests() -> None:
     assert rounds_in_step(crossed(FAULT["holders-told-again"].plant(REFERENCE)), 50) == 50
+
+
+@pytest.mark.parametrize("called", ["noted", "kicked"])
+def test_a_flush_that_calls_for_a_vcpu_which_holds_nothing_for_it_is_noticed(called: str) -> None:
+    m = machine(REFERENCE, SGI)
+    m.do(vgic.HostRuns(0, 0))
+    m.until(0, Do.FLUSH_END)
+    before, action = m.state, vgic.VgicSteps(0)
+    m.step(0)
+    assert not any(wrong for _, wrong in called_for_nothing(m.design, before, action, m.state))
+    noted = put(m.state, "vms", tuple(put(vm, "oracle", 0b10) for vm in m.state.vms))
+    kicked = put(m.state, "vcpus", (put(m.state.vcpus[0], "updated", 1), *m.state.vcpus[1:]))
+    found = called_for_nothing(m.design, before, action, {"noted": noted, "kicked": kicked}[called])
+    assert [number for number, wrong in found if wrong] == [1]
 
 
 def test_the_proof_finds_that_who_knows_is_told_again() -> None:

@@ -65,7 +65,7 @@ def test_a_fact_that_follows_from_the_invariants_does_not_follow_without_one(mon
 
 FOLLOWING = {
     "memory.translations_justified in any state": "leaves_accessible",
-    "steps at fault: decide": "faults_pinned",
+    "steps at fault: decide": "faults_named",
     "steps at fault: clean the page": "faults_pinned",
     "steps at fault: break": "faults_settled",
     "steps at fault: unlock": "faults_settled",

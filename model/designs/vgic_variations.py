@@ -41,7 +41,8 @@ def follow_targets(vgic: VgicDesign) -> VgicDesign:
     """An interrupt waits while another vCPU's list register holds it: its target kicks that one, whose end of the
     interrupt then asks for maintenance, and is kicked when that is over."""
     kick = step("sync: kick", Do.KICK, "vgic_prune_ap_list", NEW, "4.17")
-    return heeding((Trait.TARGET_FOLLOWED,), evolve(vgic, run=after_step(vgic.run, "sync: unlock", kick)))
+    heeded = (Trait.TARGET_FOLLOWED, Trait.HOLDERS_TOLD_ONCE)
+    return heeding(heeded, evolve(vgic, run=after_step(vgic.run, "sync: unlock", kick)))
 
 
 def request(vgic: VgicDesign) -> VgicDesign:
@@ -49,7 +50,7 @@ def request(vgic: VgicDesign) -> VgicDesign:
     clear = step("run: clear requests", Do.CLEAR_REQUESTS, "check_vcpu_requests", NEW_ARM, "4.13")
     check = step("run: check requests", Do.CHECK_REQUESTS, "kvm_arch_vcpu_ioctl_run", NEW_ARM, "4.13")
     steps = after_step(before_step(vgic.run, "flush: lock", clear), "run: in guest mode", check)
-    return heeding((Trait.KICK_REQUESTS,), evolve(vgic, run=steps))
+    return heeding((Trait.KICK_REQUESTS, Trait.KICKER_SPARED), evolve(vgic, run=steps))
 
 
 def stop_siblings(vgic: VgicDesign) -> VgicDesign:

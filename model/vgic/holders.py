@@ -49,7 +49,7 @@ def is_told(design: VgicDesign, state: VgicState, holder: int, irq: U10) -> bool
     """Whether a vCPU has an interrupt in a list register, and whoever waits for that one tells it so."""
     place = state.lr_map.get((holder, irq))
     unaware = is_unaware(find(enumerate(state.vcpus[holder].saved.lrs, 1), place, 0))
-    return every(place > 0, either(Trait.HOLDERS_RETOLD in design.traits, unaware))
+    return every(place > 0, either(Trait.HOLDERS_TOLD_ONCE not in design.traits, unaware))
 
 
 def is_unaware(lr: U32) -> bool:

@@ -199,6 +199,7 @@ def flush_end(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicS
     return advanced(told(state, cpu, holders(design, state, cpu)), cpu)
 
 
+@rule(gic("5.3.4"))
 def asks_at_end(design: VgicDesign, vcpu: Vcpu) -> bool:
     """Whether a vCPU has a single list register, of which an underflow says nothing: one at most is always valid."""
     return Trait.SINGLE_ASKS_AT_END in design.traits and len(vcpu.saved.lrs) == 1

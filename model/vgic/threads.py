@@ -90,7 +90,7 @@ def kick(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState:
         return advanced(state, cpu)
     for position, vcpu in enumerate(state.vcpus):
         found = every(vcpu.vm == vm_number(state, cpu), vm.oracle & flag(vcpu.number) > 0)
-        spared = every(own is not None, position == own, Trait.KICKER_REQUESTED not in design.traits)
+        spared = every(own is not None, position == own, Trait.KICKER_SPARED in design.traits)
         asked = every(found, Trait.KICK_REQUESTS in design.traits, negate(spared))
         state = kicked(requested(state, position, asked), cpu, position, found)
     return advanced(thread_put(state, cpu, ("updated",), (0,)), cpu)

@@ -5,10 +5,10 @@ what touches nothing that anybody else reads. Where no signal and no physical in
 takes no processor away, so is the masking of interrupts with the look for signals behind it. The host takes a physical
 interrupt as soon as it can. Nothing comes in between, so fewer orders are gone through, and none is that others see.
 
-At the coarse grain, that of the largest configurations, more is one step. Some steps are read by kicks, but whether one
-comes before or behind makes no difference in the end: a vCPU that says that it is in the guest looks for a request
-behind that, one that says that it is not takes what interrupts it, and one that puts itself on its wait queue looks for
-interrupts behind that, which nobody else takes away again.
+At the coarse grain, that of the largest configurations and of a long search, more is one step. Some steps are read by
+kicks, but whether one comes before or behind makes no difference in the end: a vCPU that says that it is in the guest
+looks for a request behind that, one that says that it is not takes what interrupts it, and one that puts itself on its
+wait queue looks for interrupts behind that, which nobody else takes away again.
 
 With a lock it is the other way round. What a thread that is free to take one did since it was seen last, others do not
 heed, so it is as well done later, when the lock is taken: an agent begins with that, and behind a guest's exit so does

@@ -147,7 +147,10 @@ def lowers(design: VgicDesign, state: VgicState, action: VgicAction) -> Any:
 
 
 def progresses(design: VgicDesign, before: VgicState, action: VgicAction, after: VgicState) -> Any:
-    """Whether less is left to do after an action, if it is one of the drain's."""
+    """Whether less is left to do after an action, if it is one of the drain's.
+
+    Who waits at the end of a flush is taken to be true, which `interrupts.called_for` asks of explored runs.
+    """
     drained = drains(design, before, action, after)
     if drained is False:
         return True
@@ -164,8 +167,8 @@ def holds(design: Design, before: State, action: Action, after: State) -> Any:
 
 PROGRESS = Property(
     id="interrupts.progress",
-    statement="Every step of a drain leaves less to do: nobody is interrupted, kicked or entered again and again while "
-    "an interrupt waits.",
+    statement="Every step of a drain leaves less to do, unless a guest's interface refuses what it is to get: nobody "
+    "is interrupted, kicked or entered again and again while an interrupt waits.",
     claims=("C22", "C24"),
     question="Does it come to an end, once nothing new happens?",
     kind=Kind.STEP,

@@ -164,6 +164,13 @@ SCENARIOS: Mapping[str, Situation] = MappingProxyType(
                 runs=((0, 0), (1, 1)), lines=PULSE[:1], accesses=((0, store(TARGET, 0b10, 1)),),
             ),
         ),
+        "waiting for another vCPU": Situation(
+            "interrupts-moving",
+            InterruptDomain(
+                "the new target of an SPI that is active waits for its end, flush after flush",
+                runs=((0, 0), (1, 1)), lines=PULSE[:1], accesses=((0, store(TARGET, 0b10, 1)),), coarse=True,
+            ),
+        ),
         "moving in turns": Situation(
             "interrupts-moving",
             InterruptDomain(

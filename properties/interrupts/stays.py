@@ -9,10 +9,11 @@ from model.state import State
 from model.threads import Wait, is_agent
 from model.vgic.design import GUEST, Do, VgicDesign, place
 from model.vgic.pending import Key, is_edge, key_of
-from model.vgic.state import SGIS, Agent, Core, Saved, Vcpu, VgicState, flag
+from model.vgic.state import SGIS, Agent, Core, Saved, Vcpu, VgicState
 from model.vgic.system import GuestActs, GuestPowersOff, GuestStops, UserSignals, VgicAction, VgicSteps
 from model.vgic.threads import vm_number
 from properties.interrupts.invariants.terms import is_noted, runs_low
+from properties.interrupts.ranking import others, tells, waits_on
 from properties.interrupts.steps import (
     awaited,
     between,
@@ -33,7 +34,7 @@ from spec.gic import list_registers as lists
 from spec.gic import virtual_interface
 from spec.gic.state import VirtualInterface
 from spec.gic.virtual_interface import UIE, maintenance
-from spec.words import U8, bit, clear, either, every, member, negate, put, same
+from spec.words import U8, bit, either, every, member, negate, put, same
 
 
 def kick_coming(design: VgicDesign, state: VgicState, vm: U8) -> Any:
@@ -136,20 +137,40 @@ def called_for_nothing(
 ) -> list[tuple[int, Any]]:
     """The vCPUs, each with whether a device or an access notes it as having something to flush, though no interrupt
     waits for it."""
+    if does(design, before, action) is Do.FLUSH_END:
+        return told_for_nothing(design, before, action, after)
     if does(design, before, action) not in (Do.INJECT, Do.UPDATE):
         return []
     own, found = vm_number(before, action.cpu), []
     for number, vcpu in enumerate(after.vcpus):
-        fresh = clear(vm_of(after, own).oracle, vm_of(before, own).oracle) & flag(vcpu.number) > 0
         waits = (waiting_for(after, number, key, record) for key, record in each(after.irqs))
-        found.append((number, every(vcpu.vm == own, fresh, negate(either(*waits)))))
+        found.append((number, every(vcpu.vm == own, is_new(before, after, vcpu), negate(either(*waits)))))
     return found
+
+
+def told_for_nothing(
+    design: VgicDesign, before: VgicState, action: Action, after: VgicState
+) -> list[tuple[int, Any]]:
+    """The vCPUs, each with whether the end of a flush notes or kicks it, though the one that flushes has to tell it
+    nothing."""
+    own, found = before.cores[action.cpu].vcpu, []
+    kicks = after.vcpus[own].updated > before.vcpus[own].updated
+    for other in others(before, own):
+        sibling = after.vcpus[other].vm == after.vcpus[own].vm
+        called = either(is_new(before, after, after.vcpus[other]), every(kicks, negate(tells(design, before, own))))
+        found.append((other, every(sibling, called, negate(waits_on(design, before, own, other)))))
+    return found
+
+
+def is_new(before: VgicState, after: VgicState, vcpu: Vcpu) -> Any:
+    """Whether a vCPU is noted as having something to flush, and was not before."""
+    return every(is_noted(after, vcpu), negate(is_noted(before, vcpu)))
 
 
 CALLED_FOR = Property(
     id="interrupts.called_for",
     statement="What a guest stores in its distributor, or a device says, calls for no vCPU but those for which an "
-    "interrupt waits: no other one is kicked.",
+    "interrupt waits, and a flush for none but those that hold what it waits for: no other one is kicked.",
     claims=("C22", "C24"),
     question="Does a vCPU leave its guest for an interrupt that is none of its own?",
     kind=Kind.STEP,
@@ -160,7 +181,7 @@ CALLED_FOR = Property(
     explain=lambda d, b, a, s: ", ".join(
         f"vCPU{number}" for number in those(called_for_nothing(d.vgic, interrupts_of(b), a, interrupts_of(s)))
     )
-    + " is called for, and no interrupt waits for it",
+    + " is called for, and has nothing to do",
 )
 
 

@@ -59,6 +59,7 @@ def justified(design: Design, before: State, action: Action, after: State) -> An
             ours = every(core.vm == entry.vm, core.gfn == key[2], knows(design.memory, core, Fact.OPEN))
             ending = every(core.vm == entry.vm, knows(design.memory, core, Fact.EMPTIED))
             found += [ours, ending]
+        # Of further VMs, of which a proof leaves everything open, there are no tables to compare with.
         about = either(*(entry.vm == number for number in range(len(state.vms))))
         for number, vm in enumerate(state.vms):
             tables = walk(state.memory, vm.root << 12, VTCR, key[2] << 12)

@@ -101,7 +101,10 @@ class Part:
     due_then: Callable[[Design, Any], Action | None] = lambda design, state: None
     """What is due where no processor has anything; None in the drain's end."""
     alike: Callable[[Design, Any, Domain], int] = lambda design, state, domain: 0
-    """How many aspects, the first ones, may change places: those of processors, where nothing tells these apart."""
+    """How many aspects, the first ones, may change places: those of processors, where nothing tells these apart.
+
+    Of states that differ in nothing else the first one is judged, and drained, for all.
+    """
 
     @property
     def action(self) -> type[Action]:

@@ -34,6 +34,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             translations.guests_forced_out,
             threads.locks_held,
             threads.faults_validated,
+            threads.faults_named,
             threads.faults_pinned,
             threads.faults_settled,
             threads.unmapping_done,

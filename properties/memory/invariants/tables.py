@@ -5,7 +5,7 @@ from typing import Any
 from model.memory.design import GUEST, Fact, MemoryDesign
 from model.memory.guards import in_routine, knows
 from model.memory.state import DEAD, MemoryState, Page, Use, Vm
-from model.memory.tables import access_of, backed, is_table, is_valid, protected, target
+from model.memory.tables import ACCESS_FLAG, access_of, backed, is_table, is_valid, protected, target
 from properties.memory.invariants.terms import STANDING, TABLES, is_device_only, is_ram_leaf, on, translates_from
 from properties.quantify import everywhere
 from spec.words import bit, bits, choose, either, every, implies, member, negate
@@ -100,7 +100,7 @@ def leaves_accessible(design: MemoryDesign, state: MemoryState) -> Any:
     def accessible(word: int, descriptor: int) -> Any:
         table = state.pages.get(bits(word, 36, 9))
         mapped = every(table.use == Use.TABLE, table.level == 3, is_valid(descriptor))
-        return implies(mapped, every(is_table(descriptor), bit(descriptor, 10) == 1))
+        return implies(mapped, descriptor & ACCESS_FLAG > 0)
 
     return everywhere(state.memory, accessible)
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from model.memory.state import ALIVE, DEAD, DYING, Core, MemoryState, Page, Use, Vm
-from model.memory.tables import is_valid, target
+from model.memory.tables import is_valid, root_word, target, word_in
 from spec.words import bit, bits, choose, either, every, implies
 
 DEVICE = 0b0001
@@ -27,6 +27,13 @@ def translates_from(table: Page, word: int, gfn: int) -> Any:
     second = every(bits(gfn, 51, 18) == bits(table.base, 51, 18), bits(gfn, 17, 9) == index, bits(gfn, 8, 0) == 0)
     third = every(bits(gfn, 51, 9) == bits(table.base, 51, 9), bits(gfn, 8, 0) == index)
     return choose(table.level == 1, first, choose(table.level == 2, second, third))
+
+
+def descriptors_of(state: MemoryState, vm: Vm, gfn: int) -> tuple[int, int, int]:
+    """The descriptors of a gfn in a VM's tables by level, as memory holds them; one below no table is any word."""
+    upper = state.memory.get(root_word(vm, gfn))
+    middle = state.memory.get(word_in(target(upper), bits(gfn, 17, 9)))
+    return upper, middle, state.memory.get(word_in(target(middle), bits(gfn, 8, 0)))
 
 
 def vmid_of(vttbr: int) -> int:

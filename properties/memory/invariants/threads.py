@@ -5,8 +5,8 @@ from typing import Any
 from model.memory.design import GUEST, Do, Fact, MemoryDesign
 from model.memory.guards import in_routine, knows
 from model.memory.state import DEAD, DYING, EMPTY, INVALID_SLOT, LEAF, NO_SLOT, POINTER, Core, MemoryState, Use
-from model.memory.tables import backed, is_table, is_valid, protected, ram_descriptor, root_word, target, word_in
-from properties.memory.invariants.terms import on, translates_from
+from model.memory.tables import backed, is_table, is_valid, protected, ram_descriptor, target
+from properties.memory.invariants.terms import descriptors_of, on, translates_from
 from properties.memory.steps import at_any
 from properties.quantify import everywhere
 from spec.words import bits, choose, either, every, implies, member, negate
@@ -57,16 +57,20 @@ def faults_validated(design: MemoryDesign, state: MemoryState) -> Any:
 
 
 def faults_pinned(design: MemoryDesign, state: MemoryState) -> Any:
-    """A fault is decided on the page that faulted. A page that was found for it is the VM's at that gfn, or was taken
-    away since, and is given to nobody else; for a store it is one that may be written."""
+    """A page that was found for a fault is the VM's at that gfn, or was taken away since, and is given to nobody else;
+    for a store it is one that may be written."""
     found = []
     for core in state.cores:
         page = state.pages.get(core.page)
         own = every(page.use == Use.RAM, page.vm == core.vm, page.base == core.gfn)
         pinned = every(either(page.use == Use.FREE, own), implies(core.write == 1, core.read_only == 0))
-        found.append(implies(at_any(design, core, Do.DECIDE), core.gfn == core.true_gfn))
         found.append(implies(knows(design, core, Fact.PINNED), pinned))
     return every(*found)
+
+
+def faults_named(design: MemoryDesign, state: MemoryState) -> Any:
+    """A fault is decided on the page that faulted."""
+    return every(*(implies(at_any(design, core, Do.DECIDE), core.gfn == core.true_gfn) for core in state.cores))
 
 
 def faults_settled(design: MemoryDesign, state: MemoryState) -> Any:
@@ -75,9 +79,7 @@ def faults_settled(design: MemoryDesign, state: MemoryState) -> Any:
     found = []
     for core in state.cores:
         for number, vm in enumerate(state.vms):
-            upper = state.memory.get(root_word(vm, core.gfn))
-            middle = state.memory.get(word_in(target(upper), bits(core.gfn, 17, 9)))
-            leaf = state.memory.get(word_in(target(middle), bits(core.gfn, 8, 0)))
+            upper, middle, leaf = descriptors_of(state, vm, core.gfn)
             there = leaf == ram_descriptor(design, core.page, core.read_only ^ 1)
             settled = either(vm.count != 0, vm.seq != core.seq, every(is_table(upper), is_table(middle), there))
             here = on(core, number)
@@ -172,9 +174,7 @@ def paths_there(design: MemoryDesign, state: MemoryState) -> Any:
     found = []
     for core in state.cores:
         for number, vm in enumerate(state.vms):
-            first = root_word(vm, core.gfn)
-            upper = state.memory.get(first)
-            middle = state.memory.get(word_in(target(upper), bits(core.gfn, 17, 9)))
+            upper, middle, _ = descriptors_of(state, vm, core.gfn)
             second = every(is_table(upper), state.pages.get(target(upper)).use == Use.TABLE)
             third = every(is_table(middle), state.pages.get(target(middle)).use == Use.TABLE)
             here = on(core, number)
@@ -226,15 +226,15 @@ def structures_shared(design: MemoryDesign, state: MemoryState) -> Any:
 
 
 def ends_alone(design: MemoryDesign, state: MemoryState) -> Any:
-    """The end of a VM has no company, and leaves neither descriptor nor translation of it."""
-    found, ends = [], tuple(list[Any]() for _ in state.vms)
+    """The end of a VM has no company, and leaves neither descriptor nor translation of it; a thread that has emptied it
+    sees to the rest."""
+    found = []
     for position, core in enumerate(state.cores):
         alone = knows(design, core, Fact.ALONE)
         for number, vm in enumerate(state.vms):
             ending = every(on(core, number), in_routine(core, "destroy"))
             emptied = knows(design, core, Fact.EMPTIED)
             found.append(implies(ending, choose(emptied, vm.life == EMPTY, vm.life == DYING)))
-            ends[number].append(every(ending, emptied))
         for other in state.cores[:position] + state.cores[position + 1 :]:
             company = every(other.vm == core.vm, in_routine(other, "run", "fault", "reclaim", "replace", "interface"))
             found.append(implies(alone, negate(either(company, every(other.vm == core.vm, other.at == GUEST)))))
@@ -248,5 +248,7 @@ def ends_alone(design: MemoryDesign, state: MemoryState) -> Any:
             return implies(every(entry.valid == 1, entry.vm == core.vm), negate(knows(design, core, Fact.FORGOTTEN)))
 
         found += [everywhere(state.memory, empty), everywhere(state.tlb, forgotten)]
-    found += [implies(vm.life == EMPTY, either(*ends[number])) for number, vm in enumerate(state.vms)]
+    for number, vm in enumerate(state.vms):
+        ends = (every(on(core, number), knows(design, core, Fact.EMPTIED)) for core in state.cores)
+        found.append(implies(vm.life == EMPTY, either(*ends)))
     return every(*found)

@@ -6,8 +6,8 @@ from typing import Any
 from model.memory.design import GUEST, Do, Fact, MemoryDesign, place
 from model.memory.guards import in_routine, knows
 from model.memory.state import ALIVE, LEAF, POINTER, Core, MemoryState, Use
-from model.memory.tables import is_table, protected, root_word, target, word_in
-from properties.memory.invariants.terms import STANDING, TABLES, is_current, is_recent, on, vmid_of
+from model.memory.tables import is_table, protected, target
+from properties.memory.invariants.terms import STANDING, TABLES, descriptors_of, is_current, is_recent, on, vmid_of
 from properties.memory.steps import at_any
 from properties.quantify import everywhere
 from spec.words import bit, bits, choose, either, every, implies, member, negate
@@ -43,9 +43,7 @@ def translations_justified(design: MemoryDesign, state: MemoryState) -> Any:
             opened = (
                 every(on(core, number), core.gfn == key[2], knows(design, core, Fact.OPEN)) for core in state.cores
             )
-            upper = state.memory.get(root_word(vm, key[2]))
-            middle = state.memory.get(word_in(target(upper), bits(key[2], 17, 9)))
-            leaf = state.memory.get(word_in(target(middle), bits(key[2], 8, 0)))
+            upper, middle, leaf = descriptors_of(state, vm, key[2])
             mapped = every(is_table(upper), is_table(middle), is_table(leaf), target(leaf) == entry.page)
             given = every(mapped, bit(leaf, 7) == entry.write)
             about = every(whole, entry.vm == number, member(vm.life, STANDING))
