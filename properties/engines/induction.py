@@ -225,7 +225,8 @@ def assumed(
     pages = [*(bits(word, 36, 9) for word in memory.watched), *tables.watched]
     watch_all(state)
     for name in WALKING:
-        invariants[name](design, state)
+        if name in invariants:
+            invariants[name](design, state)
     watch_all(state)
     read = tables.watched
     held = {name: formula(invariant(design, state)) for name, invariant in invariants.items()}
@@ -253,23 +254,23 @@ Goal = Callable[[MemoryState, MemoryState], Any]
 
 @frozen
 class Explored:
-    """One case: its paths, each with what was asked of it, and all that is known of the state before."""
+    """One case: the state before, what is taken for granted, and its paths, each with what was asked of it."""
 
+    state: MemoryState
+    given: tuple[Any, ...]
     exploration: Exploration
-    known: tuple[Any, ...]
-    """Conjuncts."""
+
+
+@frozen
+class Known:
+    """All that a proof knows of the state before a case."""
+
+    conjuncts: tuple[Any, ...]
     near: Mapping[str, tuple[Any, ...]]
-    """Of each invariant what it says itself of the state before, as conjuncts."""
+    """Of each invariant what it says itself, as conjuncts."""
 
 
-def explored(
-    design: MemoryDesign,
-    case: Case,
-    invariants: Mapping[str, Invariant],
-    resolves: bool,
-    goals: Mapping[str, Goal],
-    derived: Mapping[str, Invariant] = MappingProxyType({}),
-) -> Explored:
+def explored(design: MemoryDesign, case: Case, resolves: bool, goals: Mapping[str, Goal]) -> Explored:
     """Every path of an action from any state; a path on which the action is not possible has no outcome."""
     state = symbolic_state(case.at)
     watch(state)
@@ -286,7 +287,13 @@ def explored(
 
     given = [*constraints(state.cores), *constraints(state.vms), *constraints(state.allocator), *bounds(design, state)]
     given += () if case.action is None else constraints(case.action)
-    exploration = explore(run, given, solver=solver)
-    held, upwards = assumed(design, state, invariants, derived)
-    known = conjuncts([*map(formula, given), *held.values(), *upwards])
-    return Explored(exploration, tuple(known), {name: tuple(conjuncts([term])) for name, term in held.items()})
+    return Explored(state, tuple(given), explore(run, given, solver=solver))
+
+
+def known(
+    design: MemoryDesign, seen: Explored, invariants: Mapping[str, Invariant], derived: Mapping[str, Invariant]
+) -> Known:
+    """What the invariants and the facts that follow from them say of the state before a case."""
+    held, upwards = assumed(design, seen.state, invariants, derived)
+    found = conjuncts([*map(formula, seen.given), *held.values(), *upwards])
+    return Known(tuple(found), {name: tuple(conjuncts([term])) for name, term in held.items()})

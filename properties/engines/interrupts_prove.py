@@ -41,7 +41,7 @@ def interrupt_obligations(design: Design, properties: tuple[Property, ...]) -> l
 
 def begun(design: Design) -> Settled:
     """Whether the invariants hold of each stated configuration at its start."""
-    return at_start("interrupts", design, design.vgic, INDUCTIVE.id, INVARIANTS)
+    return at_start("interrupts", design, design.vgic, (INDUCTIVE.id,), INVARIANTS)
 
 
 def kept(design: Design, case: Case) -> Settled:

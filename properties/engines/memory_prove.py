@@ -13,13 +13,13 @@ from model.memory.actions import GuestAccesses, MemoryAction, ThreadSteps
 from model.parts import resolves
 from properties.engines.explorer import OutOfFuel, Path, Raised
 from properties.engines.formulas import formula
-from properties.engines.induction import ANYWHERE, Case, Explored, Goal, cases, explored
+from properties.engines.induction import ANYWHERE, Case, Explored, Goal, Known, cases, explored, known
 from properties.engines.obligations import Finding, Obligation, Settled, at_start, holds, of_cases
 from properties.engines.questions import Asked, Question, conjuncts, decided
 from properties.memory.accesses import ISOLATED
 from properties.memory.derived import DERIVED
-from properties.memory.inductive import INDUCTIVE
-from properties.memory.invariants import INVARIANTS, Invariant
+from properties.memory.inductive import BASE, INDUCTIVE, LAYERS, Layer
+from properties.memory.invariants import Invariant
 from properties.property import Property
 
 RESTS_ON: Mapping[type[MemoryAction], tuple[Property, ...]] = MappingProxyType({GuestAccesses: (ISOLATED,)})
@@ -31,21 +31,38 @@ def of_memory(properties: tuple[Property, ...]) -> tuple[Property, ...]:
     return tuple(p for p in properties if p.about and all(issubclass(kind, MemoryAction) for kind in p.about))
 
 
-def memory_obligations(design: Design, properties: tuple[Property, ...]) -> list[Obligation]:
-    """The induction's beginning and its cases, and what is asked under its invariants; none without such a property."""
+def memory_obligations(
+    design: Design, properties: tuple[Property, ...], layers: Sequence[Layer] = (BASE, *LAYERS)
+) -> list[Obligation]:
+    """What is asked of memory for the properties, none where none is about it: the base of the induction, and of the
+    layers on it those that one of the properties rests on."""
     asked = tuple(prop for prop in of_memory(properties) if prop is not INDUCTIVE)
+    base, *further = layers
     if not of_memory(properties):
         return []
+    resting = {name for layer in further for name in layer.told}
+    found = [
+        *(Obligation(f"memory: {name} in any state", partial(derives, design, name, base)) for name in DERIVED),
+        *of_layer(design, base, "memory", tuple(prop for prop in asked if prop.id not in resting)),
+    ]
+    for layer in further:
+        about = tuple(prop for prop in asked if prop.id in layer.told)
+        found += of_layer(design, layer, f"memory, {layer.name}", about) if about else ()
+    return found
+
+
+def of_layer(design: Design, layer: Layer, title: str, asked: tuple[Property, ...]) -> list[Obligation]:
+    """The beginning of an induction over a layer's invariants, its cases, and what is asked under them."""
+    questions = (partial(each, layer) for each in (kept, meets, follows))
     return [
-        Obligation("memory: at the start", partial(begun, design)),
-        *(Obligation(f"memory: {name} in any state", partial(derives, design, name)) for name in DERIVED),
-        *of_cases("memory", design, tuple(cases(design.memory)), asked, kept, meets, follows),
+        Obligation(f"{title}: at the start", partial(begun, layer, design)),
+        *of_cases(title, design, tuple(cases(design.memory)), asked, *questions),
     ]
 
 
-def begun(design: Design) -> Settled:
+def begun(layer: Layer, design: Design) -> Settled:
     """Whether the invariants hold of each stated configuration at its start."""
-    return at_start("memory", design, design.memory, INDUCTIVE.id, INVARIANTS)
+    return at_start("memory", design, design.memory, layer.told, layer.invariants)
 
 
 def after_step(design: Design, invariant: Invariant, before: Any, after: Any) -> Any:
@@ -53,76 +70,95 @@ def after_step(design: Design, invariant: Invariant, before: Any, after: Any) ->
     return invariant(design.memory, after)
 
 
-def derives(design: Design, name: str) -> Settled:
+def derives(design: Design, name: str, base: Layer = BASE) -> Settled:
     """Whether a fact that all proofs take as known follows from the invariants alone."""
     case = Case(f"{name} in any state", ANYWHERE, None)
-    return settled(design, case, {name: partial(after_step, design, DERIVED[name])}, MappingProxyType({}))
+    return settled(base, design, case, {name: partial(after_step, design, DERIVED[name])}, MappingProxyType({}))
 
 
-def kept(design: Design, case: Case) -> Settled:
+def kept(layer: Layer, design: Design, case: Case) -> Settled:
     """Whether an action keeps every invariant, and has the properties that its proof rests on."""
     wanted: dict[str, Goal] = {}
-    if case.action is not None:
+    if case.action is not None and not layer.under:
         rests = RESTS_ON.get(type(case.action), ())
         wanted |= {prop.id: partial(holds, "memory", design, prop, case.action) for prop in rests}
-    return settled(design, case, wanted | {n: partial(after_step, design, held) for n, held in INVARIANTS.items()})
+    invariants = {name: partial(after_step, design, held) for name, held in layer.invariants.items()}
+    return settled(layer, design, case, wanted | invariants)
 
 
-def meets(design: Design, asked: tuple[Property, ...], case: Case) -> Settled:
+def meets(layer: Layer, design: Design, asked: tuple[Property, ...], case: Case) -> Settled:
     """Whether the properties of steps hold of an action that starts where the invariants hold."""
     assert case.action is not None
-    return settled(design, case, {prop.id: partial(holds, "memory", design, prop, case.action) for prop in asked})
+    return settled(layer, design, case, {p.id: partial(holds, "memory", design, p, case.action) for p in asked})
 
 
-def follows(design: Design, prop: Property) -> Settled:
+def follows(layer: Layer, design: Design, prop: Property) -> Settled:
     """Whether a property of states holds wherever the invariants do."""
     case = Case(f"{prop.id} in any state", ANYWHERE, None)
-    return settled(design, case, {prop.id: partial(holds, "memory", design, prop, ThreadSteps(0))})
+    return settled(layer, design, case, {prop.id: partial(holds, "memory", design, prop, ThreadSteps(0))})
 
 
 def settled(
-    design: Design, case: Case, wanted: Mapping[str, Goal], derived: Mapping[str, Invariant] = DERIVED
+    layer: Layer,
+    design: Design,
+    case: Case,
+    wanted: Mapping[str, Goal],
+    derived: Mapping[str, Invariant] = DERIVED,
 ) -> Settled:
     """What comes of a case when all that is wanted of it is asked on each of its paths."""
-    run = explored(design.memory, case, INVARIANTS, resolves(design), wanted, derived)
-    reached = [path for path in run.exploration.paths if path.outcome is not None]
+    seen = explored(design.memory, case, resolves(design), wanted)
+    reached = [path for path in seen.exploration.paths if path.outcome is not None]
     ended = [path for path in reached if not isinstance(path.outcome, Raised | OutOfFuel)]
     doubts = [f"{path.outcome}" for path in reached if isinstance(path.outcome, Raised | OutOfFuel)]
-    doubts += ["a branch could not be decided"] if run.exploration.undecided else []
-    findings = [Finding(reported(name), case.name, doubt, False) for doubt in doubts for name in wanted]
-    findings += refuted(case, run, ended)
-    counts = Counter(reported(name) for path in ended for name in path.outcome)
-    empty = not any(possible(run, path) for path in ended)
-    return Settled(len(run.exploration.paths), tuple(counts.items()), tuple(findings), empty)
+    doubts += ["a branch could not be decided"] if seen.exploration.undecided else []
+    wrong = [(name, doubt, False) for doubt in doubts for name in wanted]
+    counts = Counter(told for path in ended for name in path.outcome for told in reported(layer, name))
+    empty = False
+    if not untouched(layer, design, seen, ended):
+        before = known(design.memory, seen, layer.known, derived)
+        wrong += [(each.name, each.name, answer == z3.sat) for each, answer in refuted(layer, before, ended)]
+        empty = not any(possible(before, path) for path in ended)
+    findings = [Finding(p, case.name, label, sure) for name, label, sure in wrong for p in reported(layer, name)]
+    return Settled(len(seen.exploration.paths), tuple(counts.items()), tuple(findings), empty)
 
 
-def reported(name: str) -> str:
-    """The property that an invariant or a property by this name is told of."""
-    return INDUCTIVE.id if name in INVARIANTS or name in DERIVED else name
+def untouched(layer: Layer, design: Design, seen: Explored, paths: Sequence[Path]) -> bool:
+    """Whether nothing is left to ask: all is true on each path, or what a layer's own invariants say of the state
+    before, word for word. Nothing that is known besides has to be put together then."""
+    left = conjuncts([formula(truth) for path in paths for truth in path.outcome.values() if truth is not True])
+    if not layer.under or not left:
+        return not left and bool(paths)
+    own = conjuncts([formula(invariant(design.memory, seen.state)) for invariant in layer.invariants.values()])
+    before = {term.get_id() for term in own}
+    return all(term.get_id() in before for term in left)
 
 
-def possible(run: Explored, path: Any) -> bool:
+def reported(layer: Layer, name: str) -> tuple[str, ...]:
+    """The properties that an invariant or a property by this name is told of."""
+    return layer.told if name in layer.invariants or name in DERIVED else (name,)
+
+
+def possible(before: Known, path: Any) -> bool:
     """Whether the assumptions of a path have a solution; without an answer they count as contradictory."""
-    return bool(decided(z3.BoolVal(True), conjuncts([*path.condition, *run.known])) == z3.sat)
+    return bool(decided(z3.BoolVal(True), conjuncts([*path.condition, *before.conjuncts])) == z3.sat)
 
 
-def refuted(case: Case, run: Explored, paths: Sequence[Path]) -> list[Finding]:
+def refuted(layer: Layer, before: Known, paths: Sequence[Path]) -> list[tuple[Question, Any]]:
     """The properties that are false somewhere on a path, or that no attempt decides, each until it is known false.
 
     A property that holds on every path is known to what is asked of them next.
     """
-    asked = Asked(run.known)
+    asked = Asked(before.conjuncts)
     questions = [
-        Question(reported(name), name, path.condition, formula(truth), run.near.get(name, ()))
+        Question(reported(layer, name)[0], name, path.condition, formula(truth), before.near.get(name, ()))
         for path in paths
         for name, truth in path.outcome.items()
         if truth is not True
     ]
-    first = [question for question in questions if question.name not in INVARIANTS]
+    first = [question for question in questions if question.name not in layer.invariants]
     failing = list(asked.failing(first))
     failed = {question.about for question, _ in failing}
     for question in first if len(first) < len(questions) else ():
         if question.about not in failed:
             asked.learn(z3.Implies(z3.And(*question.condition), question.goal))
-    failing += asked.failing([question for question in questions if question.name in INVARIANTS])
-    return [Finding(each.about, case.name, each.name, bool(answer == z3.sat)) for each, answer in failing]
+    return failing + list(asked.failing([question for question in questions if question.name in layer.invariants]))

@@ -84,18 +84,20 @@ def of_cases(
     return found
 
 
-def at_start(part: str, design: Design, of: Any, inductive: str, invariants: Mapping[str, Any]) -> Settled:
-    """Whether the invariants hold of a part in each stated configuration at its start; `of` is the part's design."""
+def at_start(part: str, design: Design, of: Any, told: tuple[str, ...], invariants: Mapping[str, Any]) -> Settled:
+    """Whether the invariants hold of a part in each stated configuration at its start; `of` is the part's design, and
+    `told` are the properties that what fails is told of."""
     starts = {name: getattr(initial(topology, design), part) for name, topology in TOPOLOGIES.items()}
     there = {name: state for name, state in starts.items() if state is not None}
     wrong = tuple(
-        Finding(inductive, "at the start", f"{name} in {where}", True)
+        Finding(prop, "at the start", f"{name} in {where}", True)
         for where, state in there.items()
         for name, invariant in invariants.items()
         if not invariant(of, state)
+        for prop in told
     )
     count = len(there) * len(invariants)
-    return Settled(1, ((inductive, count),), wrong, count == 0)
+    return Settled(1, tuple((prop, count) for prop in told), wrong, count == 0)
 
 
 def holds(part: str, design: Design, prop: Property, action: Any, before: Any, after: Any) -> Any:

@@ -143,7 +143,7 @@ EXPLORED_ONLY = ("time.delivered",)
 
 def begun(design: Design) -> Settled:
     """Whether the invariants hold of each stated configuration at its start."""
-    return at_start("time", design, design.timer, INDUCTIVE.id, INVARIANTS)
+    return at_start("time", design, design.timer, (INDUCTIVE.id,), INVARIANTS)
 
 
 def settled(design: Design, asked: tuple[Property, ...], case: Case, owners: tuple[int, ...]) -> Settled:

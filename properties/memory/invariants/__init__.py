@@ -13,41 +13,46 @@ from model.memory.state import MemoryState
 from properties.memory.invariants import tables, threads, translations
 
 Invariant = Callable[[MemoryDesign, MemoryState], Any]
-INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
-    {
-        function.__name__: function
-        for function in (
-            tables.tables_own,
-            tables.tables_shaped,
-            tables.tables_linked,
-            tables.roots,
-            tables.leaves_backed,
-            tables.leaves_accessible,
-            tables.backing_owned,
-            translations.translations_own,
-            translations.translations_justified,
-            translations.vmids_allocated,
-            translations.translations_tagged,
-            translations.guests_current,
-            translations.allocator_locked,
-            translations.stage1_own,
-            translations.guests_forced_out,
-            threads.locks_held,
-            threads.faults_validated,
-            threads.faults_named,
-            threads.faults_pinned,
-            threads.faults_settled,
-            threads.unmapping_done,
-            threads.stores_pending,
-            threads.tables_detached,
-            threads.spares_kept,
-            threads.paths_there,
-            tables.interfaces_mapped,
-            threads.slots_apart,
-            threads.structures_shared,
-            threads.ends_alone,
-            tables.tables_of_the_living,
-        )
-    }
+
+
+def by_name(*functions: Invariant) -> Mapping[str, Invariant]:
+    """Invariants by their names."""
+    return MappingProxyType({function.__name__: function for function in functions})
+
+
+INVARIANTS: Mapping[str, Invariant] = by_name(
+    tables.tables_own,
+    tables.tables_shaped,
+    tables.tables_linked,
+    tables.roots,
+    tables.leaves_backed,
+    tables.backing_owned,
+    translations.translations_own,
+    translations.translations_justified,
+    translations.vmids_allocated,
+    translations.translations_tagged,
+    translations.guests_current,
+    translations.allocator_locked,
+    translations.stage1_own,
+    translations.guests_forced_out,
+    threads.locks_held,
+    threads.faults_validated,
+    threads.unmapping_done,
+    threads.stores_pending,
+    threads.tables_detached,
+    threads.spares_kept,
+    threads.paths_there,
+    tables.interfaces_mapped,
+    threads.slots_apart,
+    threads.structures_shared,
+    threads.ends_alone,
+    tables.tables_of_the_living,
 )
-"""Every invariant by its name."""
+"""Those that everything rests on: every action is proved to keep them, and every proof knows them."""
+OF_FAULTS: Mapping[str, Invariant] = by_name(
+    tables.leaves_accessible,
+    threads.faults_named,
+    threads.faults_pinned,
+    threads.faults_settled,
+)
+"""What holds besides of faults and of what comes of them: asked and known only where a property needs it."""
