@@ -283,7 +283,8 @@ def walked(request: Request) -> list[Result]:
     design = resolve(request.design, request.fault)
     of_parts, others = divided(request.properties)
     found = check_parts.walked(
-        request.design, request.fault, of_parts, request.seed, request.deadline, request.progress, request.steps
+        request.design, request.fault, of_parts, request.seed, request.deadline, request.jobs, request.progress,
+        request.steps,
     )
     stepwise = cheap(others)
     if not stepwise:

@@ -247,32 +247,48 @@ def with_single_steps(design: str, fault: str | None, result: Result) -> Result:
     return proof(result, f"z3, any operands and any state of {part.proved_for}", found.questions, found.seconds)
 
 
+def walk_share(
+    design: str, fault: str | None, of: str, ids: tuple[str, ...], name: str, seed: int, steps: int,
+    deadline: float | None,
+) -> Walked:  # fmt: skip
+    """One worker's walk through a configuration; workers receive names."""
+    properties = tuple(PROPERTY[identifier] for identifier in ids)
+    return walk_part(part_named(of), resolve(design, fault), properties, TOPOLOGIES[name], seed, steps, deadline)
+
+
 def walked(
-    design: str, fault: str | None, properties: tuple[Property, ...], seed: int, deadline: float | None,
+    design: str, fault: str | None, properties: tuple[Property, ...], seed: int, deadline: float | None, jobs: int,
     progress: Callable[[str], None], steps: int | None = None,
 ) -> list[Result]:  # fmt: skip
-    """What random runs say of each property of a part; `steps` is how many actions they have, all in all."""
+    """What random runs say of each property of a part; `steps` is how many actions those of a part have, all in all.
+
+    Each configuration has a walk of its own from the same seed, so that it does not matter how many there are at once.
+    """
+    chosen = by_part(properties)
+    tasks = {
+        (part.name, each.name): (walk_share, (design, fault, part.name, ids, each.name, seed, each_has, deadline))
+        for part, own in chosen
+        if (ids := tuple(prop.id for prop in steps_of(part, own)))
+        for each_has in [-(-(WALK_STEPS if steps is None else steps) // len(part.topologies))]
+        for each in part.topologies
+    }
+    seen = performed(tasks, jobs, None, lambda done, of: progress(f"walking: {done} of {of} configurations"))
     results = []
-    for part, own in by_part(properties):
-        progress(f"walking through {part.title}")
-        results += walked_part(design, fault, part, own, seed, deadline, steps)
+    for part, own in chosen:
+        of_part = {each.name: seen[part.name, each.name] for each in part.topologies if (part.name, each.name) in seen}
+        results += walked_part(design, fault, part, own, seed, of_part)
     return results
 
 
 def walked_part(
-    design: str, fault: str | None, part: Part, properties: tuple[Property, ...], seed: int, deadline: float | None,
-    steps: int | None,
-) -> list[Result]:  # fmt: skip
-    """What random runs of every configuration of a part say of each property."""
+    design: str, fault: str | None, part: Part, properties: tuple[Property, ...], seed: int, walks: Mapping[str, Walked]
+) -> list[Result]:
+    """What the walks through a part's configurations say of each property."""
     alone = [unasked(design, fault, "walk", prop) for prop in properties if prop in part.proved_alone]
     properties = steps_of(part, properties)
     if not properties:
         return alone
-    topologies, planted = part.topologies, resolve(design, fault)
-    each_has = -(-(WALK_STEPS if steps is None else steps) // len(topologies))
-    seen: list[Walked] = [
-        walk_part(part, planted, properties, each, seed, each_has, deadline) for each in topologies
-    ]
+    seen = list(walks.values())
     seconds = sum(one.seconds for one in seen)
     raised = next((one.raised for one in seen if one.raised is not None), None)
     if raised is not None:
@@ -281,7 +297,7 @@ def walked_part(
     kinds = {kind for one in seen for kind in one.kinds}
     met = frozenset(prop.id for prop in properties if speaks(prop, kinds))
     scope = f"{sum(one.steps for one in seen)} steps in {len(seen)} configurations, seed {seed}"
-    found = [(each.name, one.violations) for each, one in zip(topologies, seen, strict=True)]
+    found = [(name, one.violations) for name, one in walks.items()]
     results = judged(design, fault, "walk", properties, found, met, Verdict.TESTED, scope, seconds)
     return alone + [evolve(one, trace=explained(design, fault, one.trace)) if one.trace else one for one in results]
 

@@ -25,7 +25,7 @@ from properties.faults.catalogue import FAULT
 from properties.interrupts.part import INTERRUPTS
 from properties.memory.configurations import CONFIGURATIONS
 from properties.memory.part import MEMORY
-from properties.property import Property
+from properties.property import Property, Verdict
 from spec.sparse import Sparse, sparse
 
 FAULTS = (
@@ -179,8 +179,15 @@ def test_a_verdict_names_the_configurations_of_which_all_was_seen_and_the_others
 
 def test_the_steps_of_a_walk_are_shared_among_the_configurations() -> None:
     count = len(MEMORY.topologies)
-    results = walked("reference", None, (PROPERTY["memory.locks"],), 1, None, lambda _: None, 10 * count - 1)
+    results = walked("reference", None, (PROPERTY["memory.locks"],), 1, None, 1, lambda _: None, 10 * count - 1)
     assert results[0].covers == f"{10 * count} steps in {count} configurations, seed 1"
+
+
+def test_a_walk_says_the_same_however_many_processes_share_it() -> None:
+    asked = (PROPERTY["hyp.every_processor"], PROPERTY["hyp.calls_answered"])
+    one, two = (walked("linux-3.12", None, asked, 2, None, jobs, lambda _: None, 900) for jobs in (1, 2))
+    assert Verdict.VIOLATED in [result.verdict for result in one]
+    assert [evolve(result, seconds=0.0) for result in one] == [evolve(result, seconds=0.0) for result in two]
 
 
 def test_a_configuration_that_takes_long_is_explored_only_by_its_name() -> None:

@@ -1,7 +1,8 @@
 """What holds of every reachable state of interrupts: the invariants that the proofs assume and establish.
 
 Those of maps speak of one key at a time. Together they say where an interrupt may be between its device and its guest,
-and that whoever has to look for it will.
+and that whoever has to look for it will. Of a concrete state most premises are plainly false: what would follow from
+one of these is not evaluated, since list registers are many. Formulas are the same without it.
 """
 
 from collections.abc import Callable, Mapping

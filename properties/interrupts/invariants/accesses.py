@@ -17,6 +17,8 @@ def access_begun(design: VgicDesign, state: VgicState) -> Any:
         changes, access = member(vcpu.at, places_of(design, Do.WRITE_ONE)), vcpu.access
         found.append(implies(changes, every(access.write == 1, vcpu.left > 0)))
         found.append(either(changes, vcpu.left == 0))
+        if changes is False:
+            continue
         somewhere = []
         for line in design.registers:
             inner = sub(access.offset, line.base, 32)

@@ -12,6 +12,7 @@ from properties.interrupts.invariants.terms import (
     hcr_of,
     held_asking,
     is_kicking,
+    is_nobodys,
     is_noted,
     is_updating,
     is_used,
@@ -33,15 +34,16 @@ def waiting_noted(design: VgicDesign, state: VgicState) -> Any:
     interrupt or whose vCPU is noted itself."""
 
     def noted(key: Key, record: VirtualIrq) -> Any:
-        found = []
-        for vcpu in state.vcpus:
-            seen = [is_noted(state, vcpu)]
-            for number, holder in enumerate(state.vcpus):
-                seen.append(held_asking(design, state, number, key))
-                seen.append(every(has_place(state, number, key), is_noted(state, holder)))
-            due = every(exists(state, key), waits(design, state, vcpu, key, record))
-            found.append(implies(due, either(*seen, is_updating(design, state, key))))
-        return every(*found)
+        if is_nobodys(design, state, key, record):
+            return True
+        due = [every(exists(state, key), waits(design, state, vcpu, key, record)) for vcpu in state.vcpus]
+        seen = []
+        for number, holder in enumerate(state.vcpus):
+            seen.append(held_asking(design, state, number, key))
+            seen.append(every(has_place(state, number, key), is_noted(state, holder)))
+        seen.append(is_updating(design, state, key))
+        found = zip(state.vcpus, due, strict=True)
+        return every(*(implies(each, either(is_noted(state, vcpu), *seen)) for vcpu, each in found))
 
     return everywhere(state.irqs, noted)
 
@@ -52,12 +54,16 @@ def flush_complete(design: VgicDesign, state: VgicState) -> Any:
     flushing = places_of(design, Do.FLUSH_ONE, Do.FLUSH_END)
 
     def looked_at(key: Key, record: VirtualIrq) -> Any:
+        if is_nobodys(design, state, key, record):
+            return True
         found = []
         for number, vcpu in enumerate(state.vcpus):
+            due = every(exists(state, key), waits(design, state, vcpu, key, record), member(vcpu.at, flushing))
+            if due is False:
+                continue
             elsewhere = (has_place(state, other, key) for other in range(len(state.vcpus)) if other != number)
             ahead = every(key[2] >= vcpu.cursor, member(vcpu.at, places_of(design, Do.FLUSH_ONE)))
             kept = either(ahead, vcpu.overflow == 1, held_asking(design, state, number, key), *elsewhere)
-            due = every(exists(state, key), waits(design, state, vcpu, key, record), member(vcpu.at, flushing))
             found.append(implies(due, kept))
         return every(*found)
 
@@ -70,6 +76,8 @@ def lists_pruned(design: VgicDesign, state: VgicState) -> Any:
     found = []
     for number, vcpu in enumerate(state.vcpus):
         flushing = member(vcpu.at, span(design, Do.PRUNE, Do.FLUSH_END))
+        if flushing is False:
+            continue
         for position, lr in enumerate(listed(design, state, number)):
             key = key_held(state, number, lr)
             record, enabled = state.irqs.get(key), vm_of(state, vcpu.vm).enabled
@@ -91,6 +99,8 @@ def ends_sampled(design: VgicDesign, state: VgicState) -> Any:
         kept = member(vcpu.at, span(design, Do.SYNC_SAMPLE, Do.SYNC_PENDING))
         found.append(either(kept, vcpu.noted == 0))
         found.append(vcpu.noted >> len(vcpu.saved.lrs) == 0)
+        if sampled is False:
+            continue
         for position, lr in enumerate(vcpu.saved.lrs):
             key = key_held(state, number, lr)
             record = state.irqs.get(key)
@@ -107,14 +117,16 @@ def noted_kicked(design: VgicDesign, state: VgicState) -> Any:
     unheeding = span(design, Do.FLUSH_END, Do.ENTER)
     checks = span(design, Do.FLUSH_END, Do.CHECK_REQUESTS) if has_check(design) else ()
     for number, vcpu in enumerate(state.vcpus):
-        past = either(vcpu.at == GUEST, member(vcpu.at, unheeding))
+        past = every(is_noted(state, vcpu), either(vcpu.at == GUEST, member(vcpu.at, unheeding)))
+        if past is False:
+            continue
         looks = every(vcpu.requests == 1, member(vcpu.at, checks))
         taken_out = every(
             negate(member(vcpu.at, checks)), of_core(state, number, lambda core: core.ipi == 1)
         )
         low = runs_low(hcr_of(design, state, number), listed(design, state, number))
         told = either(is_kicking(design, state, vcpu.vm, number), looks, taken_out, low)
-        found.append(implies(every(is_noted(state, vcpu), past), told))
+        found.append(implies(past, told))
     return every(*found)
 
 

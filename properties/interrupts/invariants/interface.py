@@ -35,12 +35,15 @@ def interface_moved(design: VgicDesign, state: VgicState) -> Any:
     found = []
     for core in state.cores:
         for number, vcpu in enumerate(state.vcpus):
+            here = runs_on(core, number)
+            if here is False:
+                continue
             for name, (loaded, save) in FACTS.items():
                 last = Do.STOP if name == "hcr" else Do.CLEAR_MODE
                 behind = tuple(at for at in span(design, save, last) if at in span(design, Do.ENTER, last))
                 moved = either(knows(design, vcpu.at, loaded), member(vcpu.at, not_after_back_out(design, behind)))
-                here, there = getattr(core.gich, name), getattr(vcpu.saved, name)
-                found.append(implies(every(runs_on(core, number), moved), same(here, there)))
+                live, kept = getattr(core.gich, name), getattr(vcpu.saved, name)
+                found.append(implies(every(here, moved), same(live, kept)))
     return every(*found)
 
 
@@ -67,9 +70,9 @@ def status_saved(design: VgicDesign, state: VgicState) -> Any:
         for number, vcpu in enumerate(state.vcpus):
             gich = put(core.gich, "hcr", vcpu.saved.hcr)
             for name, save in (("misr", Do.SAVE_MISR), ("eisr", Do.SAVE_EISR), ("elrsr", Do.SAVE_ELRSR)):
-                read = getattr(virtual_interface, name)(gich)
                 here = every(runs_on(core, number), member(vcpu.at, span(design, save, Do.SAVE_LRS)))
-                found.append(implies(here, getattr(vcpu.saved, name) == read))
+                if here is not False:
+                    found.append(implies(here, getattr(vcpu.saved, name) == getattr(virtual_interface, name)(gich)))
     return every(*found)
 
 

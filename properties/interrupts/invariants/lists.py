@@ -72,7 +72,7 @@ def status_true(design: VgicDesign, state: VgicState) -> Any:
         saved, count = vcpu.saved, len(vcpu.saved.lrs)
         found.append(every(saved.elrsr >> count == 0, saved.eisr >> count == 0))
         off, due = member(vcpu.at, inside), member(vcpu.at, behind)
-        for position, lr in enumerate(saved.lrs):
+        for position, lr in enumerate(() if off is True and due is False else saved.lrs):
             empty = negate(either(is_valid(lr), asks(lr)))
             found.append(either(off, (bit(saved.elrsr, position) == 1) == empty))
             found.append(implies(due, (bit(saved.eisr, position) == 1) == has_ended(lr)))
@@ -89,10 +89,11 @@ def lists_full(design: VgicDesign, state: VgicState) -> Any:
     inside = (GUEST, *span(design, Do.ENTER, Do.SYNC_ENDED))
     freeing = span(design, Do.SYNC_ENDED, Do.SYNC_FREE)
     for number, vcpu in enumerate(state.vcpus):
-        for position, lr in enumerate(listed(design, state, number)):
-            found.append(either(member(vcpu.at, inside), negate(has_ended(lr))))
+        late, later = member(vcpu.at, inside), member(vcpu.at, (*inside, *freeing))
+        for position, lr in enumerate(() if late is True else listed(design, state, number)):
+            found.append(either(late, negate(has_ended(lr))))
             empty = every(is_used(vcpu, position), negate(is_valid(lr)))
-            found.append(either(member(vcpu.at, (*inside, *freeing)), negate(empty)))
+            found.append(either(later, negate(empty)))
     return every(*found)
 
 
@@ -117,8 +118,11 @@ def flight_listed(design: VgicDesign, state: VgicState) -> Any:
     """What counts as in flight is in a list register that asks for a maintenance interrupt at its end."""
 
     def known(key: tuple[int, int, int], record: VirtualIrq) -> Any:
+        flies = record.active == 1
+        if flies is False:
+            return True
         held = (held_asking(design, state, number, key) for number in range(len(state.vcpus)))
-        return implies(record.active == 1, either(*held))
+        return implies(flies, either(*held))
 
     return everywhere(state.irqs, known)
 

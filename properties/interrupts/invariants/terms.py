@@ -8,7 +8,7 @@ from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, place
 from model.vgic.facts import Fact, facts, places
 from model.vgic.pending import Key, computed, in_flight, key_of
 from model.vgic.state import IMPLEMENTED, PRIVATE, Agent, Core, Vcpu, VgicState, VirtualIrq, flag
-from properties.interrupts.steps import listed, names, runs_on, vm_of
+from properties.interrupts.steps import has_place, listed, names, runs_on, vm_of
 from spec.gic import list_registers as lists
 from spec.gic.virtual_interface import UIE
 from spec.words import U8, U32, bit, choose, either, every, member, negate
@@ -118,6 +118,11 @@ def waits(design: VgicDesign, state: VgicState, vcpu: Vcpu, key: Key, record: Vi
     return every(pends(design, state, vcpu, key, record), negate(in_flight(key[2], record)))
 
 
+def is_nobodys(design: VgicDesign, state: VgicState, key: Key, record: VirtualIrq) -> bool:
+    """Whether an interrupt is plainly pending for no vCPU."""
+    return (computed(design, vm_of(state, key[0]).enabled, key, record) > 0) is False
+
+
 def is_noted(state: VgicState, vcpu: Vcpu) -> Any:
     """Whether it is noted that a vCPU may have something to flush."""
     return vm_of(state, vcpu.vm).oracle & flag(vcpu.number) > 0
@@ -125,6 +130,8 @@ def is_noted(state: VgicState, vcpu: Vcpu) -> Any:
 
 def held_asking(design: VgicDesign, state: VgicState, number: int, key: Key) -> Any:
     """Whether a vCPU has a list register for an interrupt, which asks for a maintenance interrupt at its end."""
+    if has_place(state, number, key) is False:
+        return False
     place_of = state.lr_map.get((number, key[2]))
     found = (
         every(place_of == position + 1, asks(lr))
