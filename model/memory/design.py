@@ -185,10 +185,13 @@ class Fact(Enum):
     MARKED = "the slot is marked as one that is being deleted"
     SYNCHRONIZED = "no handler works on the slot that is being deleted"
     ON_PAGE = "the page in hand is one of the slot that is being deleted"
+    GIVEN_BACK = "the page in hand is no memory of the slot any more"
+    EMPTIED_SLOT = "no page is left of the slot that is being deleted"
     ALONE = "no other thread works on the VM"
     EMPTIED = "every descriptor of the VM is cleared"
     UNTABLED = "the VM has no table"
     FORGOTTEN = "no processor has a translation of the VM"
+    UNPOPULATED = "user space has no memory of the VM"
     FRAMED = "the page of the virtual CPU interface holds no other device"
     PRESENTED = "the VM has its virtual CPU interface"
     UNSHARED = "Hyp mode's tables do not map the VM's structures"
@@ -219,10 +222,13 @@ GAINS: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.DETACH_SECOND: (Fact.DETACHING, Fact.STORING),
         Do.MARK_INVALID: (Fact.MARKED,),
         Do.SYNCHRONIZE: (Fact.SYNCHRONIZED, Fact.ON_PAGE),
+        Do.GIVE_BACK: (Fact.GIVEN_BACK,),
+        Do.NEXT_PAGE: (Fact.EMPTIED_SLOT,),
         Do.REPLACE_PAGE: (Fact.SUBSTITUTED,),
         Do.UNREGISTER: (Fact.ALONE,),
         Do.CLEAR_ALL: (Fact.EMPTIED,),
         Do.FREE_TABLES: (Fact.UNTABLED,),
+        Do.FREE_MEMORY: (Fact.UNPOPULATED,),
         Do.UNMAP_STRUCTURE: (Fact.UNSHARED,),
         Do.CHECK_FRAME: (Fact.FRAMED,),
         Do.SET_INTERFACE: (Fact.PRESENTED,),
@@ -272,7 +278,7 @@ LOSES: Mapping[Do, tuple[Fact, ...]] = MappingProxyType(
         Do.RELEASE_PAGE: NO_LEAF,
         Do.GIVE_BACK: NO_LEAF,
         Do.REPLACE_PAGE: NO_LEAF,
-        Do.NEXT_PAGE: (*NO_LEAF, Fact.ON_PAGE),
+        Do.NEXT_PAGE: (*NO_LEAF, Fact.GIVEN_BACK, Fact.ON_PAGE),
     }
 )
 JUMPS: Mapping[Do, Do] = MappingProxyType(
@@ -326,7 +332,7 @@ def after(step: Do, known: frozenset[Fact], jumped: bool) -> frozenset[Fact]:
     NEXT_PAGE jumps back where there is a next page.
     """
     if jumped and step is Do.NEXT_PAGE:
-        return known - frozenset(NO_LEAF)
+        return known - frozenset((*NO_LEAF, Fact.GIVEN_BACK))
     if jumped:
         return known | frozenset(BY_JUMP.get(step, ()))
     gained = set(GAINS.get(step, ()))

@@ -177,21 +177,21 @@ class Asked:
         self.given += conjuncts([fact])
         self._warm.add(fact)
 
-    def failing(self, questions: Sequence[Question]) -> Iterator[tuple[Question, Any]]:
+    def failing(self, questions: Sequence[Question], together: bool = True) -> Iterator[tuple[Question, Any]]:
         """The questions of which a goal can be false, or that nothing decides, each with `z3.sat` or `z3.unknown`.
 
         Most goals hold, and to find that all do takes a solver little more than to find it of one: they are asked all
-        at once, then all of one condition, and one by one only where that does not settle them. Of what is known to be
-        false nothing more is asked.
+        at once, then all of one condition, and one by one only where that does not settle them, or right away unless
+        `together`. Of what is known to be false nothing more is asked.
         """
         left = [question for question in map(self._unknown, questions) if question is not None]
-        if self._all_hold(left):
+        if together and self._all_hold(left):
             return
         false = set[str]()
         groups = [list(group) for _, group in groupby(left, lambda question: id(question.condition))]
         for group in groups:
             alike = [question for question in group if question.about not in false]
-            for question in () if len(groups) > 1 and self._all_hold(alike) else alike:
+            for question in () if together and len(groups) > 1 and self._all_hold(alike) else alike:
                 answer = z3.unsat if question.about in false else self.answer(question)
                 false |= {question.about} if answer == z3.sat else set()
                 if answer != z3.unsat:

@@ -12,7 +12,7 @@ from model.design import Design
 from model.memory.actions import MemoryAction, ThreadSteps
 from model.state import State
 from properties.memory import ownership, tables, translations
-from properties.memory.invariants import INVARIANTS, OF_FAULTS, Invariant
+from properties.memory.invariants import INVARIANTS, OF_FAULTS, OF_PAGES, OF_SLOTS, Invariant
 from properties.property import Kind, Property
 from spec.words import every
 
@@ -82,5 +82,7 @@ LAYERS = (
         "faults", OF_FAULTS, translations.TRANSLATIONS_JUSTIFIED, tables.FAULT_ADDRESS_TRUE, tables.NO_CHURN,
         tables.FAULT_RESOLVED, ownership.PRIVATE,
     ),
+    further("pages", OF_PAGES, ownership.NOTHING_LOST),
+    further("slots", OF_SLOTS, tables.SLOTS_ONLY),
 )  # fmt: skip
 """The layers on top of the base. What no property asks for is not asked."""

@@ -24,6 +24,7 @@ from model.memory.guards import in_routine, knows
 from model.memory.state import DEAD, DYING, EMPTY, MemoryState, Use
 from model.state import State
 from properties.memory.invariants import threads
+from properties.memory.invariants.terms import OWNED
 from properties.memory.steps import at_any, does, memory_of, routine
 from properties.property import Kind, Property
 from properties.quantify import everywhere
@@ -35,8 +36,6 @@ UNDER_MMU_LOCK = (
     Do.UNLOCK_MMU,
 )  # fmt: skip
 UNDER_VMID_LOCK = (Do.ROLL_OVER, Do.FLUSH_ALL, Do.TAKE_VMID, Do.SET_GENERATION, Do.SET_VTTBR, Do.UNLOCK_VMID)
-OWNED = (Use.STRUCTURE, Use.TABLE, Use.DETACHED, Use.CACHE, Use.RAM)
-"""The uses of pages that belong to a VM."""
 
 
 def locked(design: Design, before: State, action: Action, after: State) -> Any:

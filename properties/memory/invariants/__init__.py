@@ -10,7 +10,7 @@ from typing import Any
 
 from model.memory.design import MemoryDesign
 from model.memory.state import MemoryState
-from properties.memory.invariants import tables, threads, translations
+from properties.memory.invariants import remains, tables, threads, translations
 
 Invariant = Callable[[MemoryDesign, MemoryState], Any]
 
@@ -56,3 +56,7 @@ OF_FAULTS: Mapping[str, Invariant] = by_name(
     threads.faults_settled,
 )
 """What holds besides of faults and of what comes of them: asked and known only where a property needs it."""
+OF_PAGES: Mapping[str, Invariant] = by_name(remains.pages_kept)
+"""The same of pages that were allocated for a VM."""
+OF_SLOTS: Mapping[str, Invariant] = by_name(remains.slots_emptied)
+"""The same of memory slots."""

@@ -9,6 +9,8 @@ from spec.words import bit, bits, choose, either, every, implies
 DEVICE = 0b0001
 """MemAttr[3:0] of Device memory."""
 TABLES = (Use.TABLE, Use.DETACHED)
+OWNED = (Use.STRUCTURE, *TABLES, Use.CACHE, Use.RAM)
+"""The uses of pages that belong to a VM."""
 STANDING = (ALIVE, DYING)
 """The lives of a VM in which its tables stand."""
 
