@@ -14,7 +14,7 @@ from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTY
 from properties.check_parts import with_proof
 from properties.designs import resolve
-from properties.engines import induction, memory_prove, prove
+from properties.engines import prove
 from properties.engines.formulas import formula, variable
 from properties.engines.induction import cases, likeness
 from properties.engines.maps import Arbitrary, Default, Set, Symbolic, in_pieces
@@ -31,7 +31,7 @@ from properties.engines.questions import (
     of_attempt,
 )
 from properties.memory import ALL
-from properties.memory.inductive import INDUCTIVE
+from properties.memory.inductive import BASE, INDUCTIVE, LAYERS
 from properties.memory.invariants import INVARIANTS
 from properties.memory.part import MEMORY
 from properties.property import Result, Verdict
@@ -56,32 +56,52 @@ def test_every_completed_access_of_a_guest_is_proved_to_reach_its_own_memory() -
     assert not broken & {"memory.isolated", "memory.permissions"}
 
 
-def test_a_fact_that_follows_from_the_invariants_does_not_follow_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fact_that_follows_from_the_invariants_does_not_follow_without_one() -> None:
     assert not derives(reference(), "tables_found").findings
-    fewer = {name: held for name, held in INVARIANTS.items() if name != "roots"}
-    monkeypatch.setattr(memory_prove, "INVARIANTS", fewer)
-    assert any(finding.decided for finding in derives(reference(), "tables_found").findings)
+    assert any(f.decided for f in derives(reference(), "tables_found", BASE.without("roots")).findings)
 
 
 FOLLOWING = {
-    "memory.translations_justified in any state": "leaves_accessible",
-    "steps at fault: decide": "faults_named",
-    "steps at fault: clean the page": "faults_pinned",
-    "steps at fault: break": "faults_settled",
-    "steps at fault: unlock": "faults_settled",
-    "steps at fault: write the descriptor": "unmapping_done",
+    "memory, faults: memory.translations_justified in any state": "leaves_accessible",
+    "memory, faults: steps at fault: decide": "faults_named",
+    "memory, faults: steps at fault: clean the page": "faults_pinned",
+    "memory, faults: steps at fault: break": "faults_settled",
+    "memory, faults: steps at fault: unlock": "faults_settled",
+    "memory, pages: memory.nothing_lost in any state": "pages_kept",
+    "memory, slots: memory.slots_only in any state": "slots_emptied",
+    "memory: steps at fault: write the descriptor": "unmapping_done",
 }
 """What follows from the invariants, and one of them without which it does not."""
 
 
 @pytest.mark.parametrize("name", FOLLOWING)
-def test_a_property_follows_from_the_invariants_and_from_no_fewer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    obligation = OBLIGATIONS[f"memory: {name}"]
-    assert not obligation.settle().findings
-    fewer = {each: held for each, held in INVARIANTS.items() if each != FOLLOWING[name]}
-    monkeypatch.setattr(memory_prove, "INVARIANTS", fewer)
-    monkeypatch.setattr(induction, "WALKING", tuple(each for each in induction.WALKING if each in fewer))
-    assert any(finding.decided for finding in obligation.settle().findings)
+def test_a_property_follows_from_the_invariants_and_from_no_fewer(name: str) -> None:
+    assert not OBLIGATIONS[name].settle().findings
+    fewer = tuple(layer.without(FOLLOWING[name]) for layer in (BASE, *LAYERS))
+    obligations = {o.name: o for o in memory_obligations(reference(), ALL, fewer)}
+    assert any(finding.decided for finding in obligations[name].settle().findings)
+
+
+@pytest.mark.parametrize(
+    ("fault", "case", "told"),
+    [
+        ("change-pte-maps-deleted-slot", "slots: replace: map read-only", "memory.slots_only"),
+        ("without/fault-done", "pages: fault: page for a second-level table", "memory.nothing_lost"),
+        ("without/trap-translate", "faults: guest: GuestAccesses", "memory.fault_address_true"),
+    ],
+)
+def test_what_breaks_a_further_invariant_is_told_of_the_properties_that_rest_on_it(
+    fault: str, case: str, told: str
+) -> None:
+    cases_of = {o.name: o for o in memory_obligations(resolve("reference", fault), ALL)}
+    found = cases_of[f"memory, {case}"].settle().findings
+    assert told in {finding.prop for finding in found if finding.decided}
+    assert INDUCTIVE.id not in {finding.prop for finding in found}
+
+
+def test_what_no_property_rests_on_is_not_asked() -> None:
+    names = [o.name for o in memory_obligations(reference(), (PROPERTY["memory.isolated"], INDUCTIVE))]
+    assert names and all(name.startswith("memory: ") for name in names)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +124,8 @@ def test_every_invariant_holds_at_the_start_of_every_configuration() -> None:
     for topology in OF_MEMORY:
         memory = initial(topology, reference()).memory
         assert memory is not None
-        assert [name for name, held in INVARIANTS.items() if not held(reference().memory, memory)] == []
+        for layer in (BASE, *LAYERS):
+            assert [name for name, held in layer.invariants.items() if not held(reference().memory, memory)] == []
 
 
 @pytest.mark.parametrize("topology", OF_MEMORY, ids=lambda topology: topology.name)

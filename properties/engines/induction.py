@@ -234,7 +234,7 @@ def assumed(
     for _ in range(LEVELS):
         memory.watched = [state.pages.get(page).parent for page in pages]
         tables.watched = pages = [bits(word, 36, 9) for word in memory.watched]
-        upwards += [formula(invariants[name](design, state)) for name in OF_TABLES]
+        upwards += [formula(invariants[name](design, state)) for name in OF_TABLES if name in invariants]
     tables.watched = read
     return held, upwards + [formula(fact(design, state)) for fact in derived.values()]
 
@@ -294,6 +294,10 @@ def known(
     design: MemoryDesign, seen: Explored, invariants: Mapping[str, Invariant], derived: Mapping[str, Invariant]
 ) -> Known:
     """What the invariants and the facts that follow from them say of the state before a case."""
+    sources = [source_of(seen.state, name) for name in MAPS]
+    watched = [source.watched for source in sources]
     held, upwards = assumed(design, seen.state, invariants, derived)
+    for source, keys in zip(sources, watched, strict=True):
+        source.watched = keys
     found = conjuncts([*map(formula, seen.given), *held.values(), *upwards])
     return Known(tuple(found), {name: tuple(conjuncts([term])) for name, term in held.items()})

@@ -22,6 +22,9 @@ from properties.memory.inductive import BASE, INDUCTIVE, LAYERS, Layer
 from properties.memory.invariants import Invariant
 from properties.property import Property
 
+FEW = 6
+"""Of so many invariants that an action changes it is asked first under what they say themselves, which is put together
+and decided much sooner than all that is known, and mostly enough."""
 RESTS_ON: Mapping[type[MemoryAction], tuple[Property, ...]] = MappingProxyType({GuestAccesses: (ISOLATED,)})
 """The properties of a kind of action that are asked before its invariants, and known to their proofs."""
 
@@ -113,24 +116,28 @@ def settled(
     doubts += ["a branch could not be decided"] if seen.exploration.undecided else []
     wrong = [(name, doubt, False) for doubt in doubts for name in wanted]
     counts = Counter(told for path in ended for name in path.outcome for told in reported(layer, name))
-    empty = False
-    if not untouched(layer, design, seen, ended):
-        before = known(design.memory, seen, layer.known, derived)
-        wrong += [(each.name, each.name, answer == z3.sat) for each, answer in refuted(layer, before, ended)]
+    asked, empty = changed(layer, design, seen, ended), not ended
+    if asked:
+        few = {name: layer.known[name] for name in asked} if asked <= layer.known.keys() and len(asked) <= FEW else {}
+        before = known(design.memory, seen, few, MappingProxyType({}))
+        if not few or not Asked(before.conjuncts).hold([q for q in questions(layer, before, ended) if q.name in few]):
+            before = known(design.memory, seen, layer.known, derived)
+            wrong += [(each.name, each.name, answer == z3.sat) for each, answer in refuted(layer, before, ended)]
         empty = not any(possible(before, path) for path in ended)
     findings = [Finding(p, case.name, label, sure) for name, label, sure in wrong for p in reported(layer, name)]
     return Settled(len(seen.exploration.paths), tuple(counts.items()), tuple(findings), empty)
 
 
-def untouched(layer: Layer, design: Design, seen: Explored, paths: Sequence[Path]) -> bool:
-    """Whether nothing is left to ask: all is true on each path, or what a layer's own invariants say of the state
-    before, word for word. Nothing that is known besides has to be put together then."""
-    left = conjuncts([formula(truth) for path in paths for truth in path.outcome.values() if truth is not True])
-    if not layer.under or not left:
-        return not left and bool(paths)
+def changed(layer: Layer, design: Design, seen: Explored, paths: Sequence[Path]) -> set[str]:
+    """What is asked of a path and not what the layer's own invariants say of the state before it, word for word."""
     own = conjuncts([formula(invariant(design.memory, seen.state)) for invariant in layer.invariants.values()])
     before = {term.get_id() for term in own}
-    return all(term.get_id() in before for term in left)
+    return {
+        name
+        for path in paths
+        for name, truth in path.outcome.items()
+        if truth is not True and any(term.get_id() not in before for term in conjuncts([formula(truth)]))
+    }
 
 
 def reported(layer: Layer, name: str) -> tuple[str, ...]:
@@ -140,7 +147,17 @@ def reported(layer: Layer, name: str) -> tuple[str, ...]:
 
 def possible(before: Known, path: Any) -> bool:
     """Whether the assumptions of a path have a solution; without an answer they count as contradictory."""
-    return bool(decided(z3.BoolVal(True), conjuncts([*path.condition, *before.conjuncts])) == z3.sat)
+    return bool(decided(z3.BoolVal(True), [*path.condition, *before.conjuncts], path.condition) == z3.sat)
+
+
+def questions(layer: Layer, before: Known, paths: Sequence[Path]) -> list[Question]:
+    """All that is asked on some paths."""
+    return [
+        Question(reported(layer, name)[0], name, path.condition, formula(truth), before.near.get(name, ()))
+        for path in paths
+        for name, truth in path.outcome.items()
+        if truth is not True
+    ]
 
 
 def refuted(layer: Layer, before: Known, paths: Sequence[Path]) -> list[tuple[Question, Any]]:
@@ -149,18 +166,12 @@ def refuted(layer: Layer, before: Known, paths: Sequence[Path]) -> list[tuple[Qu
     A property that holds on every path is known to what is asked of them next. The few invariants of a layer are each
     asked alone, which is quicker than together.
     """
-    asked = Asked(before.conjuncts)
-    questions = [
-        Question(reported(layer, name)[0], name, path.condition, formula(truth), before.near.get(name, ()))
-        for path in paths
-        for name, truth in path.outcome.items()
-        if truth is not True
-    ]
-    first = [question for question in questions if question.name not in layer.invariants]
+    asked, every_one = Asked(before.conjuncts), questions(layer, before, paths)
+    first = [question for question in every_one if question.name not in layer.invariants]
     failing = list(asked.failing(first))
     failed = {question.about for question, _ in failing}
-    for question in first if len(first) < len(questions) else ():
+    for question in first if len(first) < len(every_one) else ():
         if question.about not in failed:
             asked.learn(z3.Implies(z3.And(*question.condition), question.goal))
-    invariants = [question for question in questions if question.name in layer.invariants]
+    invariants = [question for question in every_one if question.name in layer.invariants]
     return failing + list(asked.failing(invariants, together=not layer.under))

@@ -35,7 +35,7 @@ ATTEMPTS = (
     Attempt(400_000_000, False, None),
 )
 TOGETHER, PART = 20_000_000, 3_000_000
-"""The work for many goals at once, and for a part of one, in a solver that has seen all assumptions."""
+"""The work for many goals at once, and for a part of one or for few, in a solver that has seen all assumptions."""
 
 
 def of_attempt(attempt: Attempt) -> Any:
@@ -185,17 +185,21 @@ class Asked:
         `together`. Of what is known to be false nothing more is asked.
         """
         left = [question for question in map(self._unknown, questions) if question is not None]
-        if together and self._all_hold(left):
+        if together and self._all_hold(left, TOGETHER):
             return
         false = set[str]()
         groups = [list(group) for _, group in groupby(left, lambda question: id(question.condition))]
         for group in groups:
             alike = [question for question in group if question.about not in false]
-            for question in () if together and len(groups) > 1 and self._all_hold(alike) else alike:
+            for question in () if together and len(groups) > 1 and self._all_hold(alike, TOGETHER) else alike:
                 answer = z3.unsat if question.about in false else self.answer(question)
                 false |= {question.about} if answer == z3.sat else set()
                 if answer != z3.unsat:
                     yield question, answer
+
+    def hold(self, questions: Sequence[Question]) -> bool:
+        """Whether no goal can be false, as far as little work tells."""
+        return self._all_hold([question for question in map(self._unknown, questions) if question is not None], PART)
 
     def _unknown(self, question: Question) -> Question | None:
         """The question without the parts of its goal that are assumptions themselves; None where nothing is left."""
@@ -203,9 +207,9 @@ class Asked:
         parts = [part for part in conjuncts([question.goal]) if part.get_id() not in known]
         return evolve(question, goal=z3.And(*parts)) if parts else None
 
-    def _all_hold(self, questions: Sequence[Question]) -> bool:
+    def _all_hold(self, questions: Sequence[Question], work: int) -> bool:
         refuted = [question.refuted for question in questions]
-        return not refuted or bool(self._check(z3.Or(*refuted), TOGETHER) == z3.unsat)
+        return not refuted or bool(self._check(z3.Or(*refuted), work) == z3.unsat)
 
     def answer(self, question: Question) -> Any:
         """Whether a goal can be false: `z3.sat`, `z3.unsat` or `z3.unknown`; asked part by part."""

@@ -1,4 +1,4 @@
-"""What is left of pages and slots: who holds what was allocated for a VM, and what a slot's deletion has still to do."""
+"""What is left of pages and slots: who holds what was allocated for a VM, and what a slot's deletion has to do yet."""
 
 from functools import cache
 from typing import Any
