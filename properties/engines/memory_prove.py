@@ -15,7 +15,7 @@ from properties.engines.explorer import OutOfFuel, Path, Raised
 from properties.engines.formulas import formula
 from properties.engines.induction import ANYWHERE, Case, Explored, Goal, Known, cases, explored, known
 from properties.engines.obligations import Finding, Obligation, Settled, at_start, holds, of_cases
-from properties.engines.questions import Asked, Question, conjuncts, decided
+from properties.engines.questions import ATTEMPTS, Asked, Question, conjuncts, decided
 from properties.memory.accesses import ISOLATED
 from properties.memory.derived import DERIVED
 from properties.memory.inductive import BASE, INDUCTIVE, LAYERS, Layer
@@ -123,7 +123,7 @@ def settled(
         if not few or not Asked(before.conjuncts).hold([q for q in questions(layer, before, ended) if q.name in few]):
             before = known(design.memory, seen, layer.known, derived)
             wrong += [(each.name, each.name, answer == z3.sat) for each, answer in refuted(layer, before, ended)]
-        empty = not any(possible(before, path) for path in ended)
+        empty = not possible(before, ended)
     findings = [Finding(p, case.name, label, sure) for name, label, sure in wrong for p in reported(layer, name)]
     return Settled(len(seen.exploration.paths), tuple(counts.items()), tuple(findings), empty)
 
@@ -145,9 +145,15 @@ def reported(layer: Layer, name: str) -> tuple[str, ...]:
     return layer.told if name in layer.invariants or name in DERIVED else (name,)
 
 
-def possible(before: Known, path: Any) -> bool:
-    """Whether the assumptions of a path have a solution; without an answer they count as contradictory."""
-    return bool(decided(z3.BoolVal(True), [*path.condition, *before.conjuncts], path.condition) == z3.sat)
+def possible(before: Known, paths: Sequence[Path]) -> bool:
+    """Whether the assumptions of some path have a solution, asked of each the quick way first; without an answer they
+    count as contradictory."""
+    asked = [(path.condition, [*path.condition, *before.conjuncts]) for path in paths]
+    return any(
+        decided(z3.BoolVal(True), given, near, attempts) == z3.sat
+        for attempts in (ATTEMPTS[:1], ATTEMPTS[1:])
+        for near, given in asked
+    )
 
 
 def questions(layer: Layer, before: Known, paths: Sequence[Path]) -> list[Question]:
