@@ -22,7 +22,7 @@ from properties.engines.walk import Walked
 from properties.parts import PARTS, part_named, part_of
 from properties.property import Property, Result, Trace, Verdict
 from properties.traces.replay import replayed
-from properties.workers import performed
+from properties.workers import Task, performed
 
 EXPLORE_SECONDS = 600.0
 """What one configuration may take; the largest takes a quarter of that."""
@@ -264,19 +264,18 @@ def walked(
 
     Each configuration has a walk of its own from the same seed, so that it does not matter how many there are at once.
     """
-    chosen = by_part(properties)
-    tasks = {
-        (part.name, each.name): (walk_share, (design, fault, part.name, ids, each.name, seed, each_has, deadline))
-        for part, own in chosen
-        if (ids := tuple(prop.id for prop in steps_of(part, own)))
-        for each_has in [-(-(WALK_STEPS if steps is None else steps) // len(part.topologies))]
-        for each in part.topologies
-    }
+    chosen, tasks = by_part(properties), dict[tuple[str, str], Task[Walked]]()
+    for part, own in chosen:
+        ids = tuple(prop.id for prop in steps_of(part, own))
+        each_has = -(-(WALK_STEPS if steps is None else steps) // len(part.topologies))
+        for each in part.topologies if ids else ():
+            asked = (design, fault, part.name, ids, each.name, seed, each_has, deadline)
+            tasks[part.name, each.name] = (walk_share, asked)
     seen = performed(tasks, jobs, None, lambda done, of: progress(f"walking: {done} of {of} configurations"))
     results = []
     for part, own in chosen:
-        of_part = {each.name: seen[part.name, each.name] for each in part.topologies if (part.name, each.name) in seen}
-        results += walked_part(design, fault, part, own, seed, of_part)
+        walks = {name: walk for (of, name), walk in seen.items() if of == part.name}
+        results += walked_part(design, fault, part, own, seed, walks)
     return results
 
 

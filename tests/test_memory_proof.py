@@ -12,7 +12,9 @@ from model.action import Action
 from model.design import Design
 from model.designs.catalogue import reference
 from model.memory.actions import ThreadSteps
-from model.memory.design import ROUTINES, facts, step_at
+from model.memory.design import ROUTINES, MemoryDesign, facts, step_at
+from model.memory.guards import in_routine
+from model.memory.state import MemoryState
 from model.state import State
 from model.topology import TOPOLOGIES, initial
 from properties.catalogue import PROPERTY
@@ -36,11 +38,11 @@ from properties.engines.questions import (
 )
 from properties.memory import ALL
 from properties.memory.inductive import BASE, INDUCTIVE, LAYERS, Layer
-from properties.memory.invariants import INVARIANTS
+from properties.memory.invariants import INVARIANTS, by_name
 from properties.memory.part import MEMORY
 from properties.property import Result, Verdict
 from spec.sparse import Of, sparse
-from spec.words import U64, Width, bit
+from spec.words import U64, Width, bit, every, negate
 
 OBLIGATIONS = {o.name: o for o in memory_obligations(reference(), ALL)}
 OF_MEMORY = tuple(topology for topology in TOPOLOGIES.values() if topology.memory is not None)
@@ -101,6 +103,17 @@ def test_what_breaks_a_further_invariant_is_told_of_the_properties_that_rest_on_
     found = cases_of[f"memory, {case}"].settle().findings
     assert told in {finding.prop for finding in found if finding.decided}
     assert INDUCTIVE.id not in {finding.prop for finding in found}
+
+
+def test_a_case_that_the_invariants_exclude_is_told_to_be_empty() -> None:
+    excluded = by_name(*INVARIANTS.values(), nobody_reclaims)
+    cases_of = {o.name: o for o in memory_obligations(reference(), ALL, (evolve(BASE, invariants=excluded),))}
+    assert cases_of["memory: reclaim: free third level"].settle().vacuous
+
+
+def nobody_reclaims(design: MemoryDesign, state: MemoryState) -> bool:
+    """No thread is in the routine that takes a page away."""
+    return every(*(negate(in_routine(core, "reclaim", "replace")) for core in state.cores))
 
 
 def test_what_no_property_rests_on_is_not_asked() -> None:
@@ -210,11 +223,13 @@ def test_of_goals_asked_at_once_those_fail_that_are_false_under_their_condition(
         Question("other", "less than 10", high, z3.ULT(x, 10)),
     ]
     asked = Asked([z3.ULT(x, 10)])
-    assert [(each.name, answer) for each, answer in asked.failing(questions)] == [
-        ("not 3", z3.sat),
-        ("less than 9", z3.sat),
-    ]
-    assert not list(asked.failing([questions[0], questions[4]]))
+    for together in (True, False):
+        assert [(each.name, answer) for each, answer in asked.failing(questions, together)] == [
+            ("not 3", z3.sat),
+            ("less than 9", z3.sat),
+        ]
+        assert not list(asked.failing([questions[0], questions[4]], together))
+    assert asked.plainly_hold([questions[0], questions[4]]) and not asked.plainly_hold(questions)
 
 
 def test_words_cut_into_pieces_are_read_and_written_as_whole_ones_are() -> None:

@@ -1,7 +1,7 @@
 """The obligations of the memory system: its invariants by induction, and under them the properties of each action."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -56,10 +56,10 @@ def memory_obligations(
 
 def of_layer(design: Design, layer: Layer, title: str, asked: tuple[Property, ...]) -> list[Obligation]:
     """The beginning of an induction over a layer's invariants, its cases, and what is asked under them."""
-    questions = (partial(each, layer) for each in (kept, meets, follows))
+    settling = (partial(each, layer) for each in (kept, meets, follows))
     return [
         Obligation(f"{title}: at the start", partial(begun, layer, design)),
-        *of_cases(title, design, tuple(cases(design.memory)), asked, *questions),
+        *of_cases(title, design, tuple(cases(design.memory)), asked, *settling),
     ]
 
 
@@ -120,7 +120,7 @@ def settled(
     if asked:
         few = {name: layer.known[name] for name in asked} if asked <= layer.known.keys() and len(asked) <= FEW else {}
         before = known(design.memory, seen, few, MappingProxyType({}))
-        if not few or not Asked(before.conjuncts).hold([q for q in questions(layer, before, ended) if q.name in few]):
+        if not few or not Asked(before.conjuncts).plainly_hold(questions(layer, before, ended, few)):
             before = known(design.memory, seen, layer.known, derived)
             wrong += [(each.name, each.name, answer == z3.sat) for each, answer in refuted(layer, before, ended)]
         empty = not possible(before, ended)
@@ -156,13 +156,13 @@ def possible(before: Known, paths: Sequence[Path]) -> bool:
     )
 
 
-def questions(layer: Layer, before: Known, paths: Sequence[Path]) -> list[Question]:
-    """All that is asked on some paths."""
+def questions(layer: Layer, before: Known, paths: Sequence[Path], names: Collection[str]) -> list[Question]:
+    """What is asked by some names on some paths."""
     return [
         Question(reported(layer, name)[0], name, path.condition, formula(truth), before.near.get(name, ()))
         for path in paths
         for name, truth in path.outcome.items()
-        if truth is not True
+        if name in names and truth is not True
     ]
 
 
@@ -172,12 +172,12 @@ def refuted(layer: Layer, before: Known, paths: Sequence[Path]) -> list[tuple[Qu
     A property that holds on every path is known to what is asked of them next. The few invariants of a layer are each
     asked alone, which is quicker than together.
     """
-    asked, every_one = Asked(before.conjuncts), questions(layer, before, paths)
-    first = [question for question in every_one if question.name not in layer.invariants]
+    asked, names = Asked(before.conjuncts), {name for path in paths for name in path.outcome}
+    first = questions(layer, before, paths, names - layer.invariants.keys())
+    invariants = questions(layer, before, paths, names & layer.invariants.keys())
     failing = list(asked.failing(first))
     failed = {question.about for question, _ in failing}
-    for question in first if len(first) < len(every_one) else ():
+    for question in first if invariants else ():
         if question.about not in failed:
             asked.learn(z3.Implies(z3.And(*question.condition), question.goal))
-    invariants = [question for question in every_one if question.name in layer.invariants]
     return failing + list(asked.failing(invariants, together=not layer.under))

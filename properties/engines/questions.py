@@ -197,7 +197,7 @@ class Asked:
                 if answer != z3.unsat:
                     yield question, answer
 
-    def hold(self, questions: Sequence[Question]) -> bool:
+    def plainly_hold(self, questions: Sequence[Question]) -> bool:
         """Whether no goal can be false, as far as little work tells."""
         return self._all_hold([question for question in map(self._unknown, questions) if question is not None], PART)
 

@@ -38,7 +38,7 @@ def broken(design: Design, before: State, action: Action, after: State) -> str:
 
 INDUCTIVE = Property(
     id="memory.inductive",
-    statement="Every action keeps the invariants of the memory system that the other proofs about memory rest on.",
+    statement="Every action keeps the invariants of the memory system that all other proofs about memory rest on.",
     claims=("C11", "C12"),
     question="Why can a table walk never leave a VM's own pages, however many there are?",
     kind=Kind.STATE,

@@ -20,10 +20,10 @@ from model.memory.actions import (
     VcpuRuns,
 )
 from model.memory.design import GUEST, IDLE, Do, Fact
-from model.memory.guards import in_routine, knows
-from model.memory.state import DEAD, DYING, EMPTY, MemoryState, Use
+from model.memory.guards import knows
+from model.memory.state import DEAD, MemoryState, Use
 from model.state import State
-from properties.memory.invariants import threads
+from properties.memory.invariants import remains, threads
 from properties.memory.invariants.terms import OWNED
 from properties.memory.steps import at_any, does, memory_of, routine
 from properties.property import Kind, Property
@@ -106,14 +106,7 @@ def nothing_lost(design: Design, before: State, action: Action, after: State) ->
             implies(member(page.use, OWNED), negate(either(*dead))),
         )
 
-    ended = [
-        implies(
-            member(vm.life, (DYING, EMPTY)),
-            either(*(every(c.vm == number, in_routine(c, "destroy")) for c in state.cores)),
-        )
-        for number, vm in enumerate(state.vms)
-    ]
-    return every(everywhere(state.pages, kept), *ended)
+    return every(everywhere(state.pages, kept), remains.ends_attended(design.memory, state))
 
 
 NOTHING_LOST = Property(

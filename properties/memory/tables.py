@@ -7,12 +7,12 @@ from model.design import Design
 from model.memory.actions import ThreadSteps
 from model.memory.design import Do, MemoryDesign
 from model.memory.fault import wanted
-from model.memory.guards import in_routine
-from model.memory.state import NO_SLOT, Core, MemoryState, Use
+from model.memory.state import Core, MemoryState, Use
 from model.memory.tables import VALID, access_of, is_valid, look_up, protected, target
 from model.state import State
+from properties.memory.invariants import remains
 from properties.memory.invariants import tables as invariants
-from properties.memory.invariants.terms import TABLES, first_gfn, is_device_only, is_ram_leaf
+from properties.memory.invariants.terms import TABLES, covers, first_gfn, is_device_only, is_ram_leaf
 from properties.memory.steps import at_any, does, memory_of, routine
 from properties.property import Kind, Property
 from properties.quantify import everywhere
@@ -69,14 +69,10 @@ def within_slots(design: Design, before: State, action: Action, after: State) ->
             table = state.pages.get(bits(word, 36, 9))
             gfn = first_gfn(table, word)
             ours = every(table.use == Use.TABLE, table.vm == number, is_ram_leaf(state, table, descriptor))
-            inside = (every(s.state != NO_SLOT, gfn >= s.base, gfn < s.base + s.pages) for s in slots)
-            return implies(ours, either(*inside))
+            return implies(ours, either(*(covers(slot, gfn) for slot in slots)))
 
         found.append(everywhere(state.memory, covered))
-        for position, slot in enumerate(vm.slots):
-            deleting = (every(c.vm == number, c.slot == position, in_routine(c, "delete")) for c in state.cores)
-            found.append(implies(slot.state == 2, either(*deleting)))
-    return every(*found)
+    return every(remains.deletions_attended(design.memory, state), *found)
 
 
 SLOTS_ONLY = Property(

@@ -56,7 +56,7 @@ OF_FAULTS: Mapping[str, Invariant] = by_name(
     threads.faults_settled,
 )
 """What holds besides of faults and of what comes of them: asked and known only where a property needs it."""
-OF_PAGES: Mapping[str, Invariant] = by_name(remains.pages_kept)
+OF_PAGES: Mapping[str, Invariant] = by_name(remains.pages_kept, remains.ends_attended)
 """The same of pages that were allocated for a VM."""
-OF_SLOTS: Mapping[str, Invariant] = by_name(remains.slots_emptied)
+OF_SLOTS: Mapping[str, Invariant] = by_name(remains.slots_emptied, remains.deletions_attended)
 """The same of memory slots."""

@@ -5,15 +5,15 @@ from typing import Any
 
 from model.memory.design import Do, Fact, MemoryDesign, place
 from model.memory.guards import in_routine, knows
-from model.memory.state import DEAD, DYING, EMPTY, INVALID_SLOT, NO_SLOT, FrameNumber, MemoryState, Page, Slot, Use
-from properties.memory.invariants.terms import OWNED, is_ram_leaf, on
+from model.memory.state import DEAD, DYING, EMPTY, INVALID_SLOT, MemoryState, Page, Slot, Use
+from properties.memory.invariants.terms import OWNED, covers, is_ram_leaf, on
 from properties.quantify import everywhere
 from spec.words import bits, choose, either, every, implies, member, negate
 
 
 def pages_kept(design: MemoryDesign, state: MemoryState) -> Any:
     """Each page that was allocated for a VM is in use, or held by a thread that will use it or give it back; nothing is
-    left of a VM that is gone, and somebody sees to the end of one that is to go."""
+    left of a VM that is gone."""
     found = []
     for core in state.cores:
         for spare, kind in zip(core.spare, (Do.CACHE_SECOND, Do.CACHE_THIRD), strict=True):
@@ -34,10 +34,16 @@ def pages_kept(design: MemoryDesign, state: MemoryState) -> Any:
             *own,
         )
 
+    return every(everywhere(state.pages, kept), *found)
+
+
+def ends_attended(design: MemoryDesign, state: MemoryState) -> Any:
+    """Somebody sees to the end of a VM that is to go."""
+    found = []
     for number, vm in enumerate(state.vms):
         ends = either(*(every(on(core, number), in_routine(core, "destroy")) for core in state.cores))
         found.append(implies(member(vm.life, (DYING, EMPTY)), ends))
-    return every(everywhere(state.pages, kept), *found)
+    return every(*found)
 
 
 @cache
@@ -49,11 +55,6 @@ def until_given_back(design: MemoryDesign, kind: Do) -> tuple[int, ...]:
         if kind in steps and Do.KEEP_SPARES in steps:
             found += [place(routine, n) for n in range(steps.index(kind) + 1, steps.index(Do.KEEP_SPARES) + 1)]
     return tuple(found)
-
-
-def covers(slot: Slot, gfn: FrameNumber) -> Any:
-    """Whether there is such a slot and it has the page."""
-    return every(slot.state != NO_SLOT, gfn >= slot.base, gfn < slot.base + slot.pages)
 
 
 def slots_emptied(design: MemoryDesign, state: MemoryState) -> Any:
@@ -80,6 +81,13 @@ def slots_emptied(design: MemoryDesign, state: MemoryState) -> Any:
         for core in state.cores:
             handled = either(*(covers(each, core.gfn) for each in vm.slots))
             found.append(implies(every(on(core, number), knows(design, core, Fact.HANDLING)), handled))
+    return every(*found)
+
+
+def deletions_attended(design: MemoryDesign, state: MemoryState) -> Any:
+    """A slot that is marked invalid is being deleted."""
+    found = []
+    for number, vm in enumerate(state.vms):
         for position, slot in enumerate(vm.slots):
             deletes = (every(on(c, number), c.slot == position, in_routine(c, "delete")) for c in state.cores)
             found.append(implies(slot.state == INVALID_SLOT, either(*deletes)))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from model.memory.state import ALIVE, DEAD, DYING, Core, MemoryState, Page, Use, Vm
+from model.memory.state import ALIVE, DEAD, DYING, NO_SLOT, Core, FrameNumber, MemoryState, Page, Slot, Use, Vm
 from model.memory.tables import is_valid, root_word, target, word_in
 from spec.words import bit, bits, choose, either, every, implies
 
@@ -57,6 +57,11 @@ def is_recent(state: MemoryState, vm: Vm) -> Any:
 def on(core: Core, number: int) -> Any:
     """Whether the processor's thread works on the VM of that number, or its guest is one."""
     return core.vm == number
+
+
+def covers(slot: Slot, gfn: FrameNumber) -> Any:
+    """Whether there is such a slot and it has the page."""
+    return every(slot.state != NO_SLOT, gfn >= slot.base, gfn < slot.base + slot.pages)
 
 
 def is_ram_leaf(state: MemoryState, table: Page, descriptor: int) -> Any:
