@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import list_registers
 from benchmarks.commands import Refused
-from benchmarks.compact import Counted, Group, Invariant, Parts, count_states
+from benchmarks.compact import BITS, Counted, Group, Invariant, Parts, Remembered, count_states, mask_of, together
 from benchmarks.peers import agree
 
 
@@ -46,6 +46,18 @@ def test_the_whole_model_has_31_actions_and_as_many_states_as_in_other_tools() -
     found = count_states(list_registers.start(), groups, list_registers.invariants())
     assert sum(len(group.actions) for group in groups) == 31
     assert (found.states, found.transitions, found.violations) == (123_648, 757_760, {})
+
+
+def own(component: int) -> Remembered:
+    """What it knows is the component."""
+    return Remembered(mask_of((component,)), lambda state: (state >> BITS * component & (1 << BITS) - 1,))
+
+
+def test_lookups_are_shared_as_long_as_they_leave_out_a_component() -> None:
+    state = 7 | 8 << BITS | 9 << 2 * BITS
+    first, second = together((own(0), own(1), own(2)), 3)
+    assert (first.of(state), second.of(state)) == ((7, 8), (9,))
+    assert first.mask == mask_of((0, 1))
 
 
 def up(most: int, parts: Parts) -> Parts | None:
