@@ -205,20 +205,9 @@ def with_proof(result: Result, settled: Settled, seconds: float) -> Result:
     if vacuous or open_ or own or (alone and not questions):
         return evolve(result, unproved=(*own, *open_, *vacuous, "no question")[0])
     if not questions:
-        return with_parts(result, part, settled)
+        return result
     proved = proof(result, f"z3, by induction for {part.proved_for}", questions, seconds)
     return evolve(proved, also=None) if alone else proved
-
-
-def with_parts(result: Result, part: Part, settled: Settled) -> Result:
-    """What exploration says of a property, with those that are proved and make most of a proof of it together."""
-    parts, asked = part.partly.get(result.property, ()), dict(settled.asked)
-    failed = {name for name, _ in settled.failures}
-    if not parts or failed & {*parts, "*"} or not all(asked.get(name, 0) for name in parts):
-        return result
-    covers = f"{', '.join(parts)}, from which it follows but for what they leave out"
-    proved = Result(result.design, result.property, "prove", Verdict.PROVED, covers, 0.0)
-    return evolve(result, also=proved)
 
 
 def proof(explored: Result, covers: str, asked: int, seconds: float) -> Result:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from spec.sparse import Sparse
-from spec.words import every
+from spec.words import either, every
 
 
 def each(mapping: Any) -> Iterable[tuple[Any, Any]]:
@@ -23,3 +23,12 @@ def everywhere(mapping: Any, condition: Callable[[Any, Any], Any]) -> Any:
     Of a symbolic map with arbitrary contents: of every watched key.
     """
     return every(*(condition(key, value) for key, value in each(mapping)))
+
+
+def somewhere(mapping: Any, condition: Callable[[Any, Any], Any]) -> Any:
+    """Whether a condition holds of some key that has another value than the default, and its value, as one formula.
+
+    Of a symbolic map with arbitrary contents: of some key that was read, so that where it holds there is such a key.
+    """
+    entries = each(mapping) if isinstance(mapping, Sparse) else [(key, mapping.get(key)) for key in mapping.read]
+    return either(*(condition(key, value) for key, value in entries))

@@ -10,11 +10,8 @@ from properties.catalogue import PROPERTY
 from properties.check_parts import UNBLAMED, blamed, inductions, with_proof, without_induction
 from properties.designs import resolve
 from properties.engines.prove import Settled, prove_share
-from properties.parts import part_named
 from properties.property import Result, Verdict
 from properties.workers import performed
-
-PARTLY = part_named("interrupts").partly
 
 
 def result(prop: str, verdict: Verdict) -> Result:
@@ -38,13 +35,12 @@ def test_a_property_without_an_induction_says_why() -> None:
     assert told.unproved == "time, a run violates the invariants"
 
 
-def test_no_part_of_a_proof_is_told_of_where_a_case_is_contradictory() -> None:
-    asked = tuple((name, 3) for name in PARTLY["interrupts.delivered"])
-    sound = Settled(3, 3, (), asked, ())
-    told = with_proof(result("interrupts.delivered", Verdict.EXPLORED), sound, 0.0)
-    assert told.also is not None and told.also.verdict is Verdict.PROVED
-    empty = with_proof(result("interrupts.delivered", Verdict.EXPLORED), evolve(sound, vacuous=("interrupts: x",)), 0.0)
-    assert (empty.also, empty.unproved) == (None, "interrupts: x")
+def test_nothing_is_proved_where_a_case_is_contradictory() -> None:
+    explored = result("interrupts.delivered", Verdict.EXPLORED)
+    sound = Settled(3, 3, (), (("interrupts.delivered", 3),), ())
+    assert with_proof(explored, sound, 0.0).verdict is Verdict.PROVED
+    empty = with_proof(explored, evolve(sound, vacuous=("interrupts: x",)), 0.0)
+    assert (empty.verdict, empty.unproved) == (Verdict.EXPLORED, "interrupts: x")
 
 
 def test_tasks_behind_the_deadline_are_left_out() -> None:

@@ -14,7 +14,7 @@ from model.vgic.state import VgicState
 from model.vgic.system import VgicAction, vgic_guard, vgic_step
 from properties.engines import interrupts_progress
 from properties.engines.interrupts_induction import cases
-from properties.engines.interrupts_progress import progresses
+from properties.engines.interrupts_progress import OF_DRAINS, progresses
 from properties.faults.catalogue import FAULT
 from properties.interrupts import drain
 from properties.interrupts.delivery import is_quiet
@@ -33,6 +33,12 @@ CASES = {case.name: case for case in cases(REFERENCE.vgic)}
 OF_INTERRUPTS = [name for name, each in TOPOLOGIES.items() if each.interrupts is not None and "wide" not in name]
 TARGET = 0x828
 """The target of SPI 40, one byte of GICD_ITARGETSR; those of others follow."""
+
+
+def refuted(design: Design, case: str) -> bool:
+    """Whether the proof finds a step of the drain that leaves no less to do, and tells all that rests on it."""
+    found = progresses(design, CASES[case]).findings
+    return [(each.prop, each.decided) for each in found] == [(prop.id, True) for prop in OF_DRAINS]
 
 
 def asking_itself() -> Design:
@@ -165,7 +171,7 @@ def test_a_flush_that_calls_for_a_vcpu_which_holds_nothing_for_it_is_noticed(cal
 
 def test_the_proof_finds_that_who_knows_is_told_again() -> None:
     told_again = FAULT["holders-told-again"].plant(REFERENCE)
-    assert [finding.decided for finding in progresses(told_again, CASES["flush: end"]).findings] == [True]
+    assert refuted(told_again, "flush: end")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +194,7 @@ def test_a_thread_that_was_woken_while_powered_off_is_not_quiet_and_can_go_on() 
 
 
 def test_the_proof_finds_that_a_vcpu_asks_itself_to_look_again() -> None:
-    assert [finding.decided for finding in progresses(asking_itself(), CASES["flush: kick"]).findings] == [True]
+    assert refuted(asking_itself(), "flush: kick")
 
 
 @pytest.mark.parametrize(
@@ -205,4 +211,4 @@ def test_the_proof_finds_that_a_vcpu_asks_itself_to_look_again() -> None:
 def test_progress_rests_on_the_invariants(invariant: str, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fewer = {name: held for name, held in INVARIANTS.items() if name != invariant}
     monkeypatch.setattr(interrupts_progress, "INVARIANTS", fewer)
-    assert [finding.decided for finding in progresses(REFERENCE, CASES[case]).findings] == [True]
+    assert refuted(REFERENCE, case)

@@ -288,6 +288,18 @@ def test_an_empty_table_is_known_to_be_empty_only_where_a_proof_watches() -> Non
     assert solver.check() == z3.unsat
 
 
+def test_where_a_condition_holds_of_some_key_a_proof_may_have_a_witness() -> None:
+    source = Arbitrary("memory", Of((Width(8),), U64))
+    source.witnesses = True
+    memory = Symbolic(source).set(3, 2)
+    empty = memory.none_where(lambda key, value: every(key < 4, bit(value, 0) == 1))
+    solver = z3.Solver()
+    solver.add(*map(formula, source.said), z3.Not(formula(empty)))
+    assert solver.check() == z3.sat
+    solver.add(*(formula(bit(memory.get(key), 0) == 0) for key in (0, 1, 2)))
+    assert solver.check() == z3.unsat
+
+
 def test_a_value_that_was_set_is_read_back_and_hides_nothing_else() -> None:
     memory = Symbolic(Arbitrary("memory", Of((Width(8),), U64)))
     x, y = variable("x", 8), variable("y", 8)

@@ -180,7 +180,8 @@ def bounds(state: VgicState) -> tuple[Any, ...]:
 
 @frozen
 class Step:
-    """One case: the state before, and the paths of its action, each with the state after it and what was asked of it.
+    """One case: the state before, and the paths of its action, each with the state after it, what was asked of it, and
+    what is known of witnesses.
 
     A path on which the action is not possible has no outcome.
     """
@@ -198,20 +199,28 @@ class Step:
         return tuple(path for path in self.exploration.paths if path.outcome is not None)
 
 
-def explored(design: VgicDesign, case: Case, goals: Mapping[str, Goal]) -> Step:
-    """Every path of an action from any state, with what is asked on each of them."""
+def explored(
+    design: VgicDesign, case: Case, goals: Mapping[str, Goal], witnesses: bool = False, acts: bool = True
+) -> Step:
+    """Every path of an action from any state, with what is asked on each of them.
+
+    With `witnesses`, where a condition holds of some interrupt, it holds of one that can be spoken of. Unless it `acts`
+    the case is asked of the state before the action alone, be that possible or not.
+    """
     state = symbolic_state(case)
     watch(state)
+    source_of(state, "irqs").witnesses = witnesses
 
-    def run() -> tuple[VgicState, dict[str, Any]] | None:
+    def run() -> tuple[VgicState, dict[str, Any], tuple[Any, ...]] | None:
         for name in ("irqs", "lr_map"):
             source_of(state, name).restart()
-        if case.action is None:
-            return state, {name: goal(state, state) for name, goal in goals.items()}
-        if not vgic_guard(design, state, case.action):
-            return None
-        after = vgic_step(design, state, case.action)
-        return after, {name: goal(state, after) for name, goal in goals.items()}
+        after = state
+        if case.action is not None and acts:
+            if not vgic_guard(design, state, case.action):
+                return None
+            after = vgic_step(design, state, case.action)
+        asked = {name: goal(state, after) for name, goal in goals.items()}
+        return after, asked, tuple(source_of(state, "irqs").said)
 
     given = () if case.action is None else constraints(case.action)
     exploration = explore(run, [*bounds(state), *given], solver=solver)

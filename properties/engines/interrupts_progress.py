@@ -1,4 +1,9 @@
-"""The obligations of progress: each step of a drain of interrupts leaves less to do, from any state of an induction."""
+"""The obligations of delivery: each step of a drain of interrupts leaves less to do, what the drain counts on is
+possible, and where it can do nothing any more nothing is owed; all from any state of an induction.
+
+That these three make delivery is what any ranking argument rests on: tuples of so many numbers do not become smaller
+for ever.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,58 +12,114 @@ from typing import Any
 import z3
 
 from model.design import Design
+from model.vgic.design import Do
+from model.vgic.state import VgicState
+from model.vgic.system import vgic_guard
+from properties.engines.explorer import Path
 from properties.engines.formulas import formula
-from properties.engines.interrupts_induction import Case, assumed, cases, explored
+from properties.engines.interrupts_induction import LISTS, Case, Step, assumed, cases, explored, with_lists
 from properties.engines.interrupts_prove import interrupt_obligations, troubles, whole
-from properties.engines.obligations import Finding, Obligation, Settled
+from properties.engines.obligations import Finding, Obligation, Settled, together
 from properties.engines.questions import ATTEMPTS, QUICK, Attempt, clauses, conjuncts, decided
 from properties.interrupts import progress
+from properties.interrupts.delivery import DELIVERED
 from properties.interrupts.inductive import INDUCTIVE
 from properties.interrupts.invariants import INVARIANTS
 from properties.interrupts.progress import PROGRESS
+from properties.interrupts.rest import at_rest_owes_nothing, leads_on
+from properties.interrupts.steps import does
 from properties.property import Property
+from spec.words import implies
 
 AT_ONCE = ATTEMPTS[:1]
 IN_TURN = (ATTEMPTS[0], Attempt(40_000_000, False, QUICK), *ATTEMPTS[1:])
 """The ways to ask: nearly all is settled at once, and the sums with all that is known."""
+OF_DRAINS = (DELIVERED, PROGRESS)
+"""The properties that rest on the measure of a drain."""
 
 
 def all_obligations(design: Design, properties: tuple[Property, ...]) -> list[Obligation]:
-    """The obligations of interrupts, those of progress last."""
-    rests = (INDUCTIVE,) if PROGRESS in properties else ()
-    return [*interrupt_obligations(design, (*properties, *rests)), *progress_obligations(design, properties)]
+    """The obligations of interrupts, those of drains last."""
+    rests = (INDUCTIVE,) if any(prop in properties for prop in OF_DRAINS) else ()
+    return [*interrupt_obligations(design, (*properties, *rests)), *drain_obligations(design, properties)]
 
 
-def progress_obligations(design: Design, properties: tuple[Property, ...]) -> list[Obligation]:
-    """What is asked of each action; none without the property."""
-    if PROGRESS not in properties:
-        return []
-    return [
-        Obligation(f"interrupts: progress at {case.name}", partial(progresses, design, case))
-        for case in cases(design.vgic)
-    ]
+def drain_obligations(design: Design, properties: tuple[Property, ...]) -> list[Obligation]:
+    """What is asked of each action, and of any state; none without the properties."""
+    found = []
+    if any(prop in properties for prop in OF_DRAINS):
+        for case in cases(design.vgic):
+            found.append(Obligation(f"interrupts: progress at {case.name}", partial(progresses, design, case)))
+    if DELIVERED in properties:
+        for case in cases(design.vgic):
+            found.append(Obligation(f"interrupts: the way on by {case.name}", partial(goes_on, design, case)))
+        found.append(Obligation("interrupts: nothing owed at rest", partial(rests, design)))
+    return found
 
 
 def progresses(design: Design, case: Case) -> Settled:
-    """Whether less is left to do after an action of the drain; each path is asked by itself.
+    """Whether less is left to do after an action of the drain.
 
     That the assumptions do not contradict one another is for the invariants' own cases to find out.
     """
     assert case.action is not None
     action = case.action
-    goal = {PROGRESS.id: lambda before, after: progress.progresses(design.vgic, before, action, after)}
-    step = explored(design.vgic, case, goal)
-    paths, answers = whole(step), list[Any]()
-    goals = [(path, formula(path.outcome[1][PROGRESS.id])) for path in paths]
+
+    def less(before: VgicState, after: VgicState) -> Any:
+        return progress.progresses(design.vgic, before, action, after)
+
+    step = explored(design.vgic, case, {PROGRESS.id: less}, witnesses=True)
+    return judged(design, case, step, whole(step), PROGRESS.id, "less is left to do", OF_DRAINS)
+
+
+def goes_on(design: Design, case: Case) -> Settled:
+    """Whether an action that the drain counts on is possible.
+
+    Which interrupt a flush takes next is not asked: the lowest one that waits, and there is a lowest, or the end.
+    """
+    assert case.action is not None
+    action = case.action
+
+    def possible(before: VgicState, after: VgicState) -> Any:
+        free = does(design.vgic, before, action) is Do.FLUSH_ONE or vgic_guard(design.vgic, before, action)
+        return implies(leads_on(design.vgic, before, action), free)
+
+    step = explored(design.vgic, case, {DELIVERED.id: possible}, acts=False)
+    return judged(design, case, step, whole(step), DELIVERED.id, "it is possible", (DELIVERED,))
+
+
+def rests(design: Design) -> Settled:
+    """Whether nothing is owed in any state in which the drain can do nothing."""
+    any_state = Case("nothing owed at rest", None, None)
+    several, single = (at_rest(design, with_lists(any_state, lists)) for lists in LISTS)
+    return together(several, single)
+
+
+def at_rest(design: Design, case: Case) -> Settled:
+    """The same with so many list registers as the case has."""
+
+    def owes_nothing(before: VgicState, after: VgicState) -> Any:
+        return at_rest_owes_nothing(design.vgic, before)
+
+    step = explored(design.vgic, case, {DELIVERED.id: owes_nothing})
+    return judged(design, case, step, whole(step), DELIVERED.id, "nothing is owed", (DELIVERED,))
+
+
+def judged(
+    design: Design, case: Case, step: Step, paths: Sequence[Path], asked: str, label: str, told: Sequence[Property]
+) -> Settled:
+    """What comes of a case of which one thing is asked; each path is asked by itself."""
+    goals = [(path, formula(path.outcome[1][asked])) for path in paths]
     open_ = [(path, goal) for path, goal in goals if not z3.is_true(goal)]
-    known = assumed(design.vgic, step, INVARIANTS)[1] if open_ else ()
+    known, answers = assumed(design.vgic, step, INVARIANTS)[1] if open_ else (), list[Any]()
     for path, goal in open_:
-        given = [*path.condition, *step.given, *known]
+        given = [*path.condition, *map(formula, path.outcome[2]), *step.given, *known]
         answers.append(false_of(goal, given, conjuncts(path.condition)))
-    findings = list(troubles(step, case, (PROGRESS.id,)))
+    findings = list(troubles(step, case, tuple(prop.id for prop in told)))
     if any(answer != z3.unsat for answer in answers):
-        findings.append(Finding(PROGRESS.id, case.name, "less is left to do", z3.sat in answers))
-    return Settled(len(step.exploration.paths), ((PROGRESS.id, len(paths)),), tuple(findings), not paths)
+        findings += [Finding(prop.id, case.name, label, z3.sat in answers) for prop in told]
+    counts = tuple((prop.id, len(paths)) for prop in told)
+    return Settled(len(step.exploration.paths), counts, tuple(findings), not paths)
 
 
 def false_of(goal: Any, given: Sequence[Any], near: Sequence[Any]) -> Any:

@@ -84,13 +84,14 @@ def judged(design: Design, case: Case, wanted: Mapping[str, Goal]) -> Settled:
     Many hold of any state at all: the invariants are known only to what is left. That these contradict one another is
     for `kept` to find out.
     """
-    step = explored(design.vgic, case, wanted)
+    step = explored(design.vgic, case, wanted, witnesses=True)
     paths = whole(step)
     counts = tuple((name, len(paths)) for name in wanted)
     findings = list(troubles(step, case, tuple(wanted)))
     if not paths:
         return Settled(len(step.exploration.paths), counts, tuple(findings), True)
-    some = merged(paths)[0]
+    witnesses = (z3.Implies(taken(path), formula(said)) for path in paths for said in path.outcome[2])
+    some = z3.And(merged(paths)[0], *witnesses)
     goals = {
         name: z3.And(*(z3.Implies(taken(path), formula(path.outcome[1][name])) for path in paths)) for name in wanted
     }

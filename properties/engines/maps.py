@@ -69,13 +69,16 @@ class Default:
 class Arbitrary:
     """The source of a map with arbitrary contents: for each piece of a value, a function of the key's pieces.
 
-    `watched` are the keys at which a proof asks what holds, for `none_where`.
+    `watched` are the keys at which a proof asks what holds, for `none_where`. Where there are `witnesses`, of each
+    condition that holds of some key it is known that it holds of one that nothing else is known of: `said` has that.
     """
 
     def __init__(self, name: str, of: Of, cuts: Cuts = whole) -> None:
         self.name, self.of, self.cuts = name, of, cuts
         self.value = of.default
         self.watched: list[Key] = []
+        self.witnesses = False
+        self.said: list[Any] = []
         self._known: dict[tuple[int, ...], tuple[Key, Any]] = {}
         self._functions: dict[str, Any] = {}
         self._fresh = 0
@@ -123,9 +126,15 @@ class Arbitrary:
         self._fresh += 1
         return Truth(z3.Bool(f"{self.name}.none{self._fresh}"))
 
+    def witness(self) -> Key:
+        """A key that nothing is known of, for the truth value that was the last one made."""
+        name = f"{self.name}.witness{self._fresh}"
+        words = [unknown(z3.BitVec(f"{name}.{n}", width.bits), width.bits) for n, width in enumerate(self.of.keys)]
+        return tuple(words) if len(words) > 1 else words[0]
+
     def restart(self) -> None:
         """Begin to count fresh truth values again, so that a replayed path meets the same ones."""
-        self._fresh = 0
+        self._fresh, self.said = 0, []
 
 
 class Either:
@@ -185,6 +194,11 @@ class Symbolic:
         """The keys at which it is asked what holds of every key: those of a proof, or those that were set."""
         return self.source.watched if isinstance(self.source, Arbitrary) else [u.key for u in self.updates]
 
+    @property
+    def read(self) -> list[Key]:
+        """The keys that were read or, of a map that had nothing at first, set."""
+        return self.source.keys if isinstance(self.source, Arbitrary) else [u.key for u in self.updates]
+
     def get(self, key: Key) -> Any:
         """The value of a key, merged from what was set and cleared."""
         found = self.source.read(key)
@@ -219,14 +233,18 @@ class Symbolic:
         """Whether the condition holds of no key that has another value than the default.
 
         For arbitrary contents all that is known where it is true is that the condition holds of no watched key, and
-        where it is false, nothing: more behaviours than there are, never fewer.
+        where it is false, that it holds of a witness, if there are such: more behaviours than there are, never fewer.
         """
         if isinstance(self.source, Default):
             return every(*(self._spared(number, condition) for number in range(len(self.updates))))
         if not isinstance(self.source, Arbitrary):
             raise NotLiftable("none_where on one of two maps: branch with `if` first")
-        seen = ((key, self.get(key)) for key in self.source.watched)
-        return every(self.source.fresh(), *(negate(condition(key, value)) for key, value in seen))
+        seen = [negate(condition(key, self.get(key))) for key in self.source.watched]
+        none = every(self.source.fresh(), *seen)
+        if self.source.witnesses:
+            key = self.source.witness()
+            self.source.said.append(either(none, condition(key, self.get(key))))
+        return none
 
     def _spared(self, number: int, condition: Callable[[Key, Any], Any]) -> Any:
         update = self.updates[number]

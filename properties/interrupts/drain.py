@@ -11,16 +11,17 @@ from attrs import frozen
 
 from model.threads import at_of, is_agent
 from model.vgic import system as vgic
-from model.vgic.design import GUEST, OUT, Do, VgicDesign
+from model.vgic.design import GUEST, OUT, VgicDesign
 from model.vgic.guest import Acknowledges, Completes
 from model.vgic.pending import is_edge, key_of
 from model.vgic.state import VgicState
 from model.vgic.system import VgicAction, VgicSteps
 from properties.interrupts.grain import forced, merged, next_irq
+from properties.interrupts.rest import owed, willing
 from properties.interrupts.states import live
-from properties.interrupts.steps import awaited, between, core_of, in_lists, named
+from properties.interrupts.steps import named, those
 from spec.gic import list_registers as lists
-from spec.words import bits, field_names
+from spec.words import field_names
 
 MOST_STEPS = 5000
 """How many steps of the drain may follow a state; it goes in circles long before."""
@@ -135,28 +136,8 @@ def completed(state: VgicState, cpu: int, lr: int) -> VgicAction | None:
 
 
 def lost(design: VgicDesign, state: VgicState) -> tuple[str, ...]:
-    """The interrupts that are pending still where nothing is due any more, in words."""
-    open_ = {number for number in range(len(state.vcpus)) if willing(design, state, number)}
-    entries = sorted(state.irqs.entries.items())
-    theirs = [key for key, record in entries if any(awaited(state, number, key, record) for number in open_)]
-    held = [place.key for place in in_lists(design, state) if place.pending and place.vcpu in open_]
-    return tuple(dict.fromkeys(named(key) for key in (*theirs, *held)))
-
-
-def willing(design: VgicDesign, state: VgicState, number: int) -> bool:
-    """Whether a vCPU is powered on, its interface signals everything, and its guest has ended only what was active."""
-    vcpu, core = state.vcpus[number], core_of(state, number)
-    loaded = core is not None and vcpu.at in between(design, Do.LOAD_VMCR, Do.SAVE_VMCR)
-    vmcr = core.gich.vmcr if core is not None and loaded else vcpu.saved.vmcr
-    apr = core.gich.apr if core is not None and loaded else vcpu.saved.apr
-    active = any(place.vcpu == number and place.active for place in in_lists(design, state))
-    matched = (apr != 0) == active
-    return vcpu.pause == 0 and vmcr & SWITCHES == SIGNALS and bits(vmcr, 31, 27) > 0 and matched
-
-
-SWITCHES = 1 << 9 | 1 << 3 | 1
-"""GICH_VMCR.VEM, VMFIQEn and VMGrp0En: of Group 0, in which Linux 3.12 has all virtual interrupts."""
-SIGNALS = 1
+    """The interrupts that are owed still where nothing is due any more, in words."""
+    return tuple(dict.fromkeys(named(key) for key in sorted(those(owed(design, state)))))
 
 
 def restless(design: VgicDesign, state: VgicState) -> tuple[int, ...]:

@@ -1,12 +1,11 @@
 """The property that the proofs about interrupts rest on, all invariants together; and the properties that are proved.
 
-What becomes of a state in a fair drain is not asked of symbolic states: so `interrupts.delivered` and
-`interrupts.idle_sleeps` are explored, though `interrupts.progress` says of most steps that drains do not go round.
-So is `interrupts.exitless`, which does not follow: a list register goes on asking for a maintenance interrupt where an
-active interrupt had another target meanwhile, and has its old one again. And so are `interrupts.loaded`, which compares
-with another distributor that is built for it, and `interrupts.called_for`, which asks whether there is an interrupt of
-some kind: of arbitrary contents of a map, that has no answer. `interrupts.stored` asks much of each step of a store,
-which takes long to prove.
+What becomes of a state in a fair drain is a matter of whole runs. Of `interrupts.delivered` that is proved by a measure
+(`properties/interrupts/rest.py`); `interrupts.idle_sleeps`, which speaks of two waits, is explored. So is
+`interrupts.exitless`, which does not follow: a list register goes on asking for a maintenance interrupt where an active
+interrupt had another target meanwhile, and has its old one again. And so are `interrupts.loaded`, which compares with
+another distributor that is built for it, and `interrupts.stored`, which asks much of each step of a store, and takes
+long to prove.
 """
 
 from functools import partial
@@ -67,6 +66,7 @@ PROVED: tuple[Property, ...] = (
     stays.KICKED,
     stays.OFF_IS_OFF,
     stays.SIGNAL_HEARD,
+    stays.CALLED_FOR,
     stays.MASKED,
     stays.INTERFACE_OFF,
     stays.SWITCHED,

@@ -8,13 +8,13 @@ from model.vgic.state import VgicState
 from model.vgic.system import GuestPowersOn, HostTakesInterrupts, LineChanges, VgicAction, VgicSteps
 from properties import interrupts
 from properties.engines.parts.part import Domain, Part
-from properties.interrupts import delivery, drain
+from properties.interrupts import drain
 from properties.interrupts.configurations import CONFIGURATIONS
 from properties.interrupts.domain import InterruptDomain
 from properties.interrupts.grain import forced_on, locked
 from properties.interrupts.hostile import proposed
 from properties.interrupts.inductive import INDUCTIVE
-from properties.interrupts.progress import PROGRESS, UNSTUCK
+from properties.interrupts.progress import PROGRESS
 from properties.interrupts.scenarios import SCENARIOS
 from properties.interrupts.states import aspects, masked
 
@@ -64,7 +64,8 @@ INTERRUPTS = Part(
     properties=interrupts.PROPERTIES,
     invariants=INDUCTIVE,
     proved_for="any interrupt among any others, any priorities, lines and contents of four list registers or of one, "
-    "any use of GICV and of the distributor, of two vCPUs of one VM or two on two processors, and two devices",
+    "any use of GICV and of the distributor, of two vCPUs of one VM or two on two processors, and two devices, and any "
+    "order in a drain",
     grain="a step with those that come to the same before and behind what others do, sections under a lock among them",
     configurations=CONFIGURATIONS,
     scenarios=SCENARIOS,
@@ -74,7 +75,6 @@ INTERRUPTS = Part(
     aspects=aspects,
     proofs=MappingProxyType({}),
     proved_alone=(PROGRESS,),
-    partly=MappingProxyType({delivery.DELIVERED.id: (PROGRESS.id, UNSTUCK.id, delivery.NOT_FORGOTTEN.id)}),
     proposed=proposed,
     due=due,
     due_then=due_then,

@@ -1,6 +1,7 @@
 """Stays in a guest: what the host masks, loads and saves around them, who ends them, and who wakes whom."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from model.action import Action
@@ -29,7 +30,7 @@ from properties.interrupts.steps import (
     waiting_for,
 )
 from properties.property import Kind, Property
-from properties.quantify import each
+from properties.quantify import each, somewhere
 from spec.gic import list_registers as lists
 from spec.gic import virtual_interface
 from spec.gic.state import VirtualInterface
@@ -143,8 +144,8 @@ def called_for_nothing(
         return []
     own, found = vm_number(before, action.cpu), []
     for number, vcpu in enumerate(after.vcpus):
-        waits = (waiting_for(after, number, key, record) for key, record in each(after.irqs))
-        found.append((number, every(vcpu.vm == own, is_new(before, after, vcpu), negate(either(*waits)))))
+        called = every(vcpu.vm == own, is_new(before, after, vcpu))
+        found.append((number, every(called, negate(somewhere(after.irqs, partial(waiting_for, after, number))))))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from random import Random
-from types import MappingProxyType
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -94,8 +93,6 @@ class Part:
     """An action with hostile operands that may be possible next, for walks; some proposal is always possible."""
     proved_alone: tuple[Property, ...] = ()
     """Properties of steps that are proved or nothing: too much of a state matters to them to ask them of each step."""
-    partly: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    """By id, of properties that are explored, those that are proved and make most of a proof of it together."""
     due: Callable[[Design, Any, int], Action | None] = lambda design, state, cpu: None
     """What a processor does next in a fair drain, in which nothing new happens; the first that has something acts."""
     due_then: Callable[[Design, Any], Action | None] = lambda design, state: None

@@ -16,7 +16,8 @@ from spec.words import bit, either, every, implies, mask, member, negate, same
 
 
 def lists_known(design: VgicDesign, state: VgicState) -> Any:
-    """A list register that KVM holds for free is empty; of any other KVM's map says which interrupt it is for."""
+    """A list register that KVM holds for free is empty; of any other KVM's map says which interrupt it is for. None is
+    linked to a physical interrupt, of Group 1, or of a priority other than the highest."""
     found = []
     for number, vcpu in enumerate(state.vcpus):
         held = listed(design, state, number)
@@ -25,7 +26,7 @@ def lists_known(design: VgicDesign, state: VgicState) -> Any:
             used, irq = is_used(vcpu, position), registers.virtual_id(lr)
             found.append(either(used, negate(either(is_valid(lr), asks(lr)))))
             found.append(implies(used, every(irq < IMPLEMENTED, state.lr_map.get((number, irq)) == position + 1)))
-            found.append(every(registers.hw(lr) == 0, registers.group(lr) == 0))
+            found.append(every(registers.hw(lr) == 0, registers.group(lr) == 0, registers.priority(lr) == 0))
             found.append(implies(irq >= SGIS, registers.cpu_id(lr) == 0))
     return every(*found)
 
