@@ -8,18 +8,29 @@ import pytest
 from model.topology import TOPOLOGIES, initial
 from model.vgic import system as vgic
 from model.vgic.guest import Completes, Stores
-from model.vgic.state import VgicState
+from model.vgic.state import Core, VgicState
 from model.vgic.system import vgic_guard, vgic_step
 from properties.engines import interrupts_progress
 from properties.engines.interrupts_induction import cases
-from properties.engines.interrupts_progress import drain_obligations, goes_on, rests
+from properties.engines.interrupts_progress import AT_REST, drain_obligations, goes_on, rests
 from properties.interrupts import drain, rest
-from properties.interrupts.delivery import DELIVERED
+from properties.interrupts.delivery import DELIVERED, IDLE_SLEEPS
 from properties.interrupts.grain import forced, next_irq
 from properties.interrupts.hostile import proposed
 from properties.interrupts.invariants import INVARIANTS
 from properties.interrupts.progress import drains
-from properties.interrupts.rest import able, at_rest_owes_nothing, guest_goes_on, leads_on, owed, ways_on, willing
+from properties.interrupts.rest import (
+    able,
+    at_rest_nobody_waits_in_vain,
+    at_rest_owes_nothing,
+    guest_goes_on,
+    leads_on,
+    owed,
+    ways_on,
+    willing,
+)
+from properties.property import Property
+from spec.words import put, put_all
 from tests.interrupts import EDGE, ITARGETSR40, LEVEL, REFERENCE, Machine, machine
 
 DESIGN = REFERENCE.vgic
@@ -125,23 +136,60 @@ def test_what_a_vcpu_that_is_off_has_in_a_list_register_is_owed_to_nobody() -> N
     assert willing(m.design, m.state, 1) and not owes(m)
 
 
-def test_it_is_proved_that_nothing_is_owed_at_rest() -> None:
-    found = rests(REFERENCE)
-    assert not found.findings and not found.vacuous and dict(found.asked)[DELIVERED.id] > 0
+def test_a_guest_that_waits_gives_its_processor_away_where_the_drain_rests() -> None:
+    m = served(EDGE)
+    m.served(0)
+    m.enter(1, 1)
+    m.wait(1)
+    assert not at_rest_nobody_waits_in_vain(m.design, put(m.state, "cores", silent(m)))
+    assert leads_on(m.design, m.state, vgic.GuestWaits(0)) and at_rest_nobody_waits_in_vain(m.design, m.state)
+    m.wait(0)
+    assert m.asleep(0) and at_rest_nobody_waits_in_vain(m.design, m.state)
+
+
+def silent(m: Machine) -> tuple[Core, ...]:
+    """The processors, the first of which has an interrupt in a list register that is not signalled."""
+    core = m.state.cores[0]
+    masked = put_all(core.gich, ("apr", "lrs"), (0, (1 << 28 | 31 << 23, *core.gich.lrs[1:])))
+    return (put(core, "gich", masked), *m.state.cores[1:])
+
+
+@pytest.mark.parametrize("prop", AT_REST, ids=lambda prop: prop.id)
+def test_what_has_to_hold_where_a_drain_rests_is_proved(prop: Property) -> None:
+    found = rests(REFERENCE, prop)
+    assert not found.findings and not found.vacuous and dict(found.asked)[prop.id] > 0
+
+
+def refuted(prop: Property) -> bool:
+    """Whether the proof finds a state at rest in which it does not hold."""
+    return {(each.prop, each.decided) for each in rests(REFERENCE, prop).findings} == {(prop.id, True)}
 
 
 @pytest.mark.parametrize(
-    "invariant", ["lists_known", "waiting_noted", "noted_kicked", "sleepers_woken", "occupied_noted", "lock_held"]
+    ("prop", "invariant"),
+    [
+        (DELIVERED, "waiting_noted"),
+        (DELIVERED, "noted_kicked"),
+        (DELIVERED, "sleepers_woken"),
+        (DELIVERED, "occupied_noted"),
+        (DELIVERED, "flight_listed"),
+        (DELIVERED, "lists_known"),
+        (IDLE_SLEEPS, "interface_off"),
+        (IDLE_SLEEPS, "interface_enabled"),
+        (IDLE_SLEEPS, "lock_held"),
+    ],
 )
-def test_that_nothing_is_owed_at_rest_rests_on_the_invariants(invariant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_holds_at_rest_rests_on_the_invariants(
+    prop: Property, invariant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fewer = {name: held for name, held in INVARIANTS.items() if name != invariant}
     monkeypatch.setattr(interrupts_progress, "INVARIANTS", fewer)
-    assert {(each.prop, each.decided) for each in rests(REFERENCE).findings} == {(DELIVERED.id, True)}
+    assert refuted(prop)
 
 
 def test_the_proof_finds_a_guest_that_never_ends_what_it_got(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rest, "Completes", lambda value: rest.Acknowledges())
-    assert {(each.prop, each.decided) for each in rests(REFERENCE).findings} == {(DELIVERED.id, True)}
+    assert refuted(DELIVERED)
 
 
 def test_the_proof_finds_a_thread_that_is_counted_on_though_somebody_has_its_lock(
@@ -155,4 +203,5 @@ def test_the_proof_finds_a_thread_that_is_counted_on_though_somebody_has_its_loc
 def test_delivery_is_asked_of_every_case_twice_and_once_of_any_state() -> None:
     count = len(list(cases(DESIGN)))
     assert len(drain_obligations(REFERENCE, (DELIVERED,))) == 2 * count + 1
+    assert len(drain_obligations(REFERENCE, (DELIVERED, IDLE_SLEEPS))) == 2 * count + 2
     assert drain_obligations(REFERENCE, ()) == []

@@ -1,8 +1,9 @@
 """The obligations of delivery: each step of a drain of interrupts leaves less to do, what the drain counts on is
-possible, and where it can do nothing any more nothing is owed; all from any state of an induction.
+possible, and where it can do nothing any more nothing is owed, or no guest waits in vain; all from any state of an
+induction.
 
-That these three make delivery is what any ranking argument rests on: tuples of so many numbers do not become smaller
-for ever.
+That these three make delivery, or sleep, is what any ranking argument rests on: tuples of so many numbers do not become
+smaller for ever.
 """
 
 from collections.abc import Sequence
@@ -15,18 +16,17 @@ from model.design import Design
 from model.vgic.design import Do
 from model.vgic.state import VgicState
 from model.vgic.system import vgic_guard
-from properties.engines.explorer import Path
 from properties.engines.formulas import formula
 from properties.engines.interrupts_induction import LISTS, Case, Step, assumed, cases, explored, with_lists
 from properties.engines.interrupts_prove import interrupt_obligations, troubles, whole
 from properties.engines.obligations import Finding, Obligation, Settled, together
 from properties.engines.questions import ATTEMPTS, QUICK, Attempt, clauses, conjuncts, decided
 from properties.interrupts import progress
-from properties.interrupts.delivery import DELIVERED
+from properties.interrupts.delivery import DELIVERED, IDLE_SLEEPS
 from properties.interrupts.inductive import INDUCTIVE
 from properties.interrupts.invariants import INVARIANTS
 from properties.interrupts.progress import PROGRESS
-from properties.interrupts.rest import at_rest_owes_nothing, leads_on
+from properties.interrupts.rest import at_rest_nobody_waits_in_vain, at_rest_owes_nothing, leads_on
 from properties.interrupts.steps import does
 from properties.property import Property
 from spec.words import implies
@@ -34,7 +34,9 @@ from spec.words import implies
 AT_ONCE = ATTEMPTS[:1]
 IN_TURN = (ATTEMPTS[0], Attempt(40_000_000, False, QUICK), *ATTEMPTS[1:])
 """The ways to ask: nearly all is settled at once, and the sums with all that is known."""
-OF_DRAINS = (DELIVERED, PROGRESS)
+AT_REST = {DELIVERED: at_rest_owes_nothing, IDLE_SLEEPS: at_rest_nobody_waits_in_vain}
+"""What has to hold where a drain rests."""
+OF_DRAINS = (*AT_REST, PROGRESS)
 """The properties that rest on the measure of a drain."""
 
 
@@ -50,11 +52,10 @@ def drain_obligations(design: Design, properties: tuple[Property, ...]) -> list[
     if any(prop in properties for prop in OF_DRAINS):
         for case in cases(design.vgic):
             found.append(Obligation(f"interrupts: progress at {case.name}", partial(progresses, design, case)))
-    if DELIVERED in properties:
-        for case in cases(design.vgic):
-            found.append(Obligation(f"interrupts: the way on by {case.name}", partial(goes_on, design, case)))
-        found.append(Obligation("interrupts: nothing owed at rest", partial(rests, design)))
-    return found
+    asked = [prop for prop in AT_REST if prop in properties]
+    for case in cases(design.vgic) if asked else ():
+        found.append(Obligation(f"interrupts: the way on by {case.name}", partial(goes_on, design, case)))
+    return [*found, *(Obligation(f"interrupts: {prop.id} at rest", partial(rests, design, prop)) for prop in asked)]
 
 
 def progresses(design: Design, case: Case) -> Settled:
@@ -69,7 +70,7 @@ def progresses(design: Design, case: Case) -> Settled:
         return progress.progresses(design.vgic, before, action, after)
 
     step = explored(design.vgic, case, {PROGRESS.id: less}, witnesses=True)
-    return judged(design, case, step, whole(step), PROGRESS.id, "less is left to do", OF_DRAINS)
+    return judged(design, case, step, PROGRESS.id, "less is left to do", OF_DRAINS)
 
 
 def goes_on(design: Design, case: Case) -> Settled:
@@ -84,31 +85,26 @@ def goes_on(design: Design, case: Case) -> Settled:
         free = does(design.vgic, before, action) is Do.FLUSH_ONE or vgic_guard(design.vgic, before, action)
         return implies(leads_on(design.vgic, before, action), free)
 
-    step = explored(design.vgic, case, {DELIVERED.id: possible}, acts=False)
-    return judged(design, case, step, whole(step), DELIVERED.id, "it is possible", (DELIVERED,))
+    step = explored(design.vgic, case, {"way on": possible}, acts=False)
+    return judged(design, case, step, "way on", "it is possible", tuple(AT_REST))
 
 
-def rests(design: Design) -> Settled:
-    """Whether nothing is owed in any state in which the drain can do nothing."""
-    any_state = Case("nothing owed at rest", None, None)
-    several, single = (at_rest(design, with_lists(any_state, lists)) for lists in LISTS)
+def rests(design: Design, prop: Property) -> Settled:
+    """Whether a property has what it needs in any state in which the drain can do nothing."""
+    any_state = Case(f"{prop.id} at rest", None, None)
+    several, single = (at_rest(design, prop, with_lists(any_state, lists)) for lists in LISTS)
     return together(several, single)
 
 
-def at_rest(design: Design, case: Case) -> Settled:
+def at_rest(design: Design, prop: Property, case: Case) -> Settled:
     """The same with so many list registers as the case has."""
-
-    def owes_nothing(before: VgicState, after: VgicState) -> Any:
-        return at_rest_owes_nothing(design.vgic, before)
-
-    step = explored(design.vgic, case, {DELIVERED.id: owes_nothing})
-    return judged(design, case, step, whole(step), DELIVERED.id, "nothing is owed", (DELIVERED,))
+    step = explored(design.vgic, case, {prop.id: lambda before, after: AT_REST[prop](design.vgic, before)})
+    return judged(design, case, step, prop.id, "it rests", (prop,))
 
 
-def judged(
-    design: Design, case: Case, step: Step, paths: Sequence[Path], asked: str, label: str, told: Sequence[Property]
-) -> Settled:
+def judged(design: Design, case: Case, step: Step, asked: str, label: str, told: Sequence[Property]) -> Settled:
     """What comes of a case of which one thing is asked; each path is asked by itself."""
+    paths = whole(step)
     goals = [(path, formula(path.outcome[1][asked])) for path in paths]
     open_ = [(path, goal) for path, goal in goals if not z3.is_true(goal)]
     known, answers = assumed(design.vgic, step, INVARIANTS)[1] if open_ else (), list[Any]()

@@ -1,11 +1,9 @@
 """The property that the proofs about interrupts rest on, all invariants together; and the properties that are proved.
 
-What becomes of a state in a fair drain is a matter of whole runs. Of `interrupts.delivered` that is proved by a measure
-(`properties/interrupts/rest.py`); `interrupts.idle_sleeps`, which speaks of two waits, is explored. So is
-`interrupts.exitless`, which does not follow: a list register goes on asking for a maintenance interrupt where an active
-interrupt had another target meanwhile, and has its old one again. And so are `interrupts.loaded`, which compares with
-another distributor that is built for it, and `interrupts.stored`, which asks much of each step of a store, and takes
-long to prove.
+What becomes of a state in a fair drain is a matter of whole runs: `interrupts.delivered` and `interrupts.idle_sleeps`
+are proved by a measure (`properties/interrupts/rest.py`). Explored is `interrupts.exitless`, which does not follow: a
+list register goes on asking for a maintenance interrupt where an active interrupt had another target meanwhile, and has
+its old one again. And so is `interrupts.loaded`, which compares with another distributor that is built for it.
 """
 
 from functools import partial
@@ -15,7 +13,7 @@ from model.action import Action
 from model.design import Design
 from model.state import State
 from model.vgic.system import VgicAction, VgicSteps
-from properties.interrupts import contents, delivery, distributor, progress, stays
+from properties.interrupts import contents, delivery, distributor, progress, stays, stores
 from properties.interrupts.invariants import INVARIANTS, Invariant
 from properties.interrupts.steps import interrupts_of
 from properties.property import Kind, Property
@@ -75,5 +73,6 @@ PROVED: tuple[Property, ...] = (
     distributor.STORED_EXACTLY,
     distributor.PERFORMED,
     distributor.VMS_APART,
+    stores.STORED,
 )
 """The properties that are asked of symbolic states and steps."""

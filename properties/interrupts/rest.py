@@ -2,7 +2,9 @@
 nothing.
 
 A processor takes the physical interrupts that are pending before anything else. A guest acknowledges and ends what its
-interface lets it, and before that the device lowers the line; it waits (WFI) only where another vCPU needs a processor.
+interface lets it, and before that the device lowers the line; where it gets nothing it waits (WFI), if another vCPU
+needs a processor, or if it is asked what becomes of those that wait.
+
 Nothing is owed to a guest that closes its interface or has ended what was not active, nor to any other one of what such
 a guest, or a vCPU that is powered off, has in a list register.
 """
@@ -28,7 +30,7 @@ from spec.words import U32, bits, choose, either, every, implies, member, negate
 
 
 def ways_on(state: VgicState) -> Iterator[VgicAction]:
-    """Every action of a drain but for what guests and devices do; which interrupt a flush takes, its guard says."""
+    """Every action of a drain but for uses of GICV and what devices do; which interrupt a flush takes is left open."""
     for cpu in range(len(state.cores) + len(state.agents)):
         yield VgicSteps(cpu)
     for cpu in range(len(state.cores)):
@@ -52,10 +54,9 @@ def leads_on(design: VgicDesign, state: VgicState, action: VgicAction) -> Any:
         case vgic.GuestInterrupted():
             return every(either(hit, maintenance(core.gich) == 1), of_thread(state, core, is_inside))
         case vgic.GuestWaits():
-            waits = either(*(runnable(state, number) for number in range(len(state.vcpus))))
             full = either(*(either(is_valid(lr), asks(lr)) for lr in core.gich.lrs))
             unpinned = of_thread(state, core, lambda vcpu: every(is_inside(vcpu), vcpu.pins == 0))
-            return every(waits, negate(hit), negate(full), unpinned)
+            return every(negate(hit), negate(full), unpinned)
         case VgicSteps():
             goes = of_thread(state, core, lambda v: negate(either(is_inside(v), blocked(design, state, v.at, v.vm))))
             return every(either(core.masked == 1, negate(hit)), goes)
@@ -84,10 +85,12 @@ def blocked(design: VgicDesign, state: VgicState, at: int, vm: int) -> Any:
 
 
 def able(design: VgicDesign, state: VgicState) -> Any:
-    """Whether the drain has a next step but for what guests and devices do."""
+    """Whether the drain has a next step but for uses of GICV and what devices do."""
+    wanted = either(*(runnable(state, number) for number in range(len(state.vcpus))))
     found = []
     for action in ways_on(state):
-        found.append(leads_on(design, state, action))
+        needed = wanted if isinstance(action, vgic.GuestWaits) else True
+        found.append(needed if needed is False else every(needed, leads_on(design, state, action)))
         if found[-1] is True:
             return True
     return either(*found)
@@ -185,3 +188,14 @@ def at_rest_owes_nothing(design: VgicDesign, state: VgicState) -> Any:
     """Whether nothing is owed, or the drain can go on."""
     on = either(able(design, state), guest_goes_on(design, state))
     return True if on is True else either(on, negate(either(*(waits for _, waits in owed(design, state)))))
+
+
+def at_rest_nobody_waits_in_vain(design: VgicDesign, state: VgicState) -> Any:
+    """Whether nobody has a processor whose guest takes what it gets, or the drain can go on: by its wait (WFI) too."""
+    on, found = either(able(design, state), guest_goes_on(design, state)), []
+    for cpu, core in enumerate(state.cores) if on is not True else ():
+        waits = leads_on(design, state, vgic.GuestWaits(cpu))
+        for number in range(len(state.vcpus)):
+            stays = every(runs_on(core, number), willing(design, state, number))
+            found.append(either(on, waits, negate(stays)))
+    return every(*found)

@@ -21,13 +21,14 @@ FACTS = {
 
 
 def interface_off(design: VgicDesign, state: VgicState) -> Any:
-    """A processor's virtual interface is on only from its load to its stop, around a guest; its pins are clear."""
+    """A processor's virtual interface is on only from its load to its stop, around a guest; pins are clear, the vCPUs'
+    too."""
     found = []
     for core in state.cores:
         off = (every(runs_on(core, n), knows(design, v.at, Fact.STOPPED)) for n, v in enumerate(state.vcpus))
         found.append(implies(either(core.busy == 0, *off), core.gich.hcr == 0))
         found.append(core.pins == 0)
-    return every(*found)
+    return every(*found, *(vcpu.pins == 0 for vcpu in state.vcpus))
 
 
 def interface_moved(design: VgicDesign, state: VgicState) -> Any:
