@@ -211,7 +211,7 @@ def prune(design: VgicDesign, state: VgicState, cpu: int, irq: U10) -> VgicState
 
     That is an interrupt that was disabled or has another target, and a level whose line has fallen. Where one is active
     here and its new target waits for its end, that asks for a maintenance interrupt. Whether the end of an edge has to
-    for the sake of those that do not fit, the flush finds out anew.
+    for the sake of another source, or of those that do not fit, the flush finds out anew.
     """
     vcpu = vcpu_of(state, cpu)
     if vcpu.used == 0:
@@ -247,8 +247,7 @@ def returned(design: VgicDesign, state: VgicState, cpu: int, position: int, lr: 
     elsewhere = clear(choose(gone, pending, computed(design, vm.enabled, key, record)), mine) > 0
     awaited = every(Trait.TARGET_FOLLOWED in design.traits, lr & lists.ACTIVE_BIT > 0, elsewhere)
     kept = choose(gone, emptied, lr)
-    anew = every(asks_at_end(design, vcpu), edge, record.active == 0)
-    kept = choose(anew, clear(kept, 1 << lists.EOI), kept)
+    kept = choose(every(edge, either(gone, record.active == 0)), clear(kept, 1 << lists.EOI), kept)
     kept = choose(awaited, kept | (1 << lists.EOI), kept)
     saved = put(vcpu.saved, "lrs", replaced(vcpu.saved.lrs, position, kept))
     mirrored = every(freed, Trait.STATUS_MIRRORED in design.traits)

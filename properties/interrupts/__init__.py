@@ -4,7 +4,7 @@ That no guest reaches the hardware of the distributor, of GICC or of GICH is `me
 interrupt takes a guest out is `trap_completeness.interrupts_reach_host`.
 """
 
-from properties.interrupts import contents, delivery, distributor, loads, progress, stays, stores
+from properties.interrupts import contents, delivery, distributor, exits, loads, progress, stays, stores
 from properties.interrupts.inductive import INDUCTIVE
 from properties.property import Property
 
@@ -13,6 +13,7 @@ PROPERTIES: tuple[Property, ...] = (
     progress.UNSTUCK,
     *contents.PROPERTIES,
     *stays.PROPERTIES,
+    *exits.PROPERTIES,
     *distributor.PROPERTIES,
     *stores.PROPERTIES,
     *loads.PROPERTIES,

@@ -9,9 +9,9 @@ from model.design import Design
 from model.state import State
 from model.threads import Wait, is_agent
 from model.vgic.design import GUEST, Do, VgicDesign, place
-from model.vgic.pending import Key, is_edge, key_of
-from model.vgic.state import SGIS, Agent, Core, Saved, Vcpu, VgicState
-from model.vgic.system import GuestActs, GuestPowersOff, GuestStops, UserSignals, VgicAction, VgicSteps
+from model.vgic.pending import Key
+from model.vgic.state import Agent, Core, Saved, Vcpu, VgicState
+from model.vgic.system import GuestPowersOff, GuestStops, UserSignals, VgicAction, VgicSteps
 from model.vgic.threads import vm_number
 from properties.interrupts.invariants.terms import is_noted, runs_low
 from properties.interrupts.ranking import others, tells, waits_on
@@ -31,11 +31,10 @@ from properties.interrupts.steps import (
 )
 from properties.property import Kind, Property
 from properties.quantify import each, somewhere
-from spec.gic import list_registers as lists
 from spec.gic import virtual_interface
 from spec.gic.state import VirtualInterface
-from spec.gic.virtual_interface import UIE, maintenance
-from spec.words import U8, bit, either, every, member, negate, put, same
+from spec.gic.virtual_interface import maintenance
+from spec.words import U8, either, every, member, negate, put, same
 
 
 def kick_coming(design: VgicDesign, state: VgicState, vm: U8) -> Any:
@@ -351,42 +350,4 @@ SWITCHED = Property(
 )
 
 
-def needless(design: VgicDesign, before: VgicState, action: GuestActs, after: VgicState) -> bool:
-    """Whether a guest that uses its interface is taken out by that, though KVM has nothing to do for it."""
-    old, new = before.cores[action.cpu], after.cores[action.cpu]
-    if maintenance(new.gich) == 0 or maintenance(old.gich) == 1 or bit(new.gich.hcr, UIE) == 1:
-        return False
-    vcpu = before.vcpus[old.vcpu]
-    for was, now in zip(old.gich.lrs, new.gich.lrs, strict=True):
-        key = key_of(vcpu.vm, vcpu.number, lists.virtual_id(was))
-        ended = bool(was & lists.ACTIVE_BIT) and not now & lists.ACTIVE_BIT and lists.eoi(was) == 1
-        record = before.irqs.get(key)
-        awaited = key[2] < SGIS or not is_edge(key[2], record) or record.target != vcpu.number
-        ran_out = len(old.gich.lrs) == 1 and is_noted(before, vcpu)
-        if ended and (awaited or ran_out):
-            return False
-    return True
-
-
-def exitless(design: Design, before: State, action: Action, after: State) -> Any:
-    """The predicate of EXITLESS."""
-    assert isinstance(action, GuestActs)
-    old, new = interrupts_of(before), interrupts_of(after)
-    others = old.vcpus == new.vcpus and old.irqs == new.irqs and old.vms == new.vms
-    return others and not needless(design.vgic, old, action, new)
-
-
-EXITLESS = Property(
-    id="interrupts.exitless",
-    statement="A guest acknowledges and completes interrupts without an exit, but where a level-sensitive one ends, "
-    "another source of an SGI or another target waits, or list registers ran out.",
-    claims=("C20",),
-    question="Why do list registers save exits?",
-    kind=Kind.STEP,
-    about=(GuestActs,),
-    holds=exitless,
-    interesting=lambda d, b, a, s: isinstance(a, GuestActs),
-    explain=lambda d, b, a, s: "the guest is taken out for nothing, or changes more than its own interface",
-)
-
-PROPERTIES = (WOKEN, KICKED, CALLED_FOR, OFF_IS_OFF, SIGNAL_HEARD, MASKED, INTERFACE_OFF, SWITCHED, EXITLESS)
+PROPERTIES = (WOKEN, KICKED, CALLED_FOR, OFF_IS_OFF, SIGNAL_HEARD, MASKED, INTERFACE_OFF, SWITCHED)

@@ -5,9 +5,10 @@ from typing import Any
 from model.threads import Wait
 from model.vgic.design import GUEST, Do, VgicDesign
 from model.vgic.pending import Key, computed, is_edge
-from model.vgic.state import VgicState, VirtualIrq, flag
+from model.vgic.state import SGIS, VgicState, VirtualIrq, flag
 from properties.interrupts.invariants.terms import (
     asks,
+    end_matters,
     exists,
     hcr_of,
     held_asking,
@@ -71,13 +72,16 @@ def flush_complete(design: VgicDesign, state: VgicState) -> Any:
 
 
 def lists_pruned(design: VgicDesign, state: VgicState) -> Any:
-    """From the prune to the flush's end, what is pending in a list register is to be delivered there, and what is
-    active there and pending for another vCPU asks for a maintenance interrupt at its end."""
+    """From the prune to the flush's end, what is pending in a list register is to be delivered there, what is active
+    there and pending for another vCPU asks for a maintenance interrupt at its end, and so does nothing whose end KVM
+    need not learn of."""
     found = []
     for number, vcpu in enumerate(state.vcpus):
         flushing = member(vcpu.at, span(design, Do.PRUNE, Do.FLUSH_END))
         if flushing is False:
             continue
+        checks = places_of(design, Do.CHECK_PENDING)
+        ahead = member(vcpu.at, (*checks, *places_of(design, Do.FLUSH_ONE)))
         for position, lr in enumerate(listed(design, state, number)):
             key = key_held(state, number, lr)
             record, enabled = state.irqs.get(key), vm_of(state, vcpu.vm).enabled
@@ -88,6 +92,9 @@ def lists_pruned(design: VgicDesign, state: VgicState) -> Any:
             taken = every(flushing, is_used(vcpu, position))
             found.append(implies(every(taken, lr & registers.PENDING_BIT > 0), right))
             found.append(implies(every(taken, lr & registers.ACTIVE_BIT > 0, elsewhere), asks(lr)))
+            found.append(implies(every(taken, asks(lr)), end_matters(design, state, vcpu, key, record)))
+            unseen = every(taken, key[2] < SGIS, either(member(vcpu.at, checks), key[2] >= vcpu.cursor), ahead)
+            found.append(implies(unseen, negate(asks(lr))))
     return every(*found)
 
 

@@ -130,8 +130,8 @@ def flight_listed(design: VgicDesign, state: VgicState) -> Any:
 
 def interrupts_formed(design: VgicDesign, state: VgicState) -> Any:
     """An SGI is pending where it has a source, a level-sensitive interrupt where its line is high or its guest has
-    pended it; only lines that user space can name are high; an SPI goes to a vCPU that exists. Numbers beyond the
-    distributor's are untouched."""
+    pended it; only lines that user space can name are high; an SPI goes to a vCPU that exists, and it alone can be in
+    flight. Numbers beyond the distributor's are untouched."""
 
     def formed(key: tuple[int, int, int], record: VirtualIrq) -> Any:
         sgi = (record.pending == 1) == (record.sources > 0)
@@ -141,6 +141,7 @@ def interrupts_formed(design: VgicDesign, state: VgicState) -> Any:
         return every(
             driven,
             implies(key[2] < SGIS, sgi),
+            implies(key[2] < PRIVATE, record.active == 0),
             implies(negate(is_edge(key[2], record)), level),
             implies(exists(state, key), target),
             either(exists(state, key), same(record, UNTOUCHED)),

@@ -6,12 +6,12 @@ from typing import Any
 
 from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, place
 from model.vgic.facts import Fact, facts, places
-from model.vgic.pending import Key, computed, in_flight, key_of
-from model.vgic.state import IMPLEMENTED, PRIVATE, Agent, Core, Vcpu, VgicState, VirtualIrq, flag
+from model.vgic.pending import Key, computed, in_flight, is_edge, key_of
+from model.vgic.state import IMPLEMENTED, PRIVATE, SGIS, Agent, Core, Vcpu, VgicState, VirtualIrq, flag
 from properties.interrupts.steps import has_place, listed, names, runs_on, vm_of
 from spec.gic import list_registers as lists
 from spec.gic.virtual_interface import UIE
-from spec.words import U8, U32, bit, choose, either, every, member, negate
+from spec.words import U8, U32, bit, choose, clear, either, every, member, negate
 
 
 def runs(state: VgicState, number: int) -> Any:
@@ -99,6 +99,14 @@ def runs_low(hcr: U32, lrs: tuple[U32, ...]) -> Any:
 def has_ended(lr: U32) -> Any:
     """Whether the interrupt of a list register has ended, and that asks for a maintenance interrupt."""
     return every(negate(is_valid(lr)), asks(lr))
+
+
+def end_matters(design: VgicDesign, state: VgicState, vcpu: Vcpu, key: Key, record: VirtualIrq) -> Any:
+    """Whether KVM has to learn of the end of an interrupt that a vCPU has in a list register: it is level-sensitive, or
+    was as it was put there, or another source or another target waits for it."""
+    level = either(negate(is_edge(key[2], record)), record.active == 1)
+    elsewhere = clear(computed(design, vm_of(state, key[0]).enabled, key, record), flag(vcpu.number)) > 0
+    return either(level, every(key[2] < SGIS, record.sources > 0), elsewhere)
 
 
 def exists(state: VgicState, key: Key) -> Any:
