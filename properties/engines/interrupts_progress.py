@@ -6,14 +6,15 @@ That these three make delivery, or sleep, is what any ranking argument rests on:
 smaller for ever.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import z3
 
 from model.design import Design
-from model.vgic.design import Do
+from model.vgic.design import Do, VgicDesign
 from model.vgic.state import VgicState
 from model.vgic.system import vgic_guard
 from properties.engines.formulas import formula
@@ -34,7 +35,9 @@ from spec.words import implies
 AT_ONCE = ATTEMPTS[:1]
 IN_TURN = (ATTEMPTS[0], Attempt(40_000_000, False, QUICK), *ATTEMPTS[1:])
 """The ways to ask: nearly all is settled at once, and the sums with all that is known."""
-AT_REST = {DELIVERED: at_rest_owes_nothing, IDLE_SLEEPS: at_rest_nobody_waits_in_vain}
+AT_REST: Mapping[Property, Callable[[VgicDesign, VgicState], Any]] = MappingProxyType(
+    {DELIVERED: at_rest_owes_nothing, IDLE_SLEEPS: at_rest_nobody_waits_in_vain}
+)
 """What has to hold where a drain rests."""
 OF_DRAINS = (*AT_REST, PROGRESS)
 """The properties that rest on the measure of a drain."""
@@ -42,8 +45,8 @@ OF_DRAINS = (*AT_REST, PROGRESS)
 
 def all_obligations(design: Design, properties: tuple[Property, ...]) -> list[Obligation]:
     """The obligations of interrupts, those of drains last."""
-    rests = (INDUCTIVE,) if any(prop in properties for prop in OF_DRAINS) else ()
-    return [*interrupt_obligations(design, (*properties, *rests)), *drain_obligations(design, properties)]
+    base = (INDUCTIVE,) if any(prop in properties for prop in OF_DRAINS) else ()
+    return [*interrupt_obligations(design, (*properties, *base)), *drain_obligations(design, properties)]
 
 
 def drain_obligations(design: Design, properties: tuple[Property, ...]) -> list[Obligation]:
