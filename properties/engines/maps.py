@@ -60,6 +60,8 @@ class Default:
 
     def __init__(self, value: Any) -> None:
         self.value = value
+        self.watched: list[Key] = []
+        self.keys: list[Key] = []
 
     def read(self, key: Key) -> Any:
         """The default."""
@@ -144,9 +146,24 @@ class Either:
         self.condition, self.a, self.b = condition, a, b
         self.value = a.default
 
+    @property
+    def watched(self) -> list[Key]:
+        """Those of either."""
+        return apart([*self.a.watched, *self.b.watched])
+
+    @property
+    def keys(self) -> list[Key]:
+        """Those of either that were read or set."""
+        return apart([*self.a.read, *self.b.read])
+
     def read(self, key: Key) -> Any:
         """The value of a key in the one or the other."""
         return choose(self.condition, self.a.get(key), self.b.get(key))
+
+
+def apart(keys: list[Key]) -> list[Key]:
+    """Keys, each very same one once."""
+    return list({tuple(map(id, words_of(key))): key for key in keys}.values())
 
 
 def words_of(key: Key) -> tuple[Any, ...]:
@@ -191,13 +208,15 @@ class Symbolic:
 
     @property
     def watched(self) -> list[Key]:
-        """The keys at which it is asked what holds of every key: those of a proof, or those that were set."""
-        return self.source.watched if isinstance(self.source, Arbitrary) else [u.key for u in self.updates]
+        """The keys at which it is asked what holds of every key: those of a proof, or all that may have been set."""
+        if isinstance(self.source, Arbitrary):
+            return self.source.watched
+        return apart([*self.source.watched, *(update.key for update in self.updates if isinstance(update, Set))])
 
     @property
     def read(self) -> list[Key]:
-        """The keys that were read or, of a map that had nothing at first, set."""
-        return self.source.keys if isinstance(self.source, Arbitrary) else [u.key for u in self.updates]
+        """The keys that were read or set."""
+        return [*self.source.keys, *(update.key for update in self.updates if isinstance(update, Set))]
 
     def get(self, key: Key) -> Any:
         """The value of a key, merged from what was set and cleared."""
@@ -216,6 +235,8 @@ class Symbolic:
     def written(self) -> list[tuple[Key, Any, Any]]:
         """Each value that was set, one after the other: its key, what was there before, and the value."""
         found = []
+        if isinstance(self.source, Either):
+            raise NotLiftable("what was written, of one of two maps: ask of each path by itself")
         for number, update in enumerate(self.updates):
             if not isinstance(update, Set):
                 raise NotLiftable("what was written, of a map that was cleared")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, place
+from model.vgic.design import GUEST, OUT, ROUTINES, Do, VgicDesign, place, step_at
 from model.vgic.facts import Fact, facts, places
 from model.vgic.pending import Key, computed, in_flight, is_edge, key_of
 from model.vgic.state import IMPLEMENTED, PRIVATE, SGIS, Agent, Core, Vcpu, VgicState, VirtualIrq, flag
@@ -34,9 +34,15 @@ def knows(design: VgicDesign, at: U8, fact: Fact) -> Any:
 
 @cache
 def reached(design: VgicDesign, agent: bool) -> tuple[int, ...]:
-    """The program counters that threads of vCPUs can reach, or those of agents."""
-    first, last = place("inject"), place("inject", len(design.inject))
-    return tuple(at for at in facts(design) if at == 0xFE or (first <= at < last) == agent)
+    """The program counters at which threads of vCPUs can stand, or agents: those of steps, OUT, and GUEST."""
+    own = (at for at in facts(design) if step_at(design, at) is not None)
+    found = tuple(at for at in own if is_of_agent(design, at) == agent)
+    return (*found, OUT) if agent else (*found, OUT, GUEST)
+
+
+def is_of_agent(design: VgicDesign, at: int) -> bool:
+    """Whether a program counter is in the routine of agents."""
+    return place("inject") <= at < place("inject", len(design.inject))
 
 
 @cache
