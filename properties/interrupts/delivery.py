@@ -1,6 +1,6 @@
 """What becomes of interrupts: none is lost, none comes without a cause, and nobody waits for what has come."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from model.action import Action
@@ -15,6 +15,7 @@ from model.vgic.system import GuestActs, GuestWaits, VgicAction, VgicSteps, has_
 from properties.interrupts.drain import lost, outcome, restless
 from properties.interrupts.registers import meant_at
 from properties.interrupts.steps import (
+    Place,
     awaited,
     does,
     has_place,
@@ -144,8 +145,9 @@ NOT_FORGOTTEN = Property(
 )
 
 
-def count(design: VgicDesign, state: VgicState, token: Token) -> int:
-    """How often an edge, or a source of an SGI, is still to be delivered: from the distributor and from list registers.
+def count(state: VgicState, token: Token, held: Sequence[Place]) -> int:
+    """How often an edge, or a source of an SGI, is still to be delivered: from the distributor and from list registers,
+    which are given.
 
     That it is in no more than one of these is ONE_LIST_REGISTER.
     """
@@ -154,15 +156,16 @@ def count(design: VgicDesign, state: VgicState, token: Token) -> int:
     record = state.irqs.get(key)
     edge = is_edge(irq, record)
     sent = choose(irq < SGIS, bit(record.sources, source) == 1, source == 0)
-    listed = (every(edge, p.pending, same(p.key, key), p.source == source) for p in in_lists(design, state))
+    listed = (every(edge, p.pending, same(p.key, key), p.source == source) for p in held)
     return choose(every(record.pending == 1, edge, sent), 1, 0) + choose(either(*listed), 1, 0)
 
 
-def tokens(design: VgicDesign, *states: VgicState) -> list[Token]:
-    """Everything that may wait in one of the states; in proofs, an arbitrary interrupt."""
+def tokens(held: Sequence[Place], *states: VgicState) -> list[Token]:
+    """Everything that may wait in one of the states, whose list registers are given; in proofs, an arbitrary
+    interrupt."""
     if isinstance(states[0].irqs, Sparse):
-        held = (place.key for state in states for place in in_lists(design, state))
-        keys: Iterable[Key] = dict.fromkeys((*(key for state in states for key in state.irqs.entries), *held))
+        entries = (key for state in states for key in state.irqs.entries)
+        keys: Iterable[Key] = dict.fromkeys((*entries, *(place.key for place in held)))
     else:
         keys = (key for key, _ in each(states[0].irqs))
     return [(key, source) for key in keys for source in (SOURCES if (key[2] < SGIS) is not False else SOURCES[:1])]
@@ -207,12 +210,19 @@ def gone(
     if unchanged(design, before, after) or (isinstance(action, VgicSteps) and written(design, before, action, CLEARS)):
         return []
     found: list[tuple[Token, Any]] = []
-    for token in tokens(design, before):
-        left = every(count(design, before, token) > 0, count(design, after, token) == 0)
+    old, new = tuple(in_lists(design, before)), tuple(in_lists(design, after))
+    for token in tokens(old, before):
+        left = every(count(before, token, old) > 0, count(after, token, new) == 0)
         if left is not False and isinstance(action, GuestActs):
             left = every(left, negate(acknowledged(design, before, after, action.cpu, token)))
         found.append((token, left))
     return found
+
+
+def anything_waits(design: VgicDesign, state: VgicState) -> bool:
+    """Whether anything waits to be delivered in a concrete state."""
+    held = tuple(in_lists(design, state))
+    return any(count(state, token, held) for token in tokens(held, state))
 
 
 def kept(design: Design, before: State, action: Action, after: State) -> Any:
@@ -237,7 +247,7 @@ KEPT = Property(
     about=(VgicAction,),
     holds=kept,
     interesting=lambda d, b, a, s: does(d.vgic, interrupts_of(b), a) is Do.FLUSH_ONE
-    and any(count(d.vgic, interrupts_of(b), token) for token in tokens(d.vgic, interrupts_of(b))),
+    and anything_waits(d.vgic, interrupts_of(b)),
     explain=lambda d, b, a, s: "lost: "
     + ", ".join(token_text(token) for token in those(gone(d.vgic, interrupts_of(b), a, interrupts_of(s)))),  # type: ignore[arg-type]
 )
@@ -251,8 +261,9 @@ def uncaused(
     if unchanged(design, before, after) or (isinstance(action, VgicSteps) and written(design, before, action, PENDS)):
         return []
     found: list[tuple[Token, Any]] = []
-    for token in tokens(design, before, after):
-        more = count(design, after, token) > count(design, before, token)
+    old, new = tuple(in_lists(design, before)), tuple(in_lists(design, after))
+    for token in tokens((*old, *new), before, after):
+        more = count(after, token, new) > count(before, token, old)
         if more is not False:
             found.append((token, every(more, negate(asked_for(design, before, action, token)))))
     return found

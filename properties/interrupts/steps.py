@@ -69,7 +69,8 @@ def listed(design: VgicDesign, state: VgicState, number: int) -> tuple[U32, ...]
         return found
     for core in reversed(state.cores):
         here = every(inside, runs_on(core, number))
-        found = tuple(choose(here, live, kept) for live, kept in zip(core.gich.lrs, found, strict=True))
+        if here is not False:
+            found = tuple([choose(here, live, kept) for live, kept in zip(core.gich.lrs, found, strict=True)])
     return found
 
 
