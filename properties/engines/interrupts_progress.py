@@ -16,7 +16,7 @@ import z3
 from model.design import Design
 from model.vgic.design import Do, VgicDesign
 from model.vgic.state import VgicState
-from model.vgic.system import vgic_guard
+from model.vgic.system import VgicSteps, vgic_guard
 from properties.engines.formulas import formula
 from properties.engines.interrupts_induction import LISTS, Case, Step, assumed, cases, explored, with_lists
 from properties.engines.interrupts_prove import interrupt_obligations, troubles, whole
@@ -27,7 +27,7 @@ from properties.interrupts.delivery import DELIVERED, IDLE_SLEEPS
 from properties.interrupts.inductive import INDUCTIVE
 from properties.interrupts.invariants import INVARIANTS
 from properties.interrupts.progress import PROGRESS
-from properties.interrupts.rest import at_rest_nobody_waits_in_vain, at_rest_owes_nothing, leads_on
+from properties.interrupts.rest import at_rest_nobody_waits_in_vain, at_rest_owes_nothing, flush_leads_on, leads_on
 from properties.interrupts.steps import does
 from properties.property import Property
 from spec.words import implies
@@ -77,18 +77,18 @@ def progresses(design: Design, case: Case) -> Settled:
 
 
 def goes_on(design: Design, case: Case) -> Settled:
-    """Whether an action that the drain counts on is possible.
-
-    Which interrupt a flush takes next is not asked: the lowest one that waits, and there is a lowest, or the end.
-    """
+    """Whether an action that the drain counts on is possible; a flush takes whatever interrupt is next."""
     assert case.action is not None
     action = case.action
 
     def possible(before: VgicState, after: VgicState) -> Any:
-        free = does(design.vgic, before, action) is Do.FLUSH_ONE or vgic_guard(design.vgic, before, action)
-        return implies(leads_on(design.vgic, before, action), free)
+        if isinstance(action, VgicSteps) and does(design.vgic, before, action) is Do.FLUSH_ONE:
+            goes = flush_leads_on(design.vgic, before, action)
+        else:
+            goes = vgic_guard(design.vgic, before, action)
+        return implies(leads_on(design.vgic, before, action), goes)
 
-    step = explored(design.vgic, case, {"way on": possible}, acts=False)
+    step = explored(design.vgic, case, {"way on": possible}, witnesses=True, acts=False)
     return judged(design, case, step, "way on", "it is possible", tuple(AT_REST))
 
 

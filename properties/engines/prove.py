@@ -1,13 +1,14 @@
 """The engine `prove`: every obligation of a design settled by z3, over all states and operands at once."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import z3
-from attrs import frozen
+from attrs import evolve, frozen
 
 from model.actions import GuestExecutes, HighvisorHandles, LowvisorSteps
 from model.design import Design
@@ -198,7 +199,7 @@ def induction(
     part = next(part for part in PARTS if part.name == of)
     assert part.invariants is not None
     names, cache, found_of = tuple(prop.id for prop in properties), Cache(), list[Settled]()
-    cases = INDUCTIONS[of](design, properties)[share::shares]
+    cases = told_apart(INDUCTIONS[of](design, properties))[share::shares]
     for number, case in enumerate(cases):
         asked = key(design, part.depends, case.name, names if case.depends else ())
         known = cache.get(asked)
@@ -212,6 +213,15 @@ def induction(
         if known is None and not found.failures and not found.vacuous:
             cache.put({asked: {"paths": found.paths, "asked": dict(found.asked)}})
     return combine(found_of)
+
+
+def told_apart(obligations: list[Obligation]) -> list[Obligation]:
+    """Obligations, of which no two have one name: steps of a design may, and what was settled is kept by name."""
+    found, seen = list[Obligation](), Counter[str]()
+    for each in obligations:
+        seen[each.name] += 1
+        found.append(each if seen[each.name] == 1 else evolve(each, name=f"{each.name}, the {seen[each.name]}th"))
+    return found
 
 
 def late(of: str, invariants: Property, left: int) -> Settled:

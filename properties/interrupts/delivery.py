@@ -85,7 +85,8 @@ def all_rest(design: Design, state: State, circles: bool) -> bool:
 
 IDLE_SLEEPS = Property(
     id="interrupts.idle_sleeps",
-    statement="Once nothing new happens, a guest that waits for interrupts gives its processor to the host.",
+    statement="Once nothing new happens, a guest that takes what its interface signals, and waits for interrupts, "
+    "gives its processor to the host.",
     claims=("C22",),
     question="Does an idle guest cost a processor?",
     kind=Kind.STATE,

@@ -5,6 +5,7 @@ from typing import Any
 from model.action import Action
 from model.design import Design
 from model.state import State
+from model.threads import with_core
 from model.vgic.design import Do, VgicDesign
 from model.vgic.pending import Key
 from model.vgic.state import VgicState
@@ -14,14 +15,15 @@ from properties.interrupts.steps import does, in_lists, interrupts_of, named, no
 from properties.property import Kind, Property
 from spec.gic import list_registers as lists
 from spec.gic.virtual_interface import UIE, maintenance
-from spec.words import bit, either, every, implies, negate
+from spec.words import bit, either, every, implies, negate, put, same
 
 
 def asked_in_vain(
     design: VgicDesign, before: VgicState, action: Action, after: VgicState
 ) -> list[tuple[Key, Any]]:
     """The interrupts in list registers at the end of a flush, each with whether its end asks for a maintenance
-    interrupt for no reason: it is an edge, no other source and no other target waits, and everything fitted."""
+    interrupt for no reason, or that of an underflow does: it is an edge, no other source and no other target waits, and
+    everything fitted."""
     if does(design, before, action) is not Do.FLUSH_END:
         return []
     number, found = before.cores[action.cpu].vcpu, []
@@ -29,7 +31,9 @@ def asked_in_vain(
     for place in in_lists(design, after, (number,)):
         ran_out = every(len(vcpu.saved.lrs) == 1, is_noted(after, vcpu))
         matters = end_matters(design, after, vcpu, place.key, after.irqs.get(place.key))
-        found.append((place.key, every(place.held, asks(place.lr), negate(either(matters, ran_out)))))
+        underflow = every(bit(vcpu.saved.hcr, UIE) == 1, negate(is_noted(after, vcpu)))
+        end = every(asks(place.lr), negate(either(matters, ran_out)))
+        found.append((place.key, every(place.held, either(underflow, end))))
     return found
 
 
@@ -39,14 +43,13 @@ def keeps_to_itself(before: VgicState, action: Action, after: VgicState) -> Any:
     if not isinstance(action, GuestActs):
         return True
     old, new = before.cores[action.cpu].gich, after.cores[action.cpu].gich
-    if not (before.vms == after.vms and before.irqs == after.irqs and before.vcpus == after.vcpus):
-        return False
+    others = with_core(after, action.cpu, put(after.cores[action.cpu], "gich", old))
     ended = [
         every(was & lists.ACTIVE_BIT > 0, now & lists.ACTIVE_BIT == 0, asks(was))
         for was, now in zip(old.lrs, new.lrs, strict=True)
     ]
     comes = every(maintenance(new) == 1, maintenance(old) == 0)
-    return implies(comes, either(bit(new.hcr, UIE) == 1, *ended))
+    return every(same(before, others), implies(comes, either(bit(new.hcr, UIE) == 1, *ended)))
 
 
 def exitless(design: Design, before: State, action: Action, after: State) -> Any:

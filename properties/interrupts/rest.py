@@ -16,13 +16,14 @@ from model.threads import agent_of, is_agent
 from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT, Do, VgicDesign
 from model.vgic.guest import Acknowledges, Completes, GuestUse, guest_step
-from model.vgic.pending import Key, is_edge
-from model.vgic.state import Core, Vcpu, VgicState
+from model.vgic.lists import to_flush
+from model.vgic.pending import Key, is_edge, key_of
+from model.vgic.state import END, Core, Vcpu, VgicState, VirtualIrq
 from model.vgic.system import VgicAction, VgicSteps
 from properties.interrupts.invariants.terms import asks, is_valid, key_held, of_core
 from properties.interrupts.ranking import lowered
 from properties.interrupts.steps import awaited, between, has_place, in_lists, listed, places_of, runs_on, vm_of
-from properties.quantify import each
+from properties.quantify import each, somewhere
 from spec.gic import list_registers as lists
 from spec.gic.state import VirtualInterface
 from spec.gic.virtual_interface import maintenance
@@ -61,6 +62,27 @@ def leads_on(design: VgicDesign, state: VgicState, action: VgicAction) -> Any:
             goes = of_thread(state, core, lambda v: negate(either(is_inside(v), blocked(design, state, v.at, v.vm))))
             return every(either(core.masked == 1, negate(hit)), goes)
     return False
+
+
+def flush_leads_on(design: VgicDesign, state: VgicState, action: VgicSteps) -> Any:
+    """Whether a flush can go on: it ends, or something waits; and it takes an interrupt that waits, the action's, if
+    none does that is lower: of those that wait one is the lowest.
+
+    Of arbitrary contents only the interrupts that were read are known, those among them that the guards found.
+    """
+    vcpu = state.vcpus[state.cores[action.cpu].vcpu]
+    ends = vgic.vgic_guard(design, state, VgicSteps(action.cpu, END))
+    takes = vgic.vgic_guard(design, state, action)
+
+    def waits(key: Key, record: VirtualIrq) -> Any:
+        return every(key[2] < END, to_flush(design, state, action.cpu, key))
+
+    def lower(key: Key, record: VirtualIrq) -> Any:
+        return every(key[2] < action.irq, waits(key, record))
+
+    own = key_of(vcpu.vm, vcpu.number, action.irq)
+    lowest = every(waits(own, state.irqs.get(own)), negate(somewhere(state.irqs, lower)))
+    return every(either(ends, somewhere(state.irqs, waits)), implies(lowest, takes))
 
 
 def of_thread(state: VgicState, core: Core, condition: Callable[[Vcpu], Any]) -> Any:
