@@ -60,8 +60,8 @@ def all_delivered(design: Design, state: State, circles: bool) -> bool:
 DELIVERED = Property(
     id="interrupts.delivered",
     statement="Whatever came before: once nothing new happens, every enabled pending interrupt of a vCPU that is "
-    "powered on reaches its guest, if that takes what its interface signals and no vCPU that does not has it in a list "
-    "register.",
+    "powered on reaches its guest, if that takes what its interface signals; unless a guest that does not has it "
+    "active or in flight, or a vCPU that is powered off has it in a list register.",
     claims=("C22", "C24"),
     question="Can a virtual interrupt get lost, or wait for an exit that never comes?",
     kind=Kind.STATE,

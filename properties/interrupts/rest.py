@@ -5,8 +5,8 @@ A processor takes the physical interrupts that are pending before anything else.
 interface lets it, and before that the device lowers the line; where it gets nothing it waits (WFI), if another vCPU
 needs a processor, or if it is asked what becomes of those that wait.
 
-Nothing is owed to a guest that closes its interface or has ended what was not active, nor to any other one of what such
-a guest, or a vCPU that is powered off, has in a list register.
+Nothing is owed to a guest that closes its interface or has ended what was not active, nor to any other one of what is
+active there, or in a list register of a vCPU that is powered off.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from model.vgic import system as vgic
 from model.vgic.design import GUEST, OUT, Do, VgicDesign
 from model.vgic.guest import Acknowledges, Completes, GuestUse, guest_step
 from model.vgic.lists import to_flush
-from model.vgic.pending import Key, is_edge, key_of
+from model.vgic.pending import Key, in_flight, is_edge, key_of
 from model.vgic.state import END, Core, Vcpu, VgicState, VirtualIrq
 from model.vgic.system import VgicAction, VgicSteps
 from properties.interrupts.invariants.terms import asks, is_valid, key_held, of_core
@@ -27,7 +27,7 @@ from properties.quantify import each, somewhere
 from spec.gic import list_registers as lists
 from spec.gic.state import VirtualInterface
 from spec.gic.virtual_interface import maintenance
-from spec.words import U32, bits, choose, either, every, implies, member, negate
+from spec.words import U32, bits, choose, either, every, find, implies, member, negate
 
 
 def ways_on(state: VgicState) -> Iterator[VgicAction]:
@@ -200,10 +200,19 @@ def owed(design: VgicDesign, state: VgicState) -> list[tuple[Key, Any]]:
     takes, found = [willing(design, state, number) for number in range(len(state.vcpus))], []
     for key, record in each(state.irqs):
         waits = either(*(every(takes[n], awaited(state, n, key, record)) for n in range(len(takes))))
-        kept = either(*(every(negate(takes[n]), has_place(state, n, key)) for n in range(len(takes))))
+        kept = either(*(every(negate(takes[n]), keeps(design, state, n, key, record)) for n in range(len(takes))))
         found.append((key, every(waits, negate(kept))))
     found += [(place.key, every(takes[place.vcpu], place.held, place.pending)) for place in in_lists(design, state)]
     return found
+
+
+def keeps(design: VgicDesign, state: VgicState, number: int, key: Key, record: VirtualIrq) -> Any:
+    """Whether a vCPU has an interrupt in a list register of which KVM waits for the end: it is active there, or counts
+    as in flight, or the vCPU is powered off."""
+    place = state.lr_map.get((number, key[2]))
+    active = find(enumerate(listed(design, state, number), 1), place, 0) & lists.ACTIVE_BIT > 0
+    waits = either(active, in_flight(key[2], record), state.vcpus[number].pause == 1)
+    return every(has_place(state, number, key), waits)
 
 
 def at_rest_owes_nothing(design: VgicDesign, state: VgicState) -> Any:

@@ -42,6 +42,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             lists.flight_listed,
             lists.interrupts_formed,
             delivery.waiting_noted,
+            delivery.holders_told,
             delivery.flush_complete,
             delivery.lists_pruned,
             delivery.ends_sampled,

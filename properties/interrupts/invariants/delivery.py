@@ -4,8 +4,9 @@ from typing import Any
 
 from model.threads import Wait
 from model.vgic.design import GUEST, Do, VgicDesign
+from model.vgic.holders import is_told
 from model.vgic.pending import Key, computed, is_edge
-from model.vgic.state import SGIS, VgicState, VirtualIrq, flag
+from model.vgic.state import SGIS, Vcpu, VgicState, VirtualIrq, flag
 from properties.interrupts.invariants.terms import (
     asks,
     end_matters,
@@ -47,6 +48,27 @@ def waiting_noted(design: VgicDesign, state: VgicState) -> Any:
         return every(*(implies(each, either(is_noted(state, vcpu), *seen)) for vcpu, each in found))
 
     return everywhere(state.irqs, noted)
+
+
+def holders_told(design: VgicDesign, state: VgicState) -> Any:
+    """Where a vCPU has an interrupt in a list register that is pending for another one, and does not know that somebody
+    waits for it, the other one is noted, or it is noted itself and looks again whatever its guest does."""
+
+    def told(key: Key, record: VirtualIrq) -> Any:
+        if is_nobodys(design, state, key, record):
+            return True
+        found = []
+        for number, holder in enumerate(state.vcpus):
+            holds = every(has_place(state, number, key), is_told(design, state, number, key[2]))
+            for other in (vcpu for n, vcpu in enumerate(state.vcpus) if n != number and holds is not False):
+                due = every(exists(state, key), waits(design, state, other, key, record))
+                looks = either(negate(has_flushed(design, holder)), is_called(design, state, number))
+                looks = every(is_noted(state, holder), looks)
+                noted = either(is_noted(state, other), looks, is_updating(design, state, key))
+                found.append(implies(every(holds, due), noted))
+        return every(*found)
+
+    return everywhere(state.irqs, told)
 
 
 def flush_complete(design: VgicDesign, state: VgicState) -> Any:
@@ -118,23 +140,30 @@ def ends_sampled(design: VgicDesign, state: VgicState) -> Any:
 
 
 def noted_kicked(design: VgicDesign, state: VgicState) -> Any:
-    """A vCPU that is noted, and behind its flush, looks again: another thread is about to kick it, it has a request
-    that it still looks for, an interrupt takes it out, or its list registers ran out."""
+    """A vCPU that is noted, and behind its flush, looks again: it is called for, or its list registers ran out."""
     found = []
-    unheeding = span(design, Do.FLUSH_END, Do.ENTER)
-    checks = span(design, Do.FLUSH_END, Do.CHECK_REQUESTS) if has_check(design) else ()
     for number, vcpu in enumerate(state.vcpus):
-        past = every(is_noted(state, vcpu), either(vcpu.at == GUEST, member(vcpu.at, unheeding)))
+        past = every(is_noted(state, vcpu), has_flushed(design, vcpu))
         if past is False:
             continue
-        looks = every(vcpu.requests == 1, member(vcpu.at, checks))
-        taken_out = every(
-            negate(member(vcpu.at, checks)), of_core(state, number, lambda core: core.ipi == 1)
-        )
         low = runs_low(hcr_of(design, state, number), listed(design, state, number))
-        told = either(is_kicking(design, state, vcpu.vm, number), looks, taken_out, low)
-        found.append(implies(past, told))
+        found.append(implies(past, either(is_called(design, state, number), low)))
     return every(*found)
+
+
+def has_flushed(design: VgicDesign, vcpu: Vcpu) -> Any:
+    """Whether a vCPU is in its guest, or behind its flush on the way there."""
+    return either(vcpu.at == GUEST, member(vcpu.at, span(design, Do.FLUSH_END, Do.ENTER)))
+
+
+def is_called(design: VgicDesign, state: VgicState, number: int) -> Any:
+    """Whether a vCPU that is noted, and behind its flush, looks again: another thread is about to kick it, it has a
+    request that it still looks for, or an interrupt takes it out."""
+    vcpu = state.vcpus[number]
+    checks = span(design, Do.FLUSH_END, Do.CHECK_REQUESTS) if has_check(design) else ()
+    looks = every(vcpu.requests == 1, member(vcpu.at, checks))
+    taken_out = every(negate(member(vcpu.at, checks)), of_core(state, number, lambda core: core.ipi == 1))
+    return either(is_kicking(design, state, vcpu.vm, number), looks, taken_out)
 
 
 def has_check(design: VgicDesign) -> bool:
