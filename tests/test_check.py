@@ -9,7 +9,8 @@ from attrs import evolve
 from properties.catalogue import PROPERTY
 from properties.check_parts import UNBLAMED, blamed, inductions, with_proof, without_induction
 from properties.designs import resolve
-from properties.engines.prove import Settled, prove_share
+from properties.engines.obligations import Obligation
+from properties.engines.prove import Settled, prove_share, told_apart
 from properties.property import Result, Verdict
 from properties.workers import performed
 
@@ -61,3 +62,8 @@ def test_a_verdict_says_that_deviations_were_not_tried() -> None:
     assert told.covers.endswith(UNBLAMED)
     (untouched,) = blamed("reference", None, [result("time.monotonic", Verdict.EXPLORED)], late, 1, silent)
     assert untouched.covers == "all states"
+
+
+def test_obligations_of_one_name_are_told_apart() -> None:
+    once, twice = Obligation("x", lambda: None), Obligation("x", lambda: None)  # type: ignore[arg-type,return-value]
+    assert [each.name for each in told_apart([once, twice])] == ["x", "x (2)"]

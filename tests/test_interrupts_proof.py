@@ -7,21 +7,28 @@ from attrs import evolve
 
 from model.designs.catalogue import reference
 from model.topology import TOPOLOGIES
-from model.vgic.design import ROUTINES, Trait, place
+from model.vgic import injection, lists
+from model.vgic.design import GUEST, OUT, ROUTINES, Trait, VgicDesign, place
 from model.vgic.facts import facts
+from model.vgic.pending import Key, with_irq
+from model.vgic.state import VgicState, VirtualIrq
 from model.vgic.system import VgicSteps
 from properties.catalogue import PROPERTY
 from properties.designs import resolve
 from properties.engines import interrupts_prove
-from properties.engines.interrupts_induction import LISTS, Case, actions, cases
+from properties.engines.interrupts_induction import LISTS, Case, actions, cases, explored, merged, source_of
 from properties.engines.interrupts_progress import AT_REST
-from properties.engines.interrupts_prove import follows, interrupt_obligations, judged
+from properties.engines.interrupts_prove import follows, interrupt_obligations, judged, whole
+from properties.engines.maps import Either
 from properties.engines.parts.walk import walk_part
 from properties.interrupts import ALL, PROPERTIES
 from properties.interrupts.inductive import INDUCTIVE, PROVED
 from properties.interrupts.invariants import INVARIANTS
+from properties.interrupts.invariants.terms import reached
 from properties.interrupts.part import INTERRUPTS
 from properties.property import Kind, Property
+from properties.quantify import each as each_of
+from spec.words import put
 
 OBLIGATIONS = {o.name: o for o in interrupt_obligations(reference(), ALL)}
 OF_INTERRUPTS = tuple(each for each in TOPOLOGIES.values() if each.interrupts is not None and "wide" not in each.name)
@@ -150,3 +157,42 @@ def test_every_case_is_asked_with_several_list_registers_and_with_a_single_one()
 def test_what_is_not_proved_is_named() -> None:
     open_ = {prop.id.partition(".")[2] for prop in PROPERTIES} - {prop.id.partition(".")[2] for prop in PROVED}
     assert open_ - {prop.id.partition(".")[2] for prop in AT_REST} == {"loaded"}
+
+
+@pytest.mark.parametrize("case", ["inject: line", "flush: prune", "flush: queue", "sync: ended interrupts"])
+def test_of_paths_that_are_merged_invariants_are_asked_at_the_arbitrary_interrupt(case: str) -> None:
+    found = {each.name: each for each in cases(reference().vgic)}
+    step = explored(reference().vgic, found[case], {})
+    after = merged(whole(step))[1]
+    assert isinstance(after.irqs.source, Either)  # type: ignore[attr-defined]
+    assert source_of(step.before, "irqs").watched[0] in [key for key, _ in each_of(after.irqs)]
+
+
+def forgetful(design: VgicDesign, state: VgicState, key: Key, record: VirtualIrq, wanted: int) -> VgicState:
+    """What is in flight stays so."""
+    return with_irq(design, state, key, put(record, "active", state.irqs.get(key).active), wanted)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "instead", "case", "label"),
+    [
+        (injection, "noted", lambda state, cpu, vcpus: state, "inject: line", "waiting_noted"),
+        (lists, "noted", lambda state, cpu, vcpus: state, "flush: prune", "waiting_noted"),
+        (lists, "noted", lambda state, cpu, vcpus: state, "sync: ended interrupts", "waiting_noted"),
+        (lists, "with_irq", forgetful, "sync: ended interrupts", "flight_listed"),
+        (lists, "holders", lambda design, state, cpu: 0, "flush: end", "holders_told"),
+    ],
+)
+def test_a_rule_that_forgets_something_breaks_the_induction(
+    module: object, name: str, instead: object, case: str, label: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, name, instead)
+    settled = OBLIGATIONS[f"interrupts: {case}"].settle()
+    assert label in [finding.label for finding in settled.findings if finding.decided]
+
+
+def test_threads_stand_only_where_there_is_a_step() -> None:
+    design = reference().vgic
+    steps = {case.at for case in actions(design) if isinstance(case.action, VgicSteps)}
+    vcpus, agents = set(reached(design, False)), set(reached(design, True))
+    assert vcpus | agents == steps | {GUEST, OUT} and vcpus & agents == {OUT}

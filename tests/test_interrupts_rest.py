@@ -6,9 +6,10 @@ from random import Random
 import pytest
 
 from model.topology import TOPOLOGIES, initial
+from model.vgic import lists
 from model.vgic import system as vgic
 from model.vgic.guest import Completes, Stores
-from model.vgic.state import Core, VgicState
+from model.vgic.state import END, Core, VgicState
 from model.vgic.system import vgic_guard, vgic_step
 from properties.engines import interrupts_progress
 from properties.engines.interrupts_induction import cases
@@ -30,7 +31,7 @@ from properties.interrupts.rest import (
     willing,
 )
 from properties.property import Property
-from spec.words import put, put_all
+from spec.words import every, negate, put, put_all
 from tests.interrupts import EDGE, ITARGETSR40, LEVEL, REFERENCE, Machine, machine
 
 DESIGN = REFERENCE.vgic
@@ -152,6 +153,25 @@ def silent(m: Machine) -> tuple[Core, ...]:
     core = m.state.cores[0]
     masked = put_all(core.gich, ("apr", "lrs"), (0, (1 << 28 | 31 << 23, *core.gich.lrs[1:])))
     return (put(core, "gich", masked), *m.state.cores[1:])
+
+
+def test_what_is_only_pending_where_a_guest_refuses_it_is_owed_to_its_new_target() -> None:
+    m = machine(REFERENCE, (40, True, 1))
+    m.line(40, 1)
+    m.enter(1, 1)
+    m.do(vgic.GuestActs(1, Stores(PMR, 4, 0)))
+    m.enter(0, 0)
+    m.store(0, ITARGETSR40, 0b01, 1)
+    m.line(40, 0)
+    m.line(40, 1)
+    assert not willing(m.design, m.state, 1) and owes(m)
+
+
+def test_the_proof_finds_a_flush_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = lists.may_visit
+    monkeypatch.setattr(lists, "may_visit", lambda d, s, cpu, irq: every(negate(irq == END), plain(d, s, cpu, irq)))
+    (case,) = (each for each in cases(DESIGN) if each.name == "flush: queue")
+    assert {(each.prop, each.decided) for each in goes_on(REFERENCE, case).findings} == {(p.id, True) for p in AT_REST}
 
 
 @pytest.mark.parametrize("prop", AT_REST, ids=lambda prop: prop.id)

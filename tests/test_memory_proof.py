@@ -21,7 +21,7 @@ from properties.catalogue import PROPERTY
 from properties.check_parts import with_proof
 from properties.designs import resolve
 from properties.engines import prove
-from properties.engines.formulas import formula, variable
+from properties.engines.formulas import formula, truth, variable
 from properties.engines.induction import cases, likeness
 from properties.engines.maps import Arbitrary, Default, Set, Symbolic, in_pieces
 from properties.engines.memory_prove import derives, memory_obligations
@@ -41,6 +41,7 @@ from properties.memory.inductive import BASE, INDUCTIVE, LAYERS, Layer
 from properties.memory.invariants import INVARIANTS, by_name
 from properties.memory.part import MEMORY
 from properties.property import Result, Verdict
+from properties.quantify import everywhere
 from spec.sparse import Of, sparse
 from spec.words import U64, Width, bit, every, negate
 
@@ -297,6 +298,19 @@ def test_where_a_condition_holds_of_some_key_a_proof_may_have_a_witness() -> Non
     solver.add(*map(formula, source.said), z3.Not(formula(empty)))
     assert solver.check() == z3.sat
     solver.add(*(formula(bit(memory.get(key), 0) == 0) for key in (0, 1, 2)))
+    assert solver.check() == z3.unsat
+
+
+def test_of_one_of_two_maps_the_keys_of_both_are_watched() -> None:
+    source = Arbitrary("memory", Of((Width(8),), U64))
+    x, y, condition = variable("x", 8), variable("y", 8), truth(z3.Bool("c"))
+    source.watched = [x]
+    arbitrary = Symbolic(source).set(y, 1).merged(condition, Symbolic(source))
+    assert arbitrary.watched == [x]
+    known = Symbolic(Default(0)).set(x, 1).merged(condition, Symbolic(Default(0)).set(y, 1))
+    assert [key is each for key, each in zip(known.watched, (x, y), strict=True)] == [True, True]
+    solver = z3.Solver()
+    solver.add(formula(everywhere(known, lambda key, value: value == 0)))
     assert solver.check() == z3.unsat
 
 

@@ -220,7 +220,7 @@ def told_apart(obligations: list[Obligation]) -> list[Obligation]:
     found, seen = list[Obligation](), Counter[str]()
     for each in obligations:
         seen[each.name] += 1
-        found.append(each if seen[each.name] == 1 else evolve(each, name=f"{each.name}, the {seen[each.name]}th"))
+        found.append(each if seen[each.name] == 1 else evolve(each, name=f"{each.name} ({seen[each.name]})"))
     return found
 
 
