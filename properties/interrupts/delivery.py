@@ -157,7 +157,8 @@ def count(state: VgicState, token: Token, held: Sequence[Place]) -> int:
     record = state.irqs.get(key)
     edge = is_edge(irq, record)
     sent = choose(irq < SGIS, bit(record.sources, source) == 1, source == 0)
-    listed = (every(edge, p.pending, same(p.key, key), p.source == source) for p in held)
+    named_so = ((place, same(place.key, key)) for place in held)
+    listed = (every(edge, here, p.pending, p.source == source) for p, here in named_so if here is not False)
     return choose(every(record.pending == 1, edge, sent), 1, 0) + choose(either(*listed), 1, 0)
 
 
