@@ -11,7 +11,7 @@ from properties.interrupts.part import INTERRUPTS
 
 def exploring(effort: Effort) -> tuple[Figure, ...]:
     """States a second with every property asked, of the drain's end too, and the most memory that was in use."""
-    name = "three-interrupts" if effort.long else "moving"
+    name = "three-preempted" if effort.long else "moving"
     situation = INTERRUPTS.configurations[name]
     seen = explore_part(
         INTERRUPTS, DESIGNS["reference"](), interrupts.PROPERTIES, situation.topology, situation.domain

@@ -24,8 +24,8 @@ from properties.property import Property, Result, Trace, Verdict
 from properties.traces.replay import replayed
 from properties.workers import Task, performed
 
-EXPLORE_SECONDS = 600.0
-"""What one configuration may take; the largest takes a quarter of that."""
+EXPLORE_SECONDS = 1200.0
+"""What one configuration may take; the largest takes half of that."""
 WALK_STEPS = 20_000
 """How many actions the walks of a part have, all in all, where nobody asks for another number."""
 SHORTEN_SECONDS = 10.0

@@ -186,11 +186,11 @@ def same(a: Any, b: Any) -> bool:
         if len(a) != len(b):
             return False
         return every(*[same(x, y) for x, y in zip(a, b, strict=True)])
-    cls: Any = type(a)
-    if cls is int or not attrs.has(type(a)):
+    if type(a) is int or not attrs.has(type(a)):
         return a == b  # type: ignore[no-any-return]
-    if cls is not type(b):
+    if type(a) is not type(b):
         return False
+    cls: Any = type(a)
     return every(*[same(getattr(a, name), getattr(b, name)) for name in field_names(cls)])
 
 

@@ -234,7 +234,10 @@ SEEN_WITHOUT_THE_LOCK = {f"{step} and {reader}" for step in NOTING for reader in
 """Who kicks or goes to sleep reads without the lock which vCPUs have something to flush."""
 SEEN_WITHOUT_THE_LOCK |= {"SAVE_LRS and FLUSH_END", "FLUSH_END and SAVE_LRS"}
 """So does who waits for an interrupt read the saved list register of another vCPU, whose guest may have left."""
-MERGING = ["edge", "signal", "physical", "moving", "SGI", "two VMs", "power", "three-interrupts", "preempted"]
+MERGING = [
+    "edge", "signal", "physical", "moving", "SGI", "two VMs", "power", "three-interrupts", "preempted",
+    "three-preempted",
+]  # fmt: skip
 
 
 TAKEN_AGAIN = {"HostTakesInterrupts and UserSignals"}

@@ -22,6 +22,16 @@ from properties.interrupts.scenarios import (
 
 CONFIGURATIONS: Mapping[str, Situation] = MappingProxyType(
     {
+        "three-preempted": Situation(
+            "interrupts",
+            InterruptDomain(
+                "two vCPUs that move between two processors, wait, exit and are preempted, one of which gets an SGI of "
+                "the other one, an edge-triggered and a level-sensitive interrupt in two list registers",
+                runs=((0, 0), (0, 1), (1, 0), (1, 1)), lines=(*PULSE, RISE, FALL), guests=(GuestExits, GuestWaits),
+                accesses=((1, sgi(0b01)),), preempts=(0, 1), coarse=True,
+            ),
+            named=True,
+        ),
         "three-interrupts": Situation(
             "interrupts",
             InterruptDomain(

@@ -10,7 +10,7 @@ from model.threads import Wait, vcpu_of
 from model.vgic.design import GUEST, OUT, Do, Register, VgicDesign
 from model.vgic.distributor import written as stored
 from model.vgic.pending import Key, is_edge, key_of
-from model.vgic.state import IMPLEMENTED, SGIS, VgicState
+from model.vgic.state import IMPLEMENTED, SGIS, VgicState, VirtualIrq
 from model.vgic.system import GuestActs, GuestWaits, VgicAction, VgicSteps, has_interface
 from properties.interrupts.drain import lost, outcome, restless
 from properties.interrupts.registers import meant_at
@@ -164,13 +164,18 @@ def count(state: VgicState, token: Token, held: Sequence[Place]) -> int:
 
 def tokens(held: Sequence[Place], *states: VgicState) -> list[Token]:
     """Everything that may wait in one of the states, whose list registers are given; in proofs, an arbitrary
-    interrupt."""
+    interrupt, from any source."""
     if isinstance(states[0].irqs, Sparse):
-        entries = (key for state in states for key in state.irqs.entries)
-        keys: Iterable[Key] = dict.fromkeys((*entries, *(place.key for place in held)))
-    else:
-        keys = (key for key, _ in each(states[0].irqs))
+        entries = (entry for state in states for entry in state.irqs.entries.items())
+        sent = ((key, source) for key, record in entries for source in sources_of(key, record))
+        return list(dict.fromkeys((*sent, *((place.key, place.source) for place in held))))
+    keys = (key for key, _ in each(states[0].irqs))
     return [(key, source) for key in keys for source in (SOURCES if (key[2] < SGIS) is not False else SOURCES[:1])]
+
+
+def sources_of(key: Key, record: VirtualIrq) -> Iterable[int]:
+    """The vCPUs that have sent an SGI, in a concrete state; of any other interrupt 0."""
+    return [source for source in SOURCES if bit(record.sources, source)] if key[2] < SGIS else SOURCES[:1]
 
 
 SOURCES = tuple(range(8))

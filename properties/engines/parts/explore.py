@@ -5,10 +5,12 @@ action is one transition with those that belong to it (`Domain.follows`), and th
 kept. States that no future tells apart (`Part.aspects`) count once.
 """
 
+import gc
 import time
 from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from struct import Struct
 
 from attrs import define, field, frozen
@@ -156,8 +158,33 @@ def explore_part(
     most_states: int = 2_000_000,
 ) -> Explored:
     """Every state that is reachable within a domain; ends early at a deadline or beyond a number of states."""
+    with uncollected():
+        return explored(part, design, tuple(properties), topology, domain, deadline, most_states)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """What is kept makes no cycles, and the collector of cycles would look through all of it again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def explored(
+    part: Part,
+    design: Design,
+    properties: tuple[Property, ...],
+    topology: str,
+    domain: Domain,
+    deadline: float | None,
+    most_states: int,
+) -> Explored:
+    """The same, whoever collects."""
     began = time.monotonic()
-    properties = tuple(properties)
     in_the_end = tuple(prop for prop in properties if prop.settled is not None)
     start = initial(TOPOLOGIES[topology], design)
     moves = Moves(part, design, properties, domain, start, in_the_end)
