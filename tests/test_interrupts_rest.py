@@ -8,7 +8,7 @@ import pytest
 from model.topology import TOPOLOGIES, initial
 from model.vgic import lists
 from model.vgic import system as vgic
-from model.vgic.guest import Completes, Stores
+from model.vgic.guest import Acknowledges, Completes, Stores
 from model.vgic.state import END, Core, VgicState
 from model.vgic.system import vgic_guard, vgic_step
 from properties.engines import interrupts_progress
@@ -31,6 +31,7 @@ from properties.interrupts.rest import (
     willing,
 )
 from properties.property import Property
+from spec.gic import list_registers as lists_of
 from spec.words import every, negate, put, put_all
 from tests.interrupts import EDGE, ITARGETSR40, LEVEL, REFERENCE, Machine, machine
 
@@ -84,6 +85,36 @@ def test_a_drain_goes_on_by_what_the_proof_counts_on_until_it_rests_and_owes_not
                 assert able(DESIGN, state) or guest_goes_on(DESIGN, state)
             state = after
     assert ends > 3
+
+
+def uses(state: VgicState) -> Iterator[vgic.VgicAction]:
+    """What guests may do with their interfaces, and devices with lines of interrupts that are active."""
+    for cpu, core in enumerate(state.cores):
+        yield vgic.GuestActs(cpu, Acknowledges())
+        for lr in core.gich.lrs:
+            yield vgic.GuestActs(cpu, Completes(lists_of.interrupt_id(lr)))
+            for agent in range(len(state.cores), len(state.cores) + len(state.agents)):
+                vcpu = state.vcpus[core.vcpu]
+                yield vgic.LineChanges(agent, vcpu.vm, vcpu.number, lists_of.virtual_id(lr), 0)
+
+
+@pytest.mark.parametrize("topology", OF_INTERRUPTS)
+def test_where_a_guest_or_a_device_is_counted_on_something_that_it_may_do_is_the_drains(topology: str) -> None:
+    for number, state in enumerate(hostile(topology, 3, 300)):
+        for _ in range(3000 if number % 30 == 0 else 0):
+            if guest_goes_on(DESIGN, state):
+                possible = [action for action in uses(state) if vgic_guard(DESIGN, state, action)]
+                assert any(drains(DESIGN, state, action, vgic_step(DESIGN, state, action)) for action in possible)
+            action = forced(DESIGN, state) or drain.next_action(DESIGN, state)
+            if action is None:
+                break
+            state = vgic_step(DESIGN, state, action)
+
+
+def test_guests_and_devices_are_counted_on_somewhere() -> None:
+    edge, level = served(EDGE), served(LEVEL)
+    level.acknowledge(0)
+    assert guest_goes_on(DESIGN, edge.state) and guest_goes_on(DESIGN, level.state)
 
 
 def served(interrupt: tuple[int, bool, int]) -> Machine:

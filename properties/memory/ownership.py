@@ -111,7 +111,8 @@ def nothing_lost(design: Design, before: State, action: Action, after: State) ->
 
 NOTHING_LOST = Property(
     id="memory.nothing_lost",
-    statement="Every page that was allocated for a VM is in use or held by a thread, and none is left when it is gone.",
+    statement="Every page that was allocated for a VM's tables is in use or held by a thread, and no page is left of a "
+    "VM that is gone.",
     claims=("C12",),
     question="Does the host get back all the memory that it gave to a VM?",
     kind=Kind.STATE,
