@@ -1,5 +1,7 @@
 """Scenarios of interrupts: threads that run on, guests that act, and what list registers hold."""
 
+from attrs import evolve
+
 from model.design import Design
 from model.designs.catalogue import reference
 from model.designs.linux_3_12 import LINUX_3_12
@@ -146,4 +148,21 @@ def machine(design: Design, *interrupts: tuple[int, bool, int], cpus: int = 2, v
     return Machine(design, Layout(cpus, (vcpus,), lrs, interrupts))
 
 
-__all__ = ["LINUX", "REFERENCE", "TOPOLOGIES", "Machine", "initial", "machine"]
+def other(number: int, *pair: int) -> int:
+    """The other one of a pair; a number that is none of the two stays."""
+    return pair[1 - pair.index(number)] if number in pair else number
+
+
+def swapped(items: tuple, *pair: int) -> tuple:
+    """A tuple in which two items have changed places."""
+    return tuple(items[other(n, *pair)] for n in range(len(items)))
+
+
+def changed_places(state: VgicState) -> VgicState:
+    """The state in which the first two processors have changed places."""
+    vms = tuple(evolve(vm, lock=other(vm.lock, 1, 2)) for vm in state.vms)
+    vcpus = tuple(evolve(vcpu, cpu=other(vcpu.cpu, 0, 1)) for vcpu in state.vcpus)
+    return evolve(state, cores=swapped(state.cores, 0, 1), vms=vms, vcpus=vcpus)
+
+
+__all__ = ["LINUX", "REFERENCE", "TOPOLOGIES", "Machine", "changed_places", "initial", "machine", "other", "swapped"]

@@ -31,7 +31,7 @@ from properties.interrupts.part import INTERRUPTS
 from properties.interrupts.scenarios import SCENARIOS
 from properties.interrupts.states import live
 from properties.property import Property
-from tests.interrupts import EDGE, LEVEL, LINUX, REFERENCE, machine
+from tests.interrupts import EDGE, LEVEL, LINUX, REFERENCE, changed_places, machine
 from tests.test_parts import Plain, plainly_explored
 
 DESIGN = reference()
@@ -335,13 +335,6 @@ def test_states_alike_without_what_nobody_reads_any_more_do_alike(name: str, des
                 assert live(vgic_design, ends[0]) == live(vgic_design, ends[1])
             state = taken(vgic_design, vgic.vgic_step(vgic_design, state, random.choice(actions))) if actions else start
     assert cleared > 0
-
-
-def changed_places(state: VgicState) -> VgicState:
-    """The state in which two processors have changed places."""
-    vcpus = tuple(evolve(vcpu, cpu=1 - vcpu.cpu) for vcpu in state.vcpus)
-    vms = tuple(evolve(vm, lock={1: 2, 2: 1}.get(vm.lock, vm.lock)) for vm in state.vms)
-    return evolve(state, cores=(state.cores[1], state.cores[0]), vcpus=vcpus, vms=vms)
 
 
 def test_processors_that_are_alike_may_change_places() -> None:

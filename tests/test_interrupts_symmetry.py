@@ -15,7 +15,7 @@ from properties.interrupts.progress import drains
 from properties.interrupts.ranking import rank
 from properties.interrupts.rest import at_rest_nobody_waits_in_vain, at_rest_owes_nothing, leads_on, ways_on
 from spec.sparse import Sparse, sparse
-from tests.interrupts import REFERENCE
+from tests.interrupts import REFERENCE, changed_places, other, swapped
 
 DESIGN = REFERENCE.vgic
 MOST_LISTS = 3
@@ -23,27 +23,14 @@ MOST_LISTS = 3
 Exchange = Callable[[VgicState, VgicAction], tuple[VgicState, VgicAction]]
 
 
-def other(number: int, *pair: int) -> int:
-    """The other one of a pair; a number that is none of the two stays."""
-    return pair[1 - pair.index(number)] if number in pair else number
-
-
 def rekeyed(mapping: Sparse, rename: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Sparse:
     """A map with other keys."""
     return sparse(mapping.default, ((rename(key), value) for key, value in mapping.entries.items()))
 
 
-def swapped(items: tuple, *pair: int) -> tuple:
-    """A tuple in which two items have changed places."""
-    return tuple(items[other(n, *pair)] for n in range(len(items)))
-
-
 def processors(state: VgicState, action: VgicAction) -> tuple[VgicState, VgicAction]:
     """The first two processors change places."""
-    vms = tuple(evolve(vm, lock=other(vm.lock, 1, 2)) for vm in state.vms)
-    vcpus = tuple(evolve(vcpu, cpu=other(vcpu.cpu, 0, 1)) for vcpu in state.vcpus)
-    changed = evolve(state, cores=swapped(state.cores, 0, 1), vms=vms, vcpus=vcpus)
-    return changed, evolve(action, cpu=other(action.cpu, 0, 1))
+    return changed_places(state), evolve(action, cpu=other(action.cpu, 0, 1))
 
 
 def vcpus(state: VgicState, action: VgicAction) -> tuple[VgicState, VgicAction]:

@@ -1,9 +1,8 @@
 """Progress: each step of a fair drain of interrupts leaves less to do, so it comes to a state in which nothing is due.
 
-What a drain may do next is stated here in any order: whoever can go on may be the next, but a processor takes the
-physical interrupts that are pending before anything else. What could go round for ever is left out: a guest may see to
-it that its interface refuses what it would have it do, or may have its list registers hold what it does not take, and
-wait all the same.
+What a drain may do next is stated in `rest.py`, in any order. What could go round for ever is left out: a guest may see
+to it that its interface refuses what it would have it do, or may have its list registers hold what it does not take,
+and wait all the same.
 """
 
 from typing import Any

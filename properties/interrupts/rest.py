@@ -215,15 +215,20 @@ def keeps(design: VgicDesign, state: VgicState, number: int, key: Key, record: V
     return every(has_place(state, number, key), waits)
 
 
+def goes_on(design: VgicDesign, state: VgicState) -> Any:
+    """Whether the drain has a next step."""
+    return either(able(design, state), guest_goes_on(design, state))
+
+
 def at_rest_owes_nothing(design: VgicDesign, state: VgicState) -> Any:
     """Whether nothing is owed, or the drain can go on."""
-    on = either(able(design, state), guest_goes_on(design, state))
+    on = goes_on(design, state)
     return True if on is True else either(on, negate(either(*(waits for _, waits in owed(design, state)))))
 
 
 def at_rest_nobody_waits_in_vain(design: VgicDesign, state: VgicState) -> Any:
     """Whether nobody has a processor whose guest takes what it gets, or the drain can go on: by its wait (WFI) too."""
-    on, found = either(able(design, state), guest_goes_on(design, state)), []
+    on, found = goes_on(design, state), []
     for cpu, core in enumerate(state.cores) if on is not True else ():
         waits = leads_on(design, state, vgic.GuestWaits(cpu))
         for number in range(len(state.vcpus)):

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from model.action import Action
 from model.state import State
-from model.threads import at_of, is_agent
+from model.threads import at_of
 from model.vgic.design import GUEST, ROUTINES, Do, VgicDesign, after, place, routine_at, step_at
 from model.vgic.pending import Key, is_edge, is_enabled, key_of
 from model.vgic.state import PRIVATE, SGIS, Core, VgicState, VirtualIrq, Vm
@@ -77,12 +77,6 @@ def listed(design: VgicDesign, state: VgicState, number: int) -> tuple[U32, ...]
 def runs_on(core: Core, number: int) -> Any:
     """Whether a processor runs the thread of a vCPU."""
     return every(core.busy == 1, core.vcpu == number)
-
-
-def core_of(state: VgicState, number: int) -> Core | None:
-    """The processor on which a vCPU's thread runs; None where it runs on none."""
-    core = state.cores[state.vcpus[number].cpu]
-    return core if core.busy == 1 and core.vcpu == number else None
 
 
 @frozen
@@ -155,11 +149,6 @@ def wanted(key: Key, record: VirtualIrq) -> Any:
     return either(record.pending == 1, every(negate(is_edge(key[2], record)), high(record)))
 
 
-def target(state: VgicState, key: Key, record: VirtualIrq) -> int | None:
-    """The vCPU to which an interrupt goes; None where there is none."""
-    return next((number for number in range(len(state.vcpus)) if mine(state, number, key, record)), None)
-
-
 def mine(state: VgicState, number: int, key: Key, record: VirtualIrq) -> Any:
     """Whether an interrupt goes to a vCPU."""
     vcpu = state.vcpus[number]
@@ -185,13 +174,6 @@ def awaited(state: VgicState, number: int, key: Key, record: VirtualIrq) -> Any:
 def waiting_for(state: VgicState, number: int, key: Key, record: VirtualIrq) -> Any:
     """Whether an interrupt waits in the distributor for a vCPU, powered on or not."""
     return every(wanted(key, record), forwarded(state, key, record), mine(state, number, key, record))
-
-
-def thread_vcpu(state: VgicState, action: Action) -> int | None:
-    """The vCPU whose thread takes an action; None for an agent, and for an idle processor."""
-    if is_agent(state, action.cpu) or state.cores[action.cpu].busy == 0:
-        return None
-    return state.cores[action.cpu].vcpu
 
 
 def none(found: Iterable[tuple[Any, Any]]) -> Any:

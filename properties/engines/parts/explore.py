@@ -148,20 +148,6 @@ class Seen:
         return actions, row
 
 
-def explore_part(
-    part: Part,
-    design: Design,
-    properties: Iterable[Property],
-    topology: str,
-    domain: Domain,
-    deadline: float | None = None,
-    most_states: int = 2_000_000,
-) -> Explored:
-    """Every state that is reachable within a domain; ends early at a deadline or beyond a number of states."""
-    with uncollected():
-        return explored(part, design, tuple(properties), topology, domain, deadline, most_states)
-
-
 @contextmanager
 def uncollected() -> Iterator[None]:
     """What is kept makes no cycles, and the collector of cycles would look through all of it again and again."""
@@ -174,17 +160,19 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def explored(
+@uncollected()
+def explore_part(
     part: Part,
     design: Design,
-    properties: tuple[Property, ...],
+    properties: Iterable[Property],
     topology: str,
     domain: Domain,
-    deadline: float | None,
-    most_states: int,
+    deadline: float | None = None,
+    most_states: int = 2_000_000,
 ) -> Explored:
-    """The same, whoever collects."""
+    """Every state that is reachable within a domain; ends early at a deadline or beyond a number of states."""
     began = time.monotonic()
+    properties = tuple(properties)
     in_the_end = tuple(prop for prop in properties if prop.settled is not None)
     start = initial(TOPOLOGIES[topology], design)
     moves = Moves(part, design, properties, domain, start, in_the_end)
